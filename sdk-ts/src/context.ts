@@ -1,0 +1,223 @@
+/** What a handler is given: types only, the engine makes the values. */
+
+/** `T` as a policy sees it: nothing in it can be changed. */
+export type DeepReadonly<T> = T extends (...values: never[]) => unknown
+  ? T
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** The least that every Kubernetes object has; the default type of `object`. */
+export interface KubernetesObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata?: ObjectMeta;
+  [field: string]: unknown;
+}
+
+export interface ObjectMeta {
+  name?: string;
+  generateName?: string;
+  namespace?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  finalizers?: string[];
+  [field: string]: unknown;
+}
+
+/** `metav1.LabelSelector`. */
+export interface LabelSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: LabelSelectorRequirement[];
+}
+
+export interface LabelSelectorRequirement {
+  key: string;
+  operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  values?: string[];
+}
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+export type Vantage = "host" | "virtual";
+
+export interface GroupVersionKind {
+  group: string;
+  version: string;
+  kind: string;
+}
+
+export interface GroupVersionResource {
+  group: string;
+  version: string;
+  resource: string;
+}
+
+/** Who asks: `authentication.k8s.io/v1` UserInfo. */
+export interface User {
+  username?: string;
+  uid?: string;
+  groups?: string[];
+  extra?: Record<string, string[]>;
+}
+
+/** `admission.k8s.io/v1` AdmissionRequest, objects included. */
+export interface Request<Obj = KubernetesObject> {
+  uid: string;
+  kind: GroupVersionKind;
+  resource: GroupVersionResource;
+  subResource?: string;
+  requestKind?: GroupVersionKind;
+  requestResource?: GroupVersionResource;
+  requestSubResource?: string;
+  /** Empty or absent where the server is to choose it (`generateName`). */
+  name?: string;
+  namespace?: string;
+  operation: Operation;
+  userInfo: User;
+  /** `null` on DELETE. */
+  object: Obj | null;
+  /** `null` on CREATE and CONNECT. */
+  oldObject: Obj | null;
+  dryRun?: boolean;
+  options: KubernetesObject | null;
+}
+
+/** The namespace of the object. */
+export interface Namespace {
+  name: string;
+  labels: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+/** Set when the Pod that a policy judges came out of a workload (`match.workloads`). */
+export interface Template {
+  /** The workload's kind, such as `Deployment`. */
+  kind: string;
+  /** Empty or absent where the server is to choose it. */
+  name?: string;
+  /** Where the pod template is, such as `spec.template`. Fields given to `deny` are put under it. */
+  path: string;
+}
+
+/** Whose object it is. */
+export interface Tenant {
+  kind: "vcluster" | "namespaces" | "none";
+  /** Whether the requester proved to be who may speak for the tenant. */
+  trusted: boolean;
+  name: string;
+  namespace: string;
+  vcluster?: { name: string; namespace: string; version: string };
+  owner?: string;
+  labels: Record<string, string>;
+  parameters: Record<string, unknown>;
+}
+
+export interface DenyOptions {
+  /** What is wrong, as a JSON path: `spec.containers[0].image`. */
+  field?: string | undefined;
+  /** `metav1.StatusReason`; `Forbidden` by default. */
+  reason?: string | undefined;
+  /** HTTP status from 400 to 599; 403 by default. */
+  code?: number | undefined;
+}
+
+export interface ListOptions {
+  /** All namespaces by default. */
+  namespace?: string | undefined;
+  selector?: LabelSelector | string | undefined;
+  /** Field paths and the values they must have, looked up in an index: `{"spec.host": "example.com"}`. */
+  index?: Record<string, string> | undefined;
+}
+
+export interface FetchOptions {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+export interface FetchResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly ok: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+  text(): Promise<string>;
+  json(): Promise<unknown>;
+}
+
+/** Asking the cluster and the world. Each needs its line in `permissions`, and throws an error that says so. */
+export interface Host {
+  /** An object from memory, `undefined` where there is none. Needs `permissions.read`. */
+  readonly get: <T = KubernetesObject>(
+    kind: string,
+    at: { namespace?: string | undefined; name: string },
+  ) => DeepReadonly<T> | undefined;
+  /** Objects from memory, an empty array where there are none. Needs `permissions.read`. */
+  readonly list: <T = KubernetesObject>(kind: string, options?: ListOptions) => readonly DeepReadonly<T>[];
+  /** These four need `permissions.write`, and do nothing on a dry run. */
+  readonly create: <T extends object>(object: T) => Promise<T>;
+  readonly update: <T extends object>(object: T) => Promise<T>;
+  readonly patch: <T = KubernetesObject>(
+    kind: string,
+    options: { namespace?: string | undefined; name: string; patch: unknown },
+  ) => Promise<T>;
+  readonly remove: (object: object) => Promise<unknown>;
+  /** Needs the host in `permissions.net`. */
+  readonly fetch: (url: string, options?: FetchOptions) => Promise<FetchResponse>;
+  /** An environment variable of the server. Needs `permissions.env`. */
+  readonly env: (name: string) => string | undefined;
+  /** A file of the server, as UTF-8. Needs `permissions.files`. */
+  readonly readFile: (path: string) => string;
+  readonly log: (...values: unknown[]) => void;
+}
+
+interface AdmissionContext<Obj, Parameters> extends Host {
+  /** The object before the change; `null` on CREATE and CONNECT. */
+  readonly oldObject: DeepReadonly<Obj> | null;
+  readonly request: DeepReadonly<Request<Obj>>;
+  readonly operation: Operation;
+  readonly user: DeepReadonly<User>;
+  /** `undefined` for a cluster-scoped object. */
+  readonly namespace: DeepReadonly<Namespace> | undefined;
+  readonly parameters: DeepReadonly<Parameters>;
+  readonly tenant: DeepReadonly<Tenant>;
+  /** Which API server asks. */
+  readonly vantage: Vantage;
+  /** On the host, when trusted: the object as the tenant knows it. */
+  readonly virtual: DeepReadonly<Obj> | undefined;
+  readonly dryRun: boolean;
+  readonly template: Template | undefined;
+  /** The time of the request. */
+  readonly now: Date;
+  /** Refuses the request. Records and returns, so that one answer can list all that is wrong. */
+  readonly deny: (message: string, options?: DenyOptions) => void;
+  /** Tells the client something (a `Warning` header) without refusing. At most 256 bytes are shown. */
+  readonly warn: (message: string) => void;
+  /** Adds an annotation to the API server's audit event. */
+  readonly audit: (key: string, value: string) => void;
+}
+
+export interface ValidateContext<Obj = KubernetesObject, Parameters = unknown> extends AdmissionContext<
+  Obj,
+  Parameters
+> {
+  /** The object asked for, frozen. On DELETE it is `null` at run time: read `oldObject`. */
+  readonly object: DeepReadonly<Obj>;
+}
+
+export interface MutateContext<Obj = KubernetesObject, Parameters = unknown> extends AdmissionContext<Obj, Parameters> {
+  /** A draft: edit it in place, the engine computes the patch. */
+  readonly object: Obj;
+}
+
+export interface ReconcileContext<Obj = KubernetesObject, Parameters = unknown> extends Host {
+  /** The object as it is now, frozen; `undefined` once it is gone. */
+  readonly object: DeepReadonly<Obj> | undefined;
+  readonly parameters: DeepReadonly<Parameters>;
+  readonly tenant: DeepReadonly<Tenant>;
+  readonly now: Date;
+}

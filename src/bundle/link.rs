@@ -1,0 +1,186 @@
+//! One script out of many modules: rolldown as a library, TypeScript taken out by oxc inside it.
+//!
+//! Reading, parsing and resolving are ours, through a plugin: so every error has a place and a mend, nothing is looked
+//! up in `node_modules` or a `tsconfig.json`, and inline source links as files do.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rolldown::{
+    AttachDebugInfo, Bundler, BundlerOptions, CodeSplittingMode, CommentsOptions, EsModuleFlag, ExperimentalOptions,
+    GeneratedCodeOptions, InputItem, LogLevel, OutputExports, OutputFormat, Platform, SourceMapType, StrictMode,
+    TsConfig,
+};
+use rolldown_common::Output;
+use rolldown_error::BatchedBuildDiagnostic;
+
+use super::diagnostics::{BundleError, Diagnostic, Place};
+use super::hash::content_hash;
+use super::modules::{Modules, Sources};
+
+/// The global that stands for `@bylaw/sdk` in every linked script.
+pub const SDK_GLOBAL: &str = "__bylaw_sdk";
+
+/// Parsers recurse; what nests deeper than this is refused before it is parsed (`source.rs`).
+const STACK_BYTES: usize = 64 << 20;
+
+/// The language of inline source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    TypeScript,
+    JavaScript,
+}
+
+impl Language {
+    pub(super) const fn extension(self) -> &'static str {
+        match self {
+            Self::TypeScript => "ts",
+            Self::JavaScript => "js",
+        }
+    }
+}
+
+/// What a linked script evaluates to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// The namespace object of the entry module; strict.
+    Namespace,
+    /// Nothing: it is run for its effects on the globals of a jsPolicy script.
+    Effects,
+}
+
+/// A script and where it came from.
+#[derive(Debug, Clone)]
+pub struct Linked {
+    /// A classic script; see the module's own documentation for its completion value.
+    pub script: String,
+    /// [`content_hash`] of the script.
+    pub hash: String,
+    /// Source map v3, with the sources in it.
+    pub source_map: Option<String>,
+    /// Every file that was read, the entry first; empty for inline source.
+    pub inputs: Vec<PathBuf>,
+    /// What the entry module exports.
+    pub exports: Vec<String>,
+}
+
+/// Links the module in a file.
+pub fn link_file(entry: &Path) -> Result<Linked, BundleError> {
+    let entry = super::resolve::normalise(&std::path::absolute(entry).unwrap_or_else(|_| entry.to_owned()));
+    link(Sources::Disk, &entry, Shape::Namespace)
+}
+
+/// Links a module given as text; `file` is the name that errors show.
+pub fn link_inline(file: &str, text: &str, language: Language) -> Result<Linked, BundleError> {
+    let (sources, entry) = Sources::inline(file, text, language);
+    link(sources, &entry, Shape::Namespace)
+}
+
+/// Links `entry` on a thread of its own: the caller may be inside an async runtime, and a panic of the linker must
+/// cost one policy, not the server.
+pub(super) fn link(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
+    let shown = sources.shown(entry);
+    let internal = |reason: String| BundleError::Internal { file: shown.clone(), reason };
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new()
+            .name("bylaw-bundler".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || link_here(sources, entry, shape));
+        match spawned.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(linked)) => linked,
+            Ok(Err(panic)) => Err(internal(panic_message(&*panic))),
+            Err(error) => Err(internal(format!("no thread: {error}"))),
+        }
+    })
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+}
+
+fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
+    let shown = sources.shown(entry);
+    let internal = |reason: String| BundleError::Internal { file: shown.clone(), reason };
+    let modules = Arc::new(Modules::new(sources, entry));
+    let plugin: rolldown::plugin::__inner::SharedPluginable = Arc::clone(&modules) as _;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| internal(error.to_string()))?;
+    let options = options(entry, shape);
+    let built = runtime.block_on(async {
+        let mut bundler = Bundler::with_plugins(options, vec![plugin])?;
+        bundler.generate().await
+    });
+    // What the plugin refused is said better by the plugin than by the linker that stopped over it.
+    if let Some(refused) = modules.take_error() {
+        return Err(refused);
+    }
+    let output = built.map_err(|diagnostics| linker_error(&shown, &modules, &diagnostics))?;
+    let mut chunks = output.assets.into_iter().filter_map(|asset| match asset {
+        Output::Chunk(chunk) => Some(chunk),
+        Output::Asset(_) => None,
+    });
+    let (Some(chunk), None) = (chunks.next(), chunks.next()) else {
+        return Err(internal("it made something else than one script".to_owned()));
+    };
+    let source_map = chunk.map.as_ref().map(|map| {
+        let mut map = map.clone();
+        let shown: Vec<String> = map.get_sources().map(|source| modules.shown_in_map(source)).collect();
+        map.set_sources(shown.iter().map(String::as_str));
+        map.to_json_string()
+    });
+    let exports = chunk.exports.iter().map(ToString::to_string).collect();
+    let hash = content_hash(&chunk.code);
+    Ok(Linked { script: chunk.code.clone(), hash, source_map, inputs: modules.inputs(), exports })
+}
+
+fn options(entry: &Path, shape: Shape) -> BundlerOptions {
+    let folder = entry.parent().unwrap_or(entry).to_owned();
+    let (exports, strict) = match shape {
+        Shape::Namespace => (OutputExports::Named, StrictMode::Always),
+        Shape::Effects => (OutputExports::Auto, StrictMode::Auto),
+    };
+    let globals = [("@bylaw/sdk".to_owned(), SDK_GLOBAL.to_owned())];
+    BundlerOptions {
+        input: Some(vec![InputItem { name: Some("policy".to_owned()), import: entry.to_string_lossy().into_owned() }]),
+        cwd: Some(folder),
+        dir: Some(".".to_owned()),
+        platform: Some(Platform::Neutral),
+        format: Some(OutputFormat::Iife),
+        exports: Some(exports),
+        strict: Some(strict),
+        globals: Some(globals.into_iter().collect::<std::collections::HashMap<_, _, _>>().into()),
+        es_module: Some(EsModuleFlag::Never),
+        generated_code: Some(GeneratedCodeOptions { symbols: false, ..GeneratedCodeOptions::default() }),
+        sourcemap: Some(SourceMapType::Hidden),
+        code_splitting: Some(CodeSplittingMode::Bool(false)),
+        comments: Some(CommentsOptions { legal: false, annotation: false, jsdoc: false }),
+        // Paths of the machine have no place in a script whose hash names the revision.
+        experimental: Some(ExperimentalOptions {
+            attach_debug_info: Some(AttachDebugInfo::None),
+            ..ExperimentalOptions::default()
+        }),
+        tsconfig: Some(TsConfig::Auto(false)),
+        log_level: Some(LogLevel::Silent),
+        ..BundlerOptions::default()
+    }
+}
+
+fn linker_error(shown: &str, modules: &Modules, diagnostics: &BatchedBuildDiagnostic) -> BundleError {
+    let Some(first) = diagnostics.first() else {
+        return BundleError::Internal { file: shown.to_owned(), reason: "it failed without a reason".to_owned() };
+    };
+    let rendered = first.to_diagnostic();
+    let message = first.to_string();
+    let located = rendered.get_primary_location().and_then(|(_, line, column, _)| {
+        let (file, text) = modules.source_of(&first.id()?)?;
+        let line = u32::try_from(line).ok()?;
+        let column = u32::try_from(column).ok()? + 1;
+        Some(Diagnostic::at_place(Place { file, line, column }, &text, message.clone()))
+    });
+    let diagnostic = located.unwrap_or_else(|| Diagnostic::general(format!("{shown}: {message}")));
+    BundleError::Link(Box::new(diagnostic))
+}
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;

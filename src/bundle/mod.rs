@@ -1,0 +1,33 @@
+//! How source becomes something runnable, never on the request path: TypeScript and its imports to one strict
+//! classic script with a source map, inline jsPolicy scripts, compressed bundles, and the lint that decides what may
+//! share a realm.
+//!
+//! What every linked script is: the text of a classic script whose completion value is the module's namespace
+//! object. It reads one global, `__bylaw_sdk`, the namespace that [`link_sdk`]'s own script evaluates to.
+
+mod compressed;
+mod diagnostics;
+mod hash;
+mod lifetimes;
+mod link;
+mod lint;
+mod map;
+mod modules;
+mod nesting;
+mod resolve;
+mod script;
+mod sdk;
+mod source;
+
+pub use compressed::{BundleLimits, CompressedError, unpack};
+pub use diagnostics::{BundleError, Diagnostic, Place};
+pub use hash::{bundle_hash, content_hash};
+pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline};
+pub use lint::{ModuleState, module_state};
+pub use map::{line_map, locate, place_in, relocate};
+pub(crate) use modules::shown_path;
+pub use resolve::normalise;
+pub(crate) use resolve::{Target, resolve};
+pub use script::{WRAPPER_LINES, inline_script};
+pub use sdk::link_sdk;
+pub use source::{DefaultUse, Import, MAX_SOURCE_BYTES, Scan, read, scan};

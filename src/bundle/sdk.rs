@@ -1,0 +1,71 @@
+//! `@bylaw/sdk`, built in: the sources of its run-time part, embedded in the binary and linked once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::diagnostics::BundleError;
+use super::link::{Linked, Shape, link};
+use super::modules::Sources;
+
+/// Only what the engine serves: a file of `sdk-ts/src` that is missing here is for Node.js, or types.
+macro_rules! sdk_sources {
+    ($($file:literal),* $(,)?) => {
+        &[$(($file, include_str!(concat!("../../sdk-ts/src/", $file)))),*]
+    };
+}
+
+const SOURCES: &[(&str, &str)] = sdk_sources![
+    "cidr.ts",
+    "containers.ts",
+    "duration.ts",
+    "image.ts",
+    "index.ts",
+    "pod-security/baseline.ts",
+    "pod-security/check.ts",
+    "pod-security/index.ts",
+    "pod-security/restricted.ts",
+    "pod-security/seccomp.ts",
+    "pod-security/view.ts",
+    "policy.ts",
+    "quantity.ts",
+    "selector.ts",
+    "semver-precedence.ts",
+    "semver-range.ts",
+    "semver.ts",
+];
+
+const ROOT: &str = "/@bylaw/sdk";
+
+/// The script that evaluates to the SDK's namespace, which every realm gets as the global
+/// [`SDK_GLOBAL`](super::SDK_GLOBAL). Linked at the first call.
+pub fn link_sdk() -> Result<&'static Linked, BundleError> {
+    static SDK: OnceLock<Result<Linked, BundleError>> = OnceLock::new();
+    SDK.get_or_init(link_sources).as_ref().map_err(Clone::clone)
+}
+
+fn link_sources() -> Result<Linked, BundleError> {
+    let texts: BTreeMap<PathBuf, Arc<str>> =
+        SOURCES.iter().map(|(name, text)| (Path::new(ROOT).join(name), Arc::from(*text))).collect();
+    let sources = Sources::Memory { texts, shown: None, has_neighbours: true };
+    link(sources, &Path::new(ROOT).join("index.ts"), Shape::Namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_sdk_links_and_exports_what_policies_import() {
+        let sdk = link_sdk().unwrap();
+        for name in ["policy", "containers", "image", "quantity"] {
+            assert!(sdk.exports.iter().any(|export| export == name), "{name} is not among {:?}", sdk.exports);
+        }
+        assert!(sdk.script.contains("use strict"));
+    }
+
+    #[test]
+    fn the_sdk_is_linked_once() {
+        assert!(std::ptr::eq(link_sdk().unwrap(), link_sdk().unwrap()));
+    }
+}

@@ -1,0 +1,343 @@
+//! One source file: read under a bound, parsed, and asked what it imports, what it exports and what it needs that the
+//! engine does not have.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use oxc::allocator::Allocator;
+use oxc::ast::AstKind;
+use oxc::diagnostics::OxcDiagnostic;
+use oxc::parser::{ParseOptions, Parser, ParserReturn};
+use oxc::semantic::{Semantic, SemanticBuilder};
+use oxc::span::{GetSpan as _, SourceType, Span};
+use oxc::syntax::module_record::{ExportImportName, ImportImportName, ModuleRecord};
+
+use super::diagnostics::{BundleError, Diagnostic};
+use super::nesting::too_deep;
+
+/// A policy and its helpers are kilobytes; bundled packages reach one megabyte.
+pub const MAX_SOURCE_BYTES: u64 = 4 << 20;
+
+/// What one module needs of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultUse {
+    /// Its default export: then it is a part of this module, not a policy of its own.
+    Taken,
+    /// Some of its named exports, or only its effects.
+    Left,
+}
+
+/// One `import … from`, `export … from` or `import("…")`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    pub specifier: String,
+    pub default_use: DefaultUse,
+    /// Bytes of the specifier, quotes included.
+    pub start: u32,
+    pub end: u32,
+}
+
+/// What is known of a source file that parses.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// In the order of the source, those for types only left out where the syntax says so.
+    pub imports: Vec<Import>,
+    pub has_default_export: bool,
+    /// `import` or `export` is used.
+    pub has_module_syntax: bool,
+    /// `require`, `module` or `__dirname` are used without being declared.
+    pub uses_commonjs: bool,
+    /// A `return` outside of any function, which webpack lets a script have.
+    pub returns_at_top_level: bool,
+    /// The first thing in it that the engine does not run.
+    pub unsupported: Option<Unsupported>,
+}
+
+/// Valid syntax that a policy cannot use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsupported {
+    pub start: u32,
+    pub end: u32,
+    pub what: &'static str,
+    pub help: &'static str,
+}
+
+/// The text of a file, without a byte order mark.
+pub fn read(path: &Path, shown: &str) -> Result<String, BundleError> {
+    let unreadable = |reason: String| BundleError::Unreadable { file: shown.to_owned(), reason };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_SOURCE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > MAX_SOURCE_BYTES {
+        return Err(unreadable(format!("larger than {MAX_SOURCE_BYTES} bytes; split it, or bundle it smaller")));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| unreadable(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Parses `text`, whose path's extension says the language; `file` is the name that errors show. The error is the
+/// first that the parser or the early errors of the language give.
+pub fn scan(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
+    let source_type = source_type(path);
+    if let Some(offset) = too_deep(text) {
+        let diagnostic = Diagnostic::at_bytes(file, text, offset, offset + 1, "nested too deeply to be parsed safely");
+        return Err(BundleError::Syntax(Box::new(
+            diagnostic.with_help("flatten the expression, or build it in a loop"),
+        )));
+    }
+    let allocator = Allocator::default();
+    let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
+    let parsed = Parser::new(&allocator, text, source_type).with_options(options).parse();
+    let ParserReturn { program, module_record, diagnostics, panicked, .. } = parsed;
+    if let Some(error) = diagnostics.errors().next() {
+        return Err(syntax_error(file, text, error));
+    }
+    if panicked {
+        return Err(BundleError::Syntax(Box::new(Diagnostic::general(format!("{file}: cannot be parsed")))));
+    }
+    let checked = SemanticBuilder::new().with_build_nodes(true).with_check_syntax_error(true).build(&program);
+    if let Some(error) = checked.diagnostics.errors().next() {
+        return Err(syntax_error(file, text, error));
+    }
+    let semantic = checked.semantic;
+    let unresolved = semantic.scoping().root_unresolved_references();
+    let uses_commonjs =
+        ["require", "module", "__dirname", "__filename"].iter().any(|name| unresolved.contains_key(*name));
+    let mut scan = Scan {
+        imports: imports(&module_record, text),
+        has_default_export: exports_default(&module_record),
+        has_module_syntax: module_record.has_module_syntax,
+        uses_commonjs,
+        ..Scan::default()
+    };
+    inspect_nodes(&semantic, &mut scan);
+    Ok(scan)
+}
+
+fn source_type(path: &Path) -> SourceType {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match extension {
+        "ts" | "mts" | "cts" => SourceType::ts(),
+        "mjs" => SourceType::mjs(),
+        "cjs" => SourceType::cjs(),
+        _ => SourceType::unambiguous(),
+    }
+}
+
+fn syntax_error(file: &str, text: &str, error: &OxcDiagnostic) -> BundleError {
+    let message = error.message.to_string();
+    let mut diagnostic = match error.labels.first() {
+        Some(label) => Diagnostic::at_bytes(file, text, label.offset(), label.offset() + label.len(), message),
+        None => Diagnostic::general(format!("{file}: {message}")),
+    };
+    diagnostic.help = error.help.as_deref().map(str::to_owned);
+    BundleError::Syntax(Box::new(diagnostic))
+}
+
+fn exports_default(record: &ModuleRecord<'_>) -> bool {
+    let named_default = |entry: &oxc::syntax::module_record::ExportEntry<'_>| {
+        !entry.is_type && entry.export_name.default_export_span().is_some()
+    };
+    record.local_export_entries.iter().any(named_default) || record.indirect_export_entries.iter().any(named_default)
+}
+
+fn imports(record: &ModuleRecord<'_>, text: &str) -> Vec<Import> {
+    let mut imports = Vec::new();
+    for (specifier, requests) in &record.requested_modules {
+        for request in requests.iter().filter(|request| !request.is_type) {
+            let default_use = default_use(record, request.statement_span);
+            imports.push(import(specifier.as_str(), default_use, request.span));
+        }
+    }
+    for dynamic in &record.dynamic_imports {
+        let span = dynamic.module_request;
+        if let Some(specifier) = literal(text, span) {
+            imports.push(import(specifier, DefaultUse::Taken, span));
+        }
+    }
+    imports.sort_by_key(|import| import.start);
+    imports
+}
+
+fn import(specifier: &str, default_use: DefaultUse, span: Span) -> Import {
+    Import { specifier: specifier.to_owned(), default_use, start: span.start, end: span.end }
+}
+
+/// Whether the statement takes the default export of what it imports; a namespace holds it too.
+fn default_use(record: &ModuleRecord<'_>, statement: Span) -> DefaultUse {
+    let imported = record.import_entries.iter().filter(|entry| entry.statement_span == statement).any(|entry| {
+        !entry.is_type
+            && match &entry.import_name {
+                ImportImportName::Default(_) | ImportImportName::NamespaceObject => true,
+                ImportImportName::Name(name) => name.name == "default",
+            }
+    });
+    let exported =
+        record.indirect_export_entries.iter().filter(|entry| entry.statement_span == statement).any(|entry| {
+            !entry.is_type
+                && match &entry.import_name {
+                    ExportImportName::All => true,
+                    ExportImportName::Name(name) => name.name == "default",
+                    ExportImportName::AllButDefault | ExportImportName::Null => false,
+                }
+        });
+    if imported || exported { DefaultUse::Taken } else { DefaultUse::Left }
+}
+
+/// The text of a string literal without escapes; anything else is computed.
+fn literal(text: &str, span: Span) -> Option<&str> {
+    let written = text.get(span.start as usize..span.end as usize)?;
+    let quote = written.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let inner = written.strip_prefix(quote)?.strip_suffix(quote)?;
+    (!inner.contains('\\')).then_some(inner)
+}
+
+fn inspect_nodes(semantic: &Semantic<'_>, scan: &mut Scan) {
+    let nodes = semantic.nodes();
+    for node in nodes.iter() {
+        let found = match node.kind() {
+            AstKind::AwaitExpression(_) => at_top_level(semantic, node.id()).then_some(TOP_LEVEL_AWAIT),
+            AstKind::ForOfStatement(statement) if statement.r#await => {
+                at_top_level(semantic, node.id()).then_some(TOP_LEVEL_AWAIT)
+            }
+            AstKind::ImportExpression(expression) => {
+                literal(semantic.source_text(), expression.source.span()).is_none().then_some(COMPUTED_IMPORT)
+            }
+            AstKind::ReturnStatement(_) => {
+                scan.returns_at_top_level |= at_top_level(semantic, node.id());
+                None
+            }
+            _ => None,
+        };
+        let span = node.kind().span();
+        let is_first = scan.unsupported.is_none_or(|unsupported| span.start < unsupported.start);
+        if let (Some((what, help)), true) = (found, is_first) {
+            let length = if what == TOP_LEVEL_AWAIT.0 { 5 } else { 6 };
+            scan.unsupported = Some(Unsupported { start: span.start, end: span.start + length, what, help });
+        }
+    }
+}
+
+const TOP_LEVEL_AWAIT: (&str, &str) = (
+    "top-level await: a policy module is evaluated at once, when it is loaded",
+    "move the await into the handler (`async validate(…) { … }`), or compute the value without it",
+);
+const COMPUTED_IMPORT: (&str, &str) = (
+    "import() of a computed name: everything a policy runs is linked when it is loaded",
+    "import each module by its name, and choose among them at run time",
+);
+
+fn at_top_level(semantic: &Semantic<'_>, node: oxc::semantic::NodeId) -> bool {
+    !semantic.nodes().ancestor_kinds(node).any(|kind| {
+        matches!(kind, AstKind::Function(_) | AstKind::ArrowFunctionExpression(_) | AstKind::StaticBlock(_))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(file: &str, text: &str) -> Result<Scan, BundleError> {
+        super::scan(file, Path::new(file), text)
+    }
+
+    fn imports_of(text: &str) -> Vec<(String, DefaultUse)> {
+        scan("p.ts", text).unwrap().imports.into_iter().map(|import| (import.specifier, import.default_use)).collect()
+    }
+
+    #[test]
+    fn imports_are_listed_in_order_with_what_they_take() {
+        let text = r#"
+            import { helper } from "./helper";
+            import part from "./part.ts";
+            import * as all from "./all";
+            import type { Pod } from "./types";
+            import { type Node } from "./mixed";
+            export { default as again } from "./again";
+            export * from "./star";
+            import "./effects";
+            const lazy = () => import("./lazy");
+        "#;
+        let expected = [
+            ("./helper", DefaultUse::Left),
+            ("./part.ts", DefaultUse::Taken),
+            ("./all", DefaultUse::Taken),
+            ("./mixed", DefaultUse::Left),
+            ("./again", DefaultUse::Taken),
+            ("./star", DefaultUse::Left),
+            ("./effects", DefaultUse::Left),
+            ("./lazy", DefaultUse::Taken),
+        ];
+        assert_eq!(imports_of(text), expected.map(|(name, used)| (name.to_owned(), used)));
+    }
+
+    #[test]
+    fn every_form_of_a_default_export_is_seen() {
+        for text in [
+            "export default policy({});",
+            "const p = 1; export { p as default };",
+            "export { default } from './x';",
+            "export default function f() {}",
+        ] {
+            assert!(scan("p.ts", text).unwrap().has_default_export, "{text}");
+        }
+        for text in ["export const a = 1;", "export type { default } from './x';", "const a = 1;"] {
+            assert!(!scan("p.ts", text).unwrap().has_default_export, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_has_its_place_and_the_source() {
+        let error = scan("dir/p.ts", "const a = 1;\nconst b: = 2;\n").unwrap_err().to_string();
+        assert!(error.starts_with("dir/p.ts:2:10: "), "{error}");
+        assert!(error.contains("2 | const b: = 2;"), "{error}");
+    }
+
+    #[test]
+    fn early_errors_are_errors() {
+        let error = scan("p.ts", "let a = 1;\nlet a = 2;").unwrap_err().to_string();
+        assert!(error.contains("`a` has already been declared"), "{error}");
+    }
+
+    #[test]
+    fn top_level_await_and_computed_imports_are_found_but_not_those_in_functions() {
+        let what = |text: &str| scan("p.ts", text).unwrap().unsupported.map(|unsupported| unsupported.what);
+        assert_eq!(what("const a = await b;export {}"), Some(TOP_LEVEL_AWAIT.0));
+        assert_eq!(what("for await (const a of b) {}export {}"), Some(TOP_LEVEL_AWAIT.0));
+        assert_eq!(what("const f = async () => { await b; for await (const a of b) {} };"), None);
+        assert_eq!(what("const f = (name: string) => import(`./${name}`);"), Some(COMPUTED_IMPORT.0));
+    }
+
+    #[test]
+    fn scripts_are_told_from_modules() {
+        let script = scan("p.js", "if (request.name) return;\nconst _ = require('lodash');").unwrap();
+        assert!(script.returns_at_top_level && script.uses_commonjs && !script.has_module_syntax);
+        let inner = scan("p.js", "function f(require) { return require('x'); }").unwrap();
+        assert!(!inner.returns_at_top_level && !inner.uses_commonjs);
+        assert!(scan("p.js", "import a from 'a'; deny(a)").unwrap().has_module_syntax);
+    }
+
+    #[test]
+    fn nesting_that_would_exhaust_the_stack_is_refused() {
+        for text in ["(".repeat(3_000_000), "!".repeat(3_000_000), "a+".repeat(1_500_000)] {
+            let error = scan("p.js", &text).unwrap_err().to_string();
+            assert!(error.contains("nested too deeply"), "{error}");
+        }
+    }
+
+    #[test]
+    fn unreadable_files_say_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.ts");
+        assert!(read(&path, "p.ts").unwrap_err().to_string().starts_with("p.ts: No such file"));
+        std::fs::write(&path, b"ab\xff").unwrap();
+        assert_eq!(read(&path, "p.ts").unwrap_err().to_string(), "p.ts: not UTF-8 at byte 2");
+        std::fs::write(&path, "\u{feff}export {}").unwrap();
+        assert_eq!(read(&path, "p.ts").unwrap(), "export {}");
+        std::fs::write(&path, vec![b' '; (MAX_SOURCE_BYTES + 1).try_into().unwrap()]).unwrap();
+        assert!(read(&path, "p.ts").unwrap_err().to_string().contains("larger than 4194304 bytes"));
+    }
+}

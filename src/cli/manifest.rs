@@ -1,0 +1,148 @@
+//! Makes the AdmissionReview that an API server would send for a manifest.
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+
+use crate::review::Operation;
+
+/// What the manifest does not say.
+pub(super) struct Request<'a> {
+    pub operation: Operation,
+    pub user: &'a str,
+    pub groups: &'a [String],
+    pub object: Option<&'a Value>,
+    pub old_object: Option<&'a Value>,
+}
+
+/// Kinds without a namespace among those built in. Others are taken to be namespaced where they name one.
+const CLUSTER_SCOPED: &[&str] = &[
+    "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole", "ClusterRoleBinding",
+    "ClusterTrustBundle", "CustomResourceDefinition", "DeviceClass", "FlowSchema", "IPAddress", "IngressClass",
+    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "Namespace", "Node",
+    "PersistentVolume", "PriorityClass", "PriorityLevelConfiguration", "ResourceSlice", "RuntimeClass", "ServiceCIDR",
+    "StorageClass", "StorageVersion", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration", "VolumeAttachment", "VolumeAttributesClass",
+];
+
+/// Plurals that no rule gives.
+const IRREGULAR: &[(&str, &str)] =
+    &[("Endpoints", "endpoints"), ("PodMetrics", "pods"), ("NodeMetrics", "nodes"), ("JsPolicyViolations", "jspolicyviolations")];
+
+/// The review of one manifest.
+///
+/// # Errors
+/// Where the manifest has no apiVersion, kind or name.
+pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
+    let Some(subject) = request.object.or(request.old_object) else { bail!("neither an object nor an old object was given") };
+    let text = |pointer: &str| subject.pointer(pointer).and_then(Value::as_str);
+    let api_version = text("/apiVersion").context("the manifest has no apiVersion")?;
+    let kind = text("/kind").context("the manifest has no kind")?;
+    let name = text("/metadata/name");
+    if name.or_else(|| text("/metadata/generateName")).is_none() {
+        bail!("{kind}: metadata.name is missing");
+    }
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let cluster_scoped = CLUSTER_SCOPED.contains(&kind);
+    let namespace = match text("/metadata/namespace") {
+        _ if cluster_scoped => (kind == "Namespace").then_some(name).flatten(),
+        Some(namespace) => Some(namespace),
+        None => Some("default"),
+    };
+    let object = request.object.map(|object| with_namespace(object, namespace.filter(|_| !cluster_scoped)));
+    let gvk = json!({ "group": group, "version": version, "kind": kind });
+    let gvr = json!({ "group": group, "version": version, "resource": plural(kind) });
+    let mut admission = json!({
+        "uid": "00000000-0000-0000-0000-000000000000",
+        "kind": gvk, "resource": gvr, "requestKind": gvk, "requestResource": gvr,
+        "operation": request.operation.as_str(),
+        "userInfo": { "username": request.user, "groups": request.groups },
+        "object": if request.operation == Operation::Delete { None } else { object },
+        "oldObject": old_object(request),
+        "dryRun": false,
+        "options": null,
+    });
+    for (field, value) in [("name", name), ("namespace", namespace)] {
+        if let Some(value) = value {
+            admission[field] = value.into();
+        }
+    }
+    Ok(json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": admission }))
+}
+
+/// A deletion judges what is there: the manifest itself, where no old object was given.
+fn old_object(request: &Request<'_>) -> Option<Value> {
+    match request.operation {
+        Operation::Create => None,
+        Operation::Delete => request.old_object.or(request.object).cloned(),
+        Operation::Update | Operation::Connect => request.old_object.cloned(),
+    }
+}
+
+/// The API server fills the namespace in before it asks anyone.
+fn with_namespace(object: &Value, namespace: Option<&str>) -> Value {
+    let mut object = object.clone();
+    if let (Some(namespace), Some(metadata)) = (namespace, object.get_mut("metadata").and_then(Value::as_object_mut)) {
+        metadata.entry("namespace").or_insert_with(|| namespace.into());
+    }
+    object
+}
+
+/// The resource of a kind, by the rule that Kubernetes' own kinds follow.
+fn plural(kind: &str) -> String {
+    if let Some((_, plural)) = IRREGULAR.iter().find(|(irregular, _)| *irregular == kind) {
+        return (*plural).to_owned();
+    }
+    let lower = kind.to_ascii_lowercase();
+    let sibilant = ["s", "x", "z", "ch", "sh"].iter().any(|end| lower.ends_with(end));
+    match lower.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if sibilant => format!("{lower}es"),
+        _ => format!("{lower}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(object: &Value) -> Value {
+        let request = Request { operation: Operation::Create, user: "jane", groups: &[], object: Some(object), old_object: None };
+        review(&request).unwrap()
+    }
+
+    #[test]
+    fn built_in_kinds_get_their_resource() {
+        for (kind, resource) in [
+            ("Pod", "pods"), ("Ingress", "ingresses"), ("NetworkPolicy", "networkpolicies"), ("Endpoints", "endpoints"),
+            ("StorageClass", "storageclasses"), ("PodDisruptionBudget", "poddisruptionbudgets"), ("Gateway", "gateways"),
+        ] {
+            assert_eq!(plural(kind), resource);
+        }
+    }
+
+    #[test]
+    fn a_namespaced_object_without_a_namespace_goes_to_default() {
+        let review = create(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" } }));
+        assert_eq!(review["request"]["namespace"], "default");
+        assert_eq!(review["request"]["object"]["metadata"]["namespace"], "default");
+    }
+
+    #[test]
+    fn a_namespace_is_its_own_namespace_and_a_cluster_role_has_none() {
+        let namespace = create(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "a" } }));
+        assert_eq!(namespace["request"]["namespace"], "a");
+        let api_version = "rbac.authorization.k8s.io/v1";
+        let role = create(&json!({ "apiVersion": api_version, "kind": "ClusterRole", "metadata": { "name": "a" } }));
+        assert_eq!(role["request"].get("namespace"), None);
+        assert_eq!(role["request"]["resource"]["group"], "rbac.authorization.k8s.io");
+    }
+
+    #[test]
+    fn a_deletion_judges_what_is_there() {
+        let object = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" } });
+        let request = Request { operation: Operation::Delete, user: "jane", groups: &[], object: Some(&object), old_object: None };
+        let review = review(&request).unwrap();
+        assert_eq!(review["request"]["object"], Value::Null);
+        assert_eq!(review["request"]["oldObject"], object);
+    }
+}

@@ -1,0 +1,79 @@
+//! The command line: one module a command, one place for how errors and exit codes look.
+//!
+//! Exit codes: 0 good; 1 the answer is "no"; 2 it could not be run (contract §1).
+
+mod explain;
+mod inputs;
+mod manifest;
+mod output;
+mod review;
+mod runtime;
+mod serve;
+mod webhook;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A Kubernetes admission webhook whose policies are JavaScript or TypeScript
+#[derive(Debug, Parser)]
+#[command(name = "bylaw", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Say more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Say less; twice for errors only
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    quiet: u8,
+}
+
+impl Common {
+    fn verbosity(&self) -> i8 {
+        i8::try_from(self.verbose).unwrap_or(i8::MAX).saturating_sub_unsigned(self.quiet)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the webhook
+    Serve(serve::ServeArgs),
+    /// Judge one request or manifest, offline
+    Review(review::ReviewArgs),
+    /// Print the webhook configurations that send a cluster's requests here
+    Webhook(webhook::WebhookArgs),
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let Cli { common, command } = Cli::parse();
+    let result = match command {
+        Command::Serve(args) => serve::run(args, common.verbosity()),
+        Command::Review(args) => review::run(args, common.verbosity()),
+        Command::Webhook(args) => webhook::run(&args, common.verbosity()),
+    };
+    match result {
+        Ok(Verdict::Yes) => ExitCode::SUCCESS,
+        Ok(Verdict::No) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What a command that could be run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Yes,
+    /// Denied, or found wanting.
+    No,
+}

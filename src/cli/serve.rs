@@ -1,0 +1,219 @@
+//! `bylaw serve`: the webhook server on policies from folders.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use clap::Args;
+
+use super::Verdict;
+use super::runtime::{Stage, logging};
+use crate::cluster::{CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, OfflineNamespaces, connect};
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::host::Objects;
+use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Shutdown, TlsSource};
+use crate::matching::NamespaceLabels;
+use crate::policy::{Catalog, watch};
+use crate::pool::{Pool, PoolSize};
+use crate::telemetry::{Metrics, PolicyState};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bylaw serve -p policies\n  bylaw serve -p policies --inventory manifests/ --listen 0.0.0.0:8443 --tls-cert \
+                        tls.crt --tls-key tls.key")]
+pub(super) struct ServeArgs {
+    /// All of these settings as YAML; flags and the environment stand over it
+    #[arg(long, value_name = "FILE", env = "BYLAW_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// How long the start waits for policies to be loaded into every thread before it says what it waits for.
+const READY_POLL: Duration = Duration::from_millis(20);
+
+pub(super) fn run(args: ServeArgs, verbosity: i8) -> anyhow::Result<Verdict> {
+    let settings = match &args.config {
+        Some(path) => args.settings.or_file(path)?,
+        None => args.settings,
+    };
+    settings.check()?;
+    logging(verbosity, settings.log_json)?;
+    let stage = Stage::new()?;
+    stage.block_on(serve(&stage, &settings))?;
+    Ok(Verdict::Yes)
+}
+
+async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
+    let shutdown = Shutdown::default();
+    shutdown.on_signals()?;
+    let checks = Arc::new(Checks::default());
+    checks.set("pool", Gate::Ready, Err("isolates are being made".to_owned()));
+    checks.set("policies", Gate::Ready, Err("policies are being loaded".to_owned()));
+
+    let mut loader = stage.loader(&settings.policies, settings.compat, None)?;
+    let catalog = loader.load()?;
+    for note in &catalog.notes {
+        tracing::info!("{note}");
+    }
+    report(&catalog, &checks, &stage.metrics);
+    let count = catalog.revisions.len();
+
+    let world = World::connect(stage, settings).await?;
+    let current = Arc::new(ArcSwap::new(catalog));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = Pool::start(
+        PoolSize::for_cores(cores),
+        stage.host(world.objects),
+        Arc::clone(&stage.limits),
+        Arc::clone(&current),
+        Arc::clone(&stage.metrics),
+    )?;
+    let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
+
+    let server = Server::bind(config(settings), Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
+    let watcher = {
+        let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
+        watch(loader, move |catalog| {
+            report(&catalog, &checks, &metrics);
+            engine.publish(catalog);
+        })?
+    };
+    let watching = tokio::spawn(watch_pool(Arc::clone(&engine), Arc::clone(&checks)));
+    announce(settings, &server, count)?;
+    let drained = server.run(engine, shutdown).await;
+    watching.abort();
+    drop(watcher);
+    tracing::info!(?drained, "stopped");
+    Ok(())
+}
+
+/// Where policies read and write, and where namespaces have their labels from.
+struct World {
+    objects: Objects,
+    namespaces: Arc<dyn NamespaceLabels>,
+}
+
+impl World {
+    async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
+        let connection = match (&settings.kubeconfig, settings.in_cluster) {
+            (Some(path), _) => Some(Connection::Kubeconfig(path.clone())),
+            (None, true) => Some(Connection::InCluster),
+            (None, false) => None,
+        };
+        if let Some(connection) = connection {
+            let client = connect(&connection).await?;
+            let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
+            if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
+                tracing::warn!("the cluster's namespaces are not there yet; policies that select by them decide by their failure mode");
+            }
+            let cluster = Cluster::new(client, stage.handle(), CacheLimits::default());
+            return Ok(Self { objects: Objects::Cluster(cluster), namespaces: Arc::new(namespaces) });
+        }
+        let inventory = match &settings.inventory {
+            Some(path) => Arc::new(Inventory::load(&[path])?),
+            None => Arc::new(Inventory::from_objects([])?),
+        };
+        let namespaces = Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
+        let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
+        Ok(Self { objects, namespaces })
+    }
+}
+
+fn config(settings: &Settings) -> Config {
+    let tls = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(cert), Some(key)) => TlsSource::Files { cert: cert.clone(), key: key.clone() },
+        _ => TlsSource::SelfSigned { state_dir: settings.state_dir(), names: names(settings) },
+    };
+    let drain = DrainConfig { delay: Duration::from_secs(settings.drain_delay.unwrap_or(0)), ..DrainConfig::default() };
+    Config {
+        listen: settings.listen(),
+        metrics_listen: Some(settings.metrics_listen()),
+        health_listen: Some(settings.health_listen()),
+        tls,
+        limits: Limits::default(),
+        drain,
+    }
+}
+
+/// The certificate must also carry the name that the API server is told to call.
+fn names(settings: &Settings) -> Vec<String> {
+    let host = settings.webhook_url.as_deref().and_then(|url| url::Url::parse(url).ok()).and_then(|url| url.host_str().map(str::to_owned));
+    host.into_iter().collect()
+}
+
+/// Says in logs, readiness and metrics which policies are in force and which files are broken.
+fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
+    for problem in &catalog.problems {
+        tracing::error!(serving_last_good = problem.serving_last_good, "{problem}");
+    }
+    if catalog.revisions.is_empty() && catalog.problems.is_empty() {
+        tracing::warn!("there are no policies: every request is allowed");
+    }
+    let stale = catalog.problems.iter().filter(|problem| problem.serving_last_good).count();
+    metrics.set_policies(PolicyState::Serving, catalog.revisions.len().saturating_sub(stale));
+    metrics.set_policies(PolicyState::Stale, stale);
+    metrics.set_policies(PolicyState::Broken, catalog.problems.len() - stale);
+    // A broken file does not make the server unready: the last good revision serves, and a restart loop would end that.
+    checks.set("policies", Gate::Ready, Ok(()));
+    let serving = catalog.revisions.iter().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
+    let broken = catalog.problems.iter().map(ToString::to_string);
+    checks.set_details("policies", serving.chain(broken).collect());
+}
+
+/// Threads lost to policies beyond this many make the server unready: something is attacking it.
+const MAX_LOST_THREADS: usize = 16;
+
+/// Keeps the readiness of the pool up to date.
+async fn watch_pool(engine: Arc<Engine>, checks: Arc<Checks>) {
+    let mut interval = tokio::time::interval(READY_POLL);
+    let mut last = None;
+    loop {
+        interval.tick().await;
+        let lost = engine.pool().lost_threads();
+        let state = match (engine.pool().ready(), lost > MAX_LOST_THREADS) {
+            (_, true) => Err(format!("{lost} isolate threads were lost to policies that do not stop; restart to get them back")),
+            (true, false) => Ok(()),
+            (false, false) => Err("isolates are being made".to_owned()),
+        };
+        if last.as_ref() != Some(&state) {
+            checks.set("pool", Gate::Ready, state.clone());
+            last = Some(state);
+        }
+    }
+}
+
+/// What a newcomer needs next, on standard output.
+fn announce(settings: &Settings, server: &Server, policies: usize) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
+    lines.push(format!("Bylaw is serving at {url}"));
+    let from = settings.policies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    lines.push(format!("  policies   {policies} from {from}"));
+    let authority = server.authority_path();
+    if let Some(path) = &authority {
+        lines.push(format!("  authority  {}", path.display()));
+    }
+    for (name, address, path) in [("health", server.health_address(), "readyz"), ("metrics", server.metrics_address(), "metrics")] {
+        if let Some(address) = address {
+            lines.push(format!("  {name:<9}  http://{address}/{path}"));
+        }
+    }
+    if let Some(path) = authority {
+        lines.push("Try it:".to_owned());
+        lines.push(format!("  curl --cacert {} -H 'Content-Type: application/json' -d '{EXAMPLE}' {url}/validate", path.display()));
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// The shortest review that shows a denial by the starter policies.
+const EXAMPLE: &str = concat!(
+    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","namespace":"default","#,
+    r#""kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"userInfo":{"username":"me"},"#,
+    r#""object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"#,
+    r#""spec":{"containers":[{"name":"web","image":"nginx:latest","securityContext":{"privileged":true}}]}}}}"#
+);

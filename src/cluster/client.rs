@@ -1,0 +1,79 @@
+//! The way to an API server: a kubeconfig file, or the service account of the pod.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::ConfigExt;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
+use tower::util::option_layer;
+use tower::{BoxError, Layer, ServiceExt};
+
+use super::ClusterError;
+
+/// Where the credentials come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    /// `--kubeconfig FILE`, with its current context.
+    Kubeconfig(PathBuf),
+    /// `--in-cluster`.
+    InCluster,
+}
+
+/// Makes a client; nothing is sent before its first use. Call it inside of a tokio runtime.
+pub async fn connect(connection: &Connection) -> Result<Client, ClusterError> {
+    let config = match connection {
+        Connection::Kubeconfig(path) => from_file(path).await?,
+        Connection::InCluster => Config::incluster().map_err(|e| ClusterError::NotInCluster(e.to_string()))?,
+    };
+    client_of(config).map_err(|e| ClusterError::Client(e.to_string()))
+}
+
+/// kube's own stack but for three things: small writes go out at once (each new connection was seen to wait 40 ms for the
+/// server's delayed ACK), dead connections are noticed, and nothing is retried behind our back: a `create` that timed out
+/// may have happened, and a policy has a deadline.
+fn client_of(mut config: Config) -> Result<Client, kube::Error> {
+    if config.proxy_url.is_some() {
+        config.default_retry = false;
+        return Client::try_from(config);
+    }
+    if CryptoProvider::get_default().is_none() {
+        // Fails only where another thread was quicker, which is as good.
+        drop(default_provider().install_default());
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    tcp.set_connect_timeout(Some(CONNECT_WITHIN));
+    let tls = config.rustls_https_connector_with_connector(tcp)?;
+    let http = HyperClient::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(tls);
+    let service = config.extra_headers_layer()?.layer(http.map_err(BoxError::from));
+    let service = option_layer(config.auth_layer()?).layer(service);
+    Ok(Client::new(config.base_uri_layer().layer(service), config.default_namespace))
+}
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+async fn from_file(path: &Path) -> Result<Config, ClusterError> {
+    let failed = |cause: String| ClusterError::Kubeconfig { path: path.to_owned(), cause };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|e| failed(e.to_string()))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    config.map_err(|e| failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_kubeconfig_is_named_with_its_flag() {
+        let error = connect(&Connection::Kubeconfig("/no/such/file".into())).await.err().unwrap().to_string();
+        assert!(error.contains("/no/such/file") && error.contains("--kubeconfig"), "{error}");
+    }
+}

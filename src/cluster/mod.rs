@@ -1,0 +1,30 @@
+//! The objects a policy may ask about: from an inventory on disk, or from the API server through caches.
+//!
+//! `kind` names them, `object` is one of them as text, `store` keeps many, `inventory` fills a store from files and
+//! `reflect` from a watch. `server` speaks to the API server and `discovery` finds its paths; `reader` picks between memory and
+//! server. What a policy is *allowed* to ask is not decided here but in `crate::host`.
+
+mod client;
+mod discovery;
+mod documents;
+mod error;
+mod inventory;
+mod kind;
+mod limits;
+mod namespaces;
+mod object;
+mod outage;
+mod reader;
+mod reflect;
+mod server;
+mod store;
+
+pub use client::{Connection, connect};
+pub use error::ClusterError;
+pub use inventory::Inventory;
+pub use kind::{Kind, path_segment};
+pub use limits::CacheLimits;
+pub use namespaces::{ClusterNamespaces, OfflineNamespaces};
+pub use object::Labels;
+pub use reader::{CacheMode, Cluster, ListQuery, Peek, Write};
+pub use store::{KindStore, join};

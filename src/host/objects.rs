@@ -1,0 +1,200 @@
+//! `get`, `list` and writes: which object is meant, whether it may be touched, and where it is.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
+
+use super::arguments::{
+    GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
+};
+use super::selector::Selection;
+use super::{Answer, Begun, Caller, HostError, permission};
+
+/// Where objects are read from, and written to.
+#[derive(Clone, Default)]
+pub enum Objects {
+    #[default]
+    Nowhere,
+    /// Read only.
+    Inventory(Arc<Inventory>),
+    Cluster(Cluster),
+}
+
+impl Objects {
+    pub(super) fn get(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+        let GetArguments { api_version, kind, namespace, name, cache } = parse("get", args)?;
+        let kind = Kind::new(&api_version, &kind)?;
+        let namespace = namespace.unwrap_or_default();
+        check_names(&namespace, Some(&name))?;
+        permission::read(caller, &kind)?;
+        match self {
+            Self::Nowhere => Err(not_connected(&format!("read {kind} from"))),
+            Self::Inventory(inventory) => from_inventory(inventory, &kind, &namespace, &name),
+            Self::Cluster(cluster) => Ok(from_cluster(cluster, kind, namespace, name, cache, caller)),
+        }
+    }
+
+    pub(super) fn list(&self, caller: &Caller<'_>, args: &str, limit: usize) -> Result<Begun, HostError> {
+        let ListArguments { api_version, kind, namespace, label_selector, cache } = parse("list", args)?;
+        let kind = Kind::new(&api_version, &kind)?;
+        let namespace = namespace.filter(|namespace| !namespace.is_empty());
+        check_names(namespace.as_deref().unwrap_or_default(), None)?;
+        let kinds = readable(caller, kind)?;
+        let Selection { label_selector, fits } = Selection::of(label_selector)?;
+        let query = ListQuery { namespace, label_selector, fits };
+        match self {
+            Self::Nowhere => Err(not_connected(&format!("list {} from", names(&kinds)))),
+            Self::Inventory(inventory) => {
+                let store = kinds.iter().find_map(|kind| inventory.of(kind));
+                let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
+                Ok(Begun::Done(array(&found.unwrap_or_default(), limit)?))
+            }
+            Self::Cluster(cluster) => {
+                if let Peek::Known(found) = cluster.peek_list(&kinds, &query, cache) {
+                    return Ok(Begun::Done(array(&found, limit)?));
+                }
+                let (cluster, deadline) = (cluster.clone(), caller.deadline);
+                Ok(Begun::Waits(Box::pin(async move {
+                    let found = cluster.list(&kinds, &query, cache, deadline).await?;
+                    array(&found, limit)
+                })))
+            }
+        }
+    }
+
+    pub(super) fn create(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+        let ObjectArguments { object } = parse("create", args)?;
+        let Reference { kind, namespace, .. } = Reference::of("create", object)?;
+        self.write(caller, kind, Write::Create { namespace, object: object.get().to_owned() })
+    }
+
+    pub(super) fn update(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+        let ObjectArguments { object } = parse("update", args)?;
+        let Reference { kind, namespace, name } = Reference::of("update", object)?;
+        self.write(caller, kind, Write::Update { namespace, name, object: object.get().to_owned() })
+    }
+
+    pub(super) fn patch(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+        let PatchArguments { api_version, kind, namespace, name, patch } = parse("patch", args)?;
+        let kind = Kind::new(&api_version, &kind)?;
+        let (namespace, patch) = (namespace.unwrap_or_default(), patch.get().to_owned());
+        let write = match patch.bytes().next() {
+            Some(b'{') => Write::MergePatch { namespace, name, patch },
+            Some(b'[') => Write::JsonPatch { namespace, name, patch },
+            _ => {
+                return Err(HostError::wrong_arguments(
+                    "patch",
+                    "patch is neither an object nor an array of operations",
+                ));
+            }
+        };
+        self.write(caller, kind, write)
+    }
+
+    pub(super) fn remove(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+        let RemoveArguments { object, api_version, kind, namespace, name } = parse("remove", args)?;
+        let Reference { kind, namespace, name } = match object {
+            Some(object) => Reference::of("remove", object)?,
+            None => Reference { kind: Kind::new(&api_version, &kind)?, namespace: namespace.unwrap_or_default(), name },
+        };
+        self.write(caller, kind, Write::Remove { namespace, name })
+    }
+
+    fn write(&self, caller: &Caller<'_>, kind: Kind, write: Write) -> Result<Begun, HostError> {
+        check_names(write.namespace(), write.name())?;
+        permission::write(caller, &kind)?;
+        let Self::Cluster(cluster) = self else { return Err(not_connected(&format!("write {kind} to"))) };
+        let (cluster, dry_run) = (cluster.clone(), caller.dry_run);
+        Ok(Begun::Waits(Box::pin(async move {
+            let text = cluster.write(&kind, &write, dry_run).await?;
+            Ok(Some(text.as_ref().to_owned()))
+        })))
+    }
+}
+
+/// Which object an object says it is.
+struct Reference {
+    kind: Kind,
+    namespace: String,
+    /// Empty where it has none, as before the server makes one of `generateName`.
+    name: String,
+}
+
+impl Reference {
+    fn of(op: &str, object: &RawValue) -> Result<Self, HostError> {
+        let head: ObjectHead = parse(op, object.get())?;
+        Ok(Self {
+            kind: Kind::new(&head.api_version, &head.kind)?,
+            namespace: head.metadata.namespace.unwrap_or_default(),
+            name: head.metadata.name.unwrap_or_default(),
+        })
+    }
+}
+
+fn from_inventory(inventory: &Inventory, kind: &Kind, namespace: &str, name: &str) -> Result<Begun, HostError> {
+    let Some(store) = inventory.of(kind) else { return Ok(Begun::Done(None)) };
+    match store.get(namespace, name) {
+        None if namespace.is_empty() && store.is_namespaced() => {
+            Err(ClusterError::NamespaceRequired { kind: kind.to_string() }.into())
+        }
+        found => Ok(Begun::Done(found.map(|text| text.as_ref().to_owned()))),
+    }
+}
+
+fn from_cluster(
+    cluster: &Cluster,
+    kind: Kind,
+    namespace: String,
+    name: String,
+    cache: CacheMode,
+    caller: &Caller<'_>,
+) -> Begun {
+    if let Peek::Known(found) = cluster.peek_get(&kind, &namespace, &name, cache) {
+        return Begun::Done(found.map(|text| text.as_ref().to_owned()));
+    }
+    let (cluster, deadline) = (cluster.clone(), caller.deadline);
+    Begun::Waits(Box::pin(async move {
+        let found = cluster.get(&kind, &namespace, &name, cache, deadline).await?;
+        Ok(found.map(|text| text.as_ref().to_owned()))
+    }))
+}
+
+/// The kinds that a list may mean and the policy may read: `PodList` is the list of `Pod`, as in jsPolicy, but there are
+/// kinds whose own name ends so.
+fn readable(caller: &Caller<'_>, given: Kind) -> Result<Vec<Kind>, HostError> {
+    let (mut allowed, mut refusal) = (Vec::new(), None);
+    for kind in given.without_list().into_iter().chain([given]) {
+        match permission::read(caller, &kind) {
+            Ok(()) => allowed.push(kind),
+            Err(denied) => drop(refusal.get_or_insert(denied)),
+        }
+    }
+    refusal.filter(|_| allowed.is_empty()).map_or(Ok(allowed), Err)
+}
+
+fn array(found: &[Arc<str>], limit: usize) -> Answer {
+    let bytes: usize = found.iter().map(|text| text.len()).sum();
+    if bytes > limit {
+        let mend = "narrow it with a namespace or a labelSelector";
+        return Err(HostError::new("TooLarge", format!("the list has {bytes} bytes, more than {limit}: {mend}")));
+    }
+    Ok(Some(join(found)))
+}
+
+fn names(kinds: &[Kind]) -> String {
+    kinds.first().map(Kind::to_string).unwrap_or_default()
+}
+
+fn check_names(namespace: &str, name: Option<&str>) -> Result<(), ClusterError> {
+    if !namespace.is_empty() {
+        path_segment("a namespace", namespace)?;
+    }
+    name.map_or(Ok(()), |name| path_segment("a name", name).map(drop))
+}
+
+fn not_connected(action: &str) -> HostError {
+    let mend = "start with --kubeconfig FILE or --in-cluster, or give objects to read with --inventory PATH";
+    HostError::new("NotConnected", format!("there is no cluster to {action}: {mend}"))
+}

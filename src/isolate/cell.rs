@@ -1,0 +1,257 @@
+//! One isolate and what lives in it. A cell belongs to the thread that made it; between calls it is not entered, so
+//! that a thread may hold several.
+
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use deno_core::v8;
+
+use super::answer::was_killed;
+use super::evaluated::Evaluated;
+use super::buffers::{Quota, allocator};
+use super::failure::Failure;
+use super::input::Input;
+use super::modules::{Batch, ModuleRealm, Phase, Verdicts};
+use super::scripts::Scripts;
+use super::state::State;
+use super::watchdog::Slot;
+use super::{IsolateError, Limits, heap, host, platform};
+use crate::host::Host;
+use crate::policy::{Dialect, Revision};
+
+/// Runs after which an idle cell is replaced: whatever leaks slowly leaks only so far.
+const MAX_RUNS: u64 = 50_000;
+
+/// An isolate, its realms, and the limits they run under.
+pub struct Cell {
+    inside: Inside,
+    runs: u64,
+    condemned: bool,
+    isolate: ManuallyDrop<v8::OwnedIsolate>,
+}
+
+/// What refers into the isolate, and so must go before it.
+struct Inside {
+    modules: Option<ModuleRealm>,
+    scripts: Scripts,
+    state: Rc<State>,
+    slot: Arc<Slot>,
+    limits: Arc<Limits>,
+}
+
+impl Cell {
+    /// A new isolate on this thread, whose `slot` is the thread's own.
+    #[must_use]
+    pub fn new(host: Host, slot: Arc<Slot>, limits: Arc<Limits>) -> Self {
+        let params = v8::CreateParams::default()
+            .heap_limits(0, limits.heap)
+            .array_buffer_allocator(allocator(Quota::new(limits.buffers)).make_shared())
+            .allow_atomics_wait(false);
+        let mut isolate = v8::Isolate::new(params);
+        isolate.set_microtasks_policy(v8::MicrotasksPolicy::Explicit);
+        isolate.set_promise_reject_callback(host::on_rejection);
+        isolate.set_capture_stack_trace_for_uncaught_exceptions(true, 10);
+        heap::guard(&mut isolate, &slot);
+        let state = State::new(host);
+        isolate.set_slot(Rc::clone(&state));
+        // SAFETY: `new` entered the isolate on this thread; every use below enters it again.
+        unsafe { isolate.exit() };
+        let inside = Inside { modules: None, scripts: Scripts::default(), state, slot, limits };
+        Self { inside, runs: 0, condemned: false, isolate: ManuallyDrop::new(isolate) }
+    }
+
+    /// Whether it must be thrown away: terminated, or used up.
+    #[must_use]
+    pub fn condemned(&self) -> bool {
+        self.condemned
+    }
+
+    /// Whether it is old enough to be replaced when there is nothing else to do.
+    #[must_use]
+    pub fn worn(&self) -> bool {
+        self.runs >= MAX_RUNS
+    }
+
+    /// Runs validating module policies one after another on one parsed, frozen request. Fewer verdicts than policies
+    /// mean that the cell is condemned and the rest has not run.
+    pub fn validate(&mut self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+        self.run_modules(input, Phase::Validate, revisions)
+    }
+
+    /// Runs mutating module policies, each on what the last one left; stops where the request is lost anyway.
+    pub fn mutate(&mut self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+        self.run_modules(input, Phase::Mutate, revisions)
+    }
+
+    /// Runs one jsPolicy script in a realm of its own.
+    pub fn run_script(&mut self, input: &Input, revision: &Revision) -> Evaluated {
+        self.runs += 1;
+        let evaluated = self.entered(|isolate, this| {
+            v8::scope!(let scope, isolate);
+            let batch = Batch { input, state: &this.state, slot: &this.slot, limits: &this.limits };
+            this.scripts.run(scope, &batch, revision)
+        });
+        self.condemned |= was_killed(&evaluated.verdict);
+        evaluated
+    }
+
+    /// Runs module policies in a locked-down realm that is thrown away afterwards.
+    pub fn run_fresh(&mut self, input: &Input, mutating: bool, revision: &Arc<Revision>) -> Vec<Evaluated> {
+        let phase = if mutating { Phase::Mutate } else { Phase::Validate };
+        self.inside.modules = None;
+        let verdicts = self.run_modules(input, phase, std::slice::from_ref(revision));
+        self.inside.modules = None;
+        verdicts
+    }
+
+    fn run_modules(&mut self, input: &Input, phase: Phase, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+        self.runs += 1;
+        let result = self.entered(|isolate, this| {
+            v8::scope!(let scope, isolate);
+            let batch = Batch { input, state: &this.state, slot: &this.slot, limits: &this.limits };
+            let mut realm = match this.modules.take() {
+                Some(realm) => realm,
+                None => ModuleRealm::new(scope, None)?,
+            };
+            let verdicts = realm.run(scope, &batch, phase, revisions);
+            this.modules = Some(realm);
+            Ok::<Verdicts, Failure>(verdicts)
+        });
+        match result {
+            Ok(Verdicts { verdicts, killed }) => {
+                self.condemned |= killed;
+                verdicts
+            }
+            Err(failure) => {
+                self.condemned = true;
+                tracing::error!(?failure, "a realm could not be made");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Makes ready what these policies need, so that no request pays for it. Errors show up when the policy is run.
+    pub fn prepare(&mut self, revisions: &[Arc<Revision>]) {
+        self.entered(|isolate, this| {
+            v8::scope!(let scope, isolate);
+            let startup = this.limits.startup;
+            let modules = revisions.iter().filter(|revision| revision.code.dialect == Dialect::Module);
+            let mut realm = this.modules.take();
+            if realm.is_none() {
+                realm = ModuleRealm::new(scope, None).ok();
+            }
+            if let Some(realm) = realm.as_mut() {
+                for revision in modules {
+                    drop(realm.ensure(scope, (&this.slot, startup), Instant::now() + startup, revision));
+                }
+            }
+            this.modules = realm;
+        });
+    }
+
+    /// After the reply: V8's own put-off work, and one realm for the shelf. Whether there is more to do.
+    pub fn tend(&mut self, shelf: bool) -> bool {
+        self.entered(|isolate, this| {
+            platform::run_pending_tasks(isolate);
+            if !shelf {
+                return false;
+            }
+            v8::scope!(let scope, isolate);
+            this.scripts.restock(scope, this.limits.shared_prelude.as_deref()).unwrap_or(false)
+        })
+    }
+
+    /// What the default export of a module declares: a JSON array, or `None` for a module that is no policy.
+    ///
+    /// # Errors
+    /// What the module threw, with the place in its script; or that it took too long.
+    pub fn describe(&mut self, origin: &str, script: &str) -> Result<Option<String>, IsolateError> {
+        self.bounded(|scope, this| {
+            let realm = match this.modules.take() {
+                Some(realm) => realm,
+                None => ModuleRealm::new(scope, None)?,
+            };
+            let declared = realm.describe(scope, origin, script);
+            this.modules = Some(realm);
+            declared
+        })
+    }
+
+    /// Compiles a classic script without running it.
+    ///
+    /// # Errors
+    /// The syntax error, with its place.
+    pub fn check(&mut self, origin: &str, script: &str) -> Result<(), IsolateError> {
+        self.bounded(|scope, _| {
+            let context = super::realm::new_context(scope, None);
+            let scope = &mut v8::ContextScope::new(scope, context);
+            v8::tc_scope!(let scope, scope);
+            match super::realm::compile(scope, origin, script) {
+                Some(_) => Ok(()),
+                None => Err(Failure::caught(scope, scope.has_terminated(), scope.message())),
+            }
+        })
+    }
+
+    /// Runs something of a policy that is not a review, within the start-up limits.
+    fn bounded<R>(&mut self, work: impl FnOnce(&mut v8::PinScope<'_, '_, ()>, &mut Inside) -> Result<R, Failure>) -> Result<R, IsolateError> {
+        let startup = self.inside.limits.startup;
+        let result = self.entered(|isolate, this| {
+            v8::scope!(let scope, isolate);
+            this.slot.arm(Instant::now() + startup, startup);
+            let result = work(scope, this);
+            (result, this.slot.disarm())
+        });
+        let (result, killed) = result;
+        self.condemned |= killed.is_some();
+        match (result, killed) {
+            (_, Some(cause)) => Err(IsolateError::Killed { cause, limit: startup }),
+            (Ok(value), None) => Ok(value),
+            (Err(Failure::Threw { text, place }), None) => Err(IsolateError::Threw { text, place }),
+            (Err(failure), None) => Err(IsolateError::Engine(format!("{failure:?}"))),
+        }
+    }
+
+    fn entered<R>(&mut self, work: impl FnOnce(&mut v8::OwnedIsolate, &mut Inside) -> R) -> R {
+        self.inside.slot.watch(self.isolate.thread_safe_handle());
+        let _entered = Entered::new(&self.isolate);
+        work(&mut self.isolate, &mut self.inside)
+    }
+}
+
+/// Leaves the isolate when it goes out of scope, also when a panic unwinds.
+struct Entered(v8::UnsafeRawIsolatePtr);
+
+impl Entered {
+    fn new(isolate: &v8::OwnedIsolate) -> Self {
+        // SAFETY: a cell is neither Send nor Sync, so this is the thread that made the isolate; `drop` leaves it
+        // exactly once, and the isolate outlives this value, which lives within a borrow of its cell.
+        unsafe {
+            isolate.enter();
+            Self(isolate.as_raw_isolate_ptr())
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // SAFETY: see `new`.
+        unsafe { v8::Isolate::ref_from_raw_isolate_ptr(&self.0).exit() };
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        // SAFETY: the isolate must be current to be dropped, and everything that refers into it goes first. It is
+        // not used afterwards.
+        unsafe {
+            self.isolate.enter();
+            self.inside.modules = None;
+            self.inside.scripts = Scripts::default();
+            self.inside.state.end();
+            ManuallyDrop::drop(&mut self.isolate);
+        }
+    }
+}

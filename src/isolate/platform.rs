@@ -1,0 +1,55 @@
+//! Starts V8, once per process, before any other thread exists.
+//!
+//! Threads inherit memory-protection rights when they are made: an isolate entered on a thread older than V8 dies of
+//! SIGSEGV on some CPUs (rusty_v8 #1381, deno_core #549). Hence the first line of `main`.
+
+use std::sync::OnceLock;
+
+use deno_core::v8;
+
+static PLATFORM: OnceLock<v8::SharedRef<v8::Platform>> = OnceLock::new();
+
+/// Flags that stand for the life of the process (engine notes §1.11).
+const FLAGS: &str = concat!(
+    // A hash seed of this process instead of the library's constant: keys of objects come from tenants.
+    "--rehash-snapshot ",
+    // JSON.parse interns short string values with an unseeded hash up to this many; real reviews have hundreds.
+    "--json-parse-max-heuristically-internalized-strings=1000 ",
+    // No callback is set, so no realm ever has a SharedArrayBuffer.
+    "--enable-sharedarraybuffer-per-context ",
+    // Helper threads do not count towards a policy's CPU time, and out of memory on one of them cannot be survived.
+    "--single-threaded-gc ",
+    // No marking steps inside a request.
+    "--no-incremental-marking ",
+    // An idle policy must not be compiled again on its next request.
+    "--no-flush-bytecode ",
+);
+
+/// Initialises V8. Later calls do nothing.
+pub fn init() {
+    PLATFORM.get_or_init(|| {
+        v8::V8::set_flags_from_string(FLAGS);
+        let platform = new_platform().make_shared();
+        v8::V8::initialize_platform(platform.clone());
+        v8::V8::initialize();
+        platform
+    });
+}
+
+#[cfg(not(test))]
+fn new_platform() -> v8::UniqueRef<v8::Platform> {
+    v8::new_default_platform(1, false)
+}
+
+/// The test harness makes its threads before V8 is there.
+#[cfg(test)]
+fn new_platform() -> v8::UniqueRef<v8::Platform> {
+    v8::new_unprotected_default_platform(1, false)
+}
+
+/// Runs what V8 put off (finishing a collection, compiled code) for this isolate: after the reply, not before.
+pub(super) fn run_pending_tasks(isolate: &mut v8::Isolate) {
+    if let Some(platform) = PLATFORM.get() {
+        while v8::Platform::pump_message_loop(platform, isolate, false) {}
+    }
+}

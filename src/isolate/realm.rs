@@ -1,0 +1,104 @@
+//! Making realms and calling into them: the few V8 idioms that everything else here is written with.
+
+use deno_core::v8;
+
+use super::failure::Failure;
+use super::host::natives;
+
+/// A new context in which no text becomes code.
+pub(super) fn new_context<'s>(scope: &v8::PinScope<'s, '_, ()>, queue: Option<*mut v8::MicrotaskQueue>) -> v8::Local<'s, v8::Context> {
+    let options = v8::ContextOptions { microtask_queue: queue, ..Default::default() };
+    let context = v8::Context::new(scope, options);
+    context.set_allow_generation_from_strings(false);
+    context
+}
+
+/// Compiles and runs a classic script for its completion value.
+pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, source: &str) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    v8::tc_scope!(let scope, scope);
+    let script = compile(scope, name, source).map(|script| script.bind_to_current_context(scope));
+    match script.and_then(|script| script.run(scope)) {
+        Some(value) => Ok(value),
+        None => Err(Failure::caught(scope, scope.has_terminated(), scope.message())),
+    }
+}
+
+/// A script of no realm in particular, to be bound to one realm after another.
+pub(super) fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, source: &str) -> Option<v8::Local<'s, v8::UnboundScript>> {
+    let text = text(scope, source)?;
+    let name = v8::String::new(scope, name)?;
+    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
+    let mut source = v8::script_compiler::Source::new(text, Some(&origin));
+    v8::script_compiler::compile_unbound_script(
+        scope,
+        &mut source,
+        v8::script_compiler::CompileOptions::NoCompileOptions,
+        v8::script_compiler::NoCacheReason::NoReason,
+    )
+}
+
+/// Calls one of our own functions, with an undefined receiver.
+pub(super) fn call<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    function: v8::Local<v8::Function>,
+    args: &[v8::Local<v8::Value>],
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    v8::tc_scope!(let scope, scope);
+    let receiver = v8::undefined(scope);
+    match function.call(scope, receiver.into(), args) {
+        Some(value) => Ok(value),
+        None => Err(Failure::caught(scope, scope.has_terminated(), scope.message())),
+    }
+}
+
+/// Runs foreign code. What it throws is worded by `words`: V8's own message looks at no accessor, and the errors of a
+/// locked-down realm have little else.
+pub(super) fn guest<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    words: v8::Local<v8::Function>,
+    run: impl FnOnce(&mut v8::PinScope<'s, '_>) -> Option<v8::Local<'s, v8::Value>>,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    let (failure, thrown) = {
+        v8::tc_scope!(let scope, scope);
+        if let Some(value) = run(scope) {
+            return Ok(value);
+        }
+        let failure = Failure::caught(scope, scope.has_terminated(), scope.message());
+        (failure, scope.exception())
+    };
+    let Some(thrown) = thrown.filter(|_| matches!(failure, Failure::Threw { .. })) else { return Err(failure) };
+    let text = call(scope, words, &[thrown])?.to_rust_string_lossy(scope);
+    Err(failure.reworded(Some(text)))
+}
+
+/// JSON text of any length and script as a V8 string.
+pub(super) fn text<'s>(scope: &v8::PinScope<'s, '_, ()>, text: &str) -> Option<v8::Local<'s, v8::String>> {
+    // One-byte means Latin-1, never UTF-8: the check is for correctness, not only for speed.
+    if text.is_ascii() {
+        v8::String::new_from_one_byte(scope, text.as_bytes(), v8::NewStringType::Normal)
+    } else {
+        v8::String::new_from_utf8(scope, text.as_bytes(), v8::NewStringType::Normal)
+    }
+}
+
+/// A named function of an object that one of our own preludes made.
+pub(super) fn method<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<v8::Object>, name: &str) -> Result<v8::Local<'s, v8::Function>, Failure> {
+    let key = v8::String::new(scope, name).ok_or(Failure::Engine)?;
+    let value = object.get(scope, key.into()).ok_or(Failure::Engine)?;
+    value.try_cast::<v8::Function>().map_err(|_| Failure::Engine)
+}
+
+/// Runs one of our own preludes, which are function expressions that take the host's functions.
+pub(super) fn install<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    source: &str,
+    extra: Option<v8::Local<v8::Value>>,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    let prelude = evaluate(scope, name, source)?.try_cast::<v8::Function>().map_err(|_| Failure::Engine)?;
+    let natives = natives(scope).ok_or(Failure::Engine)?;
+    match extra {
+        Some(extra) => call(scope, prelude, &[natives.into(), extra]),
+        None => call(scope, prelude, &[natives.into()]),
+    }
+}

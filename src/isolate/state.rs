@@ -1,0 +1,106 @@
+//! What the host functions of an isolate find when a policy calls them: who is calling, what it may still use up,
+//! and the promises that wait for the outside world.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use deno_core::v8;
+use lru::LruCache;
+
+use crate::host::{Host, HostError};
+use crate::policy::PolicySpec;
+use crate::telemetry::{Console, ConsoleLimits};
+
+/// Host calls one run may make, reads included: far above what a policy needs, far below what would hold a thread.
+pub(super) const MAX_HOST_CALLS: u32 = 1_000;
+/// Bytes that may cross to a policy through host calls in one run.
+pub(super) const MAX_HOST_BYTES: usize = 64 << 20;
+/// Promises of one run that may wait for the host at once.
+pub(super) const MAX_WAITING: usize = 64;
+
+/// Policies of one isolate whose printing is counted apart.
+const MAX_CONSOLES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
+/// An answer of the host to a call that returned a promise.
+pub(super) type HostAnswer = (u32, Result<Option<String>, HostError>);
+
+/// The run under way.
+pub(super) struct Running {
+    pub spec: Arc<PolicySpec>,
+    pub dry_run: bool,
+    pub deadline: Instant,
+    pub calls: u32,
+    pub bytes: usize,
+}
+
+/// One per isolate, kept in one of its slots.
+pub(super) struct State {
+    pub host: Host,
+    pub running: RefCell<Option<Running>>,
+    /// A script called `exit`: the termination on its way is not a kill.
+    pub exited: Cell<bool>,
+    /// Rejections that nobody handles (yet), by the identity of their promise.
+    pub unhandled: RefCell<HashMap<i32, v8::Global<v8::Value>>>,
+    pub waiting: RefCell<HashMap<u32, v8::Global<v8::PromiseResolver>>>,
+    next_promise: Cell<u32>,
+    consoles: RefCell<LruCache<Arc<str>, Console>>,
+    pub answers: Receiver<HostAnswer>,
+    pub answer_to: Sender<HostAnswer>,
+}
+
+impl State {
+    pub(super) fn new(host: Host) -> Rc<Self> {
+        let (answer_to, answers) = crossbeam_channel::bounded(MAX_WAITING);
+        Rc::new(Self {
+            host,
+            running: RefCell::new(None),
+            exited: Cell::new(false),
+            unhandled: RefCell::new(HashMap::new()),
+            waiting: RefCell::new(HashMap::new()),
+            next_promise: Cell::new(0),
+            consoles: RefCell::new(LruCache::new(MAX_CONSOLES)),
+            answers,
+            answer_to,
+        })
+    }
+
+    pub(super) fn of(isolate: &v8::Isolate) -> Option<Rc<Self>> {
+        isolate.get_slot::<Rc<Self>>().map(Rc::clone)
+    }
+
+    pub(super) fn begin(&self, spec: &Arc<PolicySpec>, dry_run: bool, deadline: Instant) {
+        *self.running.borrow_mut() = Some(Running { spec: Arc::clone(spec), dry_run, deadline, calls: 0, bytes: 0 });
+        self.exited.set(false);
+    }
+
+    /// Forgets everything about the run, answers still under way included.
+    pub(super) fn end(&self) {
+        *self.running.borrow_mut() = None;
+        if !self.unhandled.borrow().is_empty() {
+            self.unhandled.borrow_mut().clear();
+        }
+        if !self.waiting.borrow().is_empty() {
+            self.waiting.borrow_mut().clear();
+        }
+        while self.answers.try_recv().is_ok() {}
+    }
+
+    /// Where a policy's `print` and `console.log` go, capped.
+    pub(super) fn console(&self, policy: &Arc<str>) -> RefMut<'_, Console> {
+        RefMut::map(self.consoles.borrow_mut(), |consoles| {
+            let new = || Console::new(Arc::clone(policy), ConsoleLimits::default());
+            consoles.get_or_insert_mut(Arc::clone(policy), new)
+        })
+    }
+
+    pub(super) fn next_promise(&self) -> u32 {
+        let id = self.next_promise.get();
+        self.next_promise.set(id.wrapping_add(1));
+        id
+    }
+}

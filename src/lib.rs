@@ -1,0 +1,32 @@
+//! Bylaw: a Kubernetes admission webhook whose policies are JavaScript or TypeScript.
+//!
+//! A review flows through the folders in this order, and back through the first:
+//!
+//! ```text
+//! http      TLS, limits, routes, drain
+//! review    the AdmissionReview, its objects left as raw JSON
+//! matching  which policies care
+//! pool      queues and threads
+//! isolate   V8: the only folder that knows it, and the only one with unsafe code
+//! decision  verdicts merged, one minimal JSON patch
+//! ```
+//!
+//! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
+//! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
+//! objects it asks about), `telemetry`, and `cli`.
+#![deny(unsafe_code)]
+
+pub mod bundle;
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod decision;
+pub mod engine;
+pub mod host;
+pub mod http;
+pub mod isolate;
+pub mod matching;
+pub mod policy;
+pub mod pool;
+pub mod review;
+pub mod telemetry;

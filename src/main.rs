@@ -1,0 +1,11 @@
+//! The `bylaw` binary. V8 first, before any other thread exists; then the command line.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    bylaw::isolate::init();
+    bylaw::cli::run()
+}

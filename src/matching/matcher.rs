@@ -1,0 +1,85 @@
+//! Whether one policy wants to see one review.
+
+use super::conditions::Conditions;
+use super::facts::Facts;
+use super::rule::{Rule, RuleMismatch};
+use super::users::ExcludedUsers;
+use super::{MatchError, Selector, namespaces};
+use crate::policy::spec::MatchSpec;
+
+/// A policy's match fields, compiled.
+#[derive(Debug)]
+pub struct Matcher {
+    rule: Rule,
+    excluded_users: ExcludedUsers,
+    namespaces: Selector,
+    objects: Selector,
+    conditions: Conditions,
+}
+
+/// The first test that a review did not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mismatch<'m> {
+    Rule(RuleMismatch),
+    /// The pattern that excludes.
+    ExcludedUser(&'m str),
+    Namespace,
+    Object,
+    /// The name of the condition that is false.
+    Condition(&'m str),
+}
+
+impl Matcher {
+    /// # Errors
+    /// [`MatchError::Invalid`] naming the field, as it is called in `match` and in a `JsPolicy`.
+    pub fn compile(spec: &MatchSpec) -> Result<Self, MatchError> {
+        Ok(Self {
+            rule: Rule::compile(spec)?,
+            excluded_users: ExcludedUsers::compile(&spec.exclude_users)?,
+            namespaces: Selector::compile(&spec.namespace_selector, "namespaceSelector")?,
+            objects: Selector::compile(&spec.object_selector, "objectSelector")?,
+            conditions: Conditions::compile(&spec.match_conditions)?,
+        })
+    }
+
+    /// The names of the resources that may match; `None` stands for all.
+    pub(super) fn resource_names(&self) -> Option<Vec<&str>> {
+        self.rule.resource_names()
+    }
+
+    /// Tests as the API server does: a failure to find the namespace's labels only counts once everything else that can
+    /// rule the policy out has been asked.
+    pub(super) fn test(&self, facts: &Facts) -> Result<Result<(), Mismatch<'_>>, MatchError> {
+        let request = facts.request();
+        if let Err(mismatch) = self.rule.test(request) {
+            return Ok(Err(Mismatch::Rule(mismatch)));
+        }
+        if let Some(pattern) = self.excluded_users.find(&request.user) {
+            return Ok(Err(Mismatch::ExcludedUser(pattern)));
+        }
+        let mut undecided = None;
+        if !self.namespaces.is_empty() {
+            match namespaces::selects(&self.namespaces, facts) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Err(Mismatch::Namespace)),
+                Err(error) => undecided = Some(error),
+            }
+        }
+        if !self.objects.is_empty() && !self.selects_object(facts)? {
+            return Ok(Err(Mismatch::Object));
+        }
+        if let Some(error) = undecided {
+            return Err(error);
+        }
+        if self.conditions.is_empty() {
+            return Ok(Ok(()));
+        }
+        Ok(self.conditions.find_false(facts)?.map_or(Ok(()), |name| Err(Mismatch::Condition(name))))
+    }
+
+    /// By the labels of the object or of the one before, so that taking a label off does not escape a policy.
+    fn selects_object(&self, facts: &Facts) -> Result<bool, MatchError> {
+        let matches = |labels: Option<&_>| labels.is_some_and(|labels| self.objects.matches(labels));
+        Ok(matches(facts.object_labels()?) || matches(facts.old_object_labels()?))
+    }
+}

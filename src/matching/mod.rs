@@ -1,0 +1,26 @@
+//! Which policies a review concerns: an immutable index of rules with the semantics of the API server's webhooks.
+//!
+//! `index` finds candidates by resource name; `matcher` tests one policy: its `rule`, `users`, namespace and object
+//! `selector`s, and CEL `conditions`, in that order. What several policies ask of one review is worked out once, in `facts`.
+
+mod activation;
+mod conditions;
+mod error;
+mod expression;
+mod facts;
+mod index;
+mod labels;
+mod matcher;
+mod namespaces;
+mod rule;
+mod selector;
+mod selector_text;
+mod syntax;
+mod users;
+
+pub use error::MatchError;
+pub use index::{Explanation, Index, Matches, Phase};
+pub use matcher::Matcher;
+pub use namespaces::NamespaceLabels;
+pub use rule::WORKLOADS;
+pub use selector::{Labels, Selector};

@@ -1,0 +1,127 @@
+//! All policies that are served at one moment: immutable, replaced as a whole.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::matching::{MatchError, Matcher};
+
+use super::about::About;
+use super::code::Code;
+use super::draft::Complete;
+use super::error::{FieldError, PolicyError};
+use super::parameters;
+use super::spec::PolicySpec;
+
+/// `failurePolicy`: what the API server does when it gets no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum WebhookFailure {
+    #[default]
+    Fail,
+    Ignore,
+}
+
+/// One policy with its code.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    pub spec: Arc<PolicySpec>,
+    pub code: Arc<Code>,
+    pub about: About,
+    pub webhook_failure: WebhookFailure,
+    /// The match fields, compiled.
+    pub matcher: Arc<Matcher>,
+    /// The file that declares it.
+    pub source: Arc<PathBuf>,
+    /// JSON Schema of the parameters.
+    pub schema: Option<Arc<Value>>,
+}
+
+impl Revision {
+    /// # Errors
+    /// Where the match fields cannot be compiled: a condition that is no CEL, a label that cannot be.
+    pub(super) fn new(complete: Complete, code: Arc<Code>, source: Arc<PathBuf>) -> Result<Self, PolicyError> {
+        let Complete { spec, about, schema, webhook_failure, .. } = complete;
+        let matcher = Matcher::compile(&spec.rules).map_err(|error| {
+            let wrong = match error {
+                MatchError::Invalid { field, message } => FieldError { field, message },
+                other => FieldError { field: "match".to_owned(), message: other.to_string() },
+            };
+            PolicyError::Invalid { subject: format!("policy {}", spec.name), errors: vec![wrong] }
+        })?;
+        let matcher = Arc::new(matcher);
+        Ok(Self { spec: Arc::new(spec), code, about, webhook_failure, matcher, source, schema })
+    }
+
+    /// The same policy with other parameters over its own.
+    ///
+    /// # Errors
+    /// Where they do not satisfy the policy's schema.
+    pub fn with_parameters(&self, given: &Value) -> Result<Self, PolicyError> {
+        let own = &*self.spec.parameters;
+        let parameters = parameters::complete(self.schema.as_deref(), Some(own), Some(given), "parameters")
+            .map_err(|errors| PolicyError::Invalid { subject: format!("policy {}", self.spec.name), errors })?;
+        let spec = PolicySpec { parameters: Arc::new(parameters), ..(*self.spec).clone() };
+        Ok(Self { spec: Arc::new(spec), ..self.clone() })
+    }
+}
+
+/// Something that is wrong and needs a mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The policy, or the file where no policy is known.
+    pub subject: String,
+    /// Several lines, with the place and the source.
+    pub message: String,
+    /// What was there before it broke is still enforced.
+    pub serving_last_good: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Messages with a place begin with the file already.
+        if self.message.starts_with(&self.subject) {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.subject, self.message)
+        }
+    }
+}
+
+/// Something worth knowing that is not wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub subject: String,
+    pub message: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.subject, self.message)
+    }
+}
+
+/// What is served.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Sorted by name, each name once.
+    pub revisions: Vec<Arc<Revision>>,
+    /// Counts the catalogs of this process from 1; 0 is the empty one before the first load.
+    pub generation: u64,
+    pub problems: Vec<Problem>,
+    pub notes: Vec<Note>,
+}
+
+impl Catalog {
+    pub(super) fn add_note(&mut self, subject: &str, message: &str) {
+        self.notes.push(Note { subject: subject.to_owned(), message: message.to_owned() });
+    }
+
+    /// The policy of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Revision>> {
+        let found = self.revisions.binary_search_by(|revision| (*revision.spec.name).cmp(name)).ok()?;
+        self.revisions.get(found)
+    }
+}

@@ -1,0 +1,190 @@
+//! What the loader keeps of each file, and when it is out of date.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::bundle::{BundleError, DefaultUse, Target, read, resolve, scan, shown_path};
+
+use super::catalog::Catalog;
+use super::code::{Code, Inspect};
+use super::error::PolicyError;
+use super::folder::Found;
+use super::graph::Node;
+use super::manifest::Manifest;
+use super::module::{Built, Given, declare_module, link_module};
+use super::objects::{Context, build_inline};
+
+/// What tells one state of a file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// Tells a file that was renamed into place, as editors and ConfigMap volumes do.
+    inode: u64,
+}
+
+impl Stamp {
+    /// `None` where there is no such file, or it cannot be looked at.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self { modified: metadata.modified().ok(), length: metadata.len(), inode: metadata.ino() })
+    }
+}
+
+/// What applies to every file of a loader.
+pub(super) struct Settings {
+    pub inspect: Arc<dyn Inspect>,
+    pub compat: bool,
+    pub given: Given,
+}
+
+/// What a file or a policy came to; errors are kept, so that an unchanged file is not tried again.
+pub(super) type BuildResult = Result<Built, Arc<PolicyError>>;
+
+/// A module file: whether it is a policy is seen from how the modules import each other.
+pub(super) struct ModuleFile {
+    pub stamp: Option<Stamp>,
+    pub node: Node,
+    pub unreadable: Option<PolicyError>,
+}
+
+impl ModuleFile {
+    pub(super) fn scan(file: &Found, was_policy: bool) -> Self {
+        let stamp = Stamp::of(&file.path);
+        let mut node = Node { expected: file.explicit || was_policy, ..Node::default() };
+        let shown = shown_path(&file.path);
+        let scanned = read(&file.path, &shown).and_then(|text| scan(&shown, &file.path, &text));
+        match scanned {
+            Ok(scanned) => {
+                node.has_default = scanned.has_default_export;
+                for import in scanned.imports {
+                    let target = resolve(&import.specifier, file.path.parent(), Path::is_file);
+                    if let Ok(Target::File(target)) = target {
+                        let edges =
+                            if import.default_use == DefaultUse::Taken { &mut node.takes } else { &mut node.uses };
+                        edges.insert(target);
+                    }
+                }
+                Self { stamp, node, unreadable: None }
+            }
+            Err(error) => {
+                node.broken = true;
+                Self { stamp, node, unreadable: unreadable(&error) }
+            }
+        }
+    }
+}
+
+/// A bundler's error as one of a file that cannot be read, if that is what it is.
+fn unreadable(error: &BundleError) -> Option<PolicyError> {
+    let BundleError::Unreadable { file, reason } = error else { return None };
+    Some(PolicyError::Unreadable { path: file.clone(), reason: reason.clone() })
+}
+
+/// A module that is a policy of its own, as it was last linked.
+pub(super) struct ModuleEntry {
+    /// The files it is made of; after a failure those of the last success.
+    pub inputs: Vec<(PathBuf, Option<Stamp>)>,
+    code: Option<Arc<Code>>,
+    pub built: BuildResult,
+}
+
+impl ModuleEntry {
+    pub(super) fn link(path: &Path, settings: &Settings, before: Option<&Self>) -> Self {
+        // Stamps are taken before reading: what changes meanwhile is read again.
+        let known: Vec<PathBuf> = match before {
+            Some(entry) => entry.inputs.iter().map(|(path, _)| path.clone()).collect(),
+            None => vec![path.to_owned()],
+        };
+        let stamps: BTreeMap<PathBuf, Option<Stamp>> =
+            known.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect();
+        let linked = match link_module(path) {
+            Ok(linked) => linked,
+            Err(error) => {
+                return Self { inputs: stamps.into_iter().collect(), code: None, built: Err(Arc::new(error)) };
+            }
+        };
+        let stamp = |path: &PathBuf| stamps.get(path).copied().unwrap_or_else(|| Stamp::of(path));
+        let inputs = linked.inputs.iter().map(|path| (path.clone(), stamp(path))).collect();
+        // A change that changes nothing must not cost the engine what it has compiled.
+        if let Some(Self { code: Some(code), built: Ok(built), .. }) = before
+            && code.hash == linked.code.hash
+            && code.source_map == linked.code.source_map
+        {
+            return Self { inputs, code: Some(Arc::clone(code)), built: Ok(built.clone()) };
+        }
+        let source = Arc::new(path.to_owned());
+        let built = declare_module(&linked, &source, &*settings.inspect, &settings.given).map_err(Arc::new);
+        Self { inputs, code: Some(linked.code), built }
+    }
+
+    /// Whether a file it is made of changed since. A failed link may wait for a file that did not exist, so that any
+    /// change is worth another try.
+    pub(super) fn is_stale(&self, touched: &BTreeSet<PathBuf>) -> bool {
+        let is_changed =
+            |(input, stamp): &(PathBuf, Option<Stamp>)| touched.contains(input) || Stamp::of(input) != *stamp;
+        self.inputs.iter().any(is_changed) || self.built.is_err() && !touched.is_empty()
+    }
+}
+
+/// A YAML or JSON file.
+pub(super) struct ManifestFile {
+    pub stamp: Option<Stamp>,
+    pub source: Arc<PathBuf>,
+    pub text: String,
+    pub parsed: Result<Manifest, Arc<PolicyError>>,
+    /// One for each policy of the manifest; `None` for those whose code is in a bundle.
+    pub inline: Vec<Option<BuildResult>>,
+    /// Those whose code is in a bundle, by name, with that code.
+    pub bundled: BTreeMap<String, (Option<Arc<Code>>, BuildResult)>,
+}
+
+impl ManifestFile {
+    pub(super) fn read(path: &Path, settings: &Settings, serving: &Catalog) -> Self {
+        let shown = shown_path(path);
+        let mut file = Self {
+            stamp: Stamp::of(path),
+            source: Arc::new(path.to_owned()),
+            text: String::new(),
+            parsed: Ok(Manifest::default()),
+            inline: Vec::new(),
+            bundled: BTreeMap::new(),
+        };
+        match read(path, &shown) {
+            Ok(text) => file.text = text,
+            Err(error) => {
+                file.parsed = Err(Arc::new(unreadable(&error).unwrap_or(PolicyError::Bundle(error))));
+                return file;
+            }
+        }
+        // Editors and copying tools truncate a file before they write it.
+        let was_serving = serving.revisions.iter().any(|revision| *revision.source == *file.source);
+        if file.text.trim().is_empty() && was_serving {
+            let reason = "is empty; delete it to remove its policies".to_owned();
+            file.parsed = Err(Arc::new(PolicyError::NotAPolicy { file: shown, reason }));
+            return file;
+        }
+        let parsed = Manifest::parse(&shown, &file.text);
+        if let Ok(manifest) = &parsed {
+            let context = file.context(&shown, settings);
+            let build = |item| Some(build_inline(&context, item)?.map_err(Arc::new));
+            file.inline = manifest.policies.iter().map(build).collect();
+        }
+        file.parsed = parsed.map_err(Arc::new);
+        file
+    }
+
+    pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings) -> Context<'c> {
+        Context {
+            source: Arc::clone(&self.source),
+            file: shown,
+            text: &self.text,
+            inspect: &*settings.inspect,
+            given: &settings.given,
+            compat: settings.compat,
+        }
+    }
+}

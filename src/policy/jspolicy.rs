@@ -1,0 +1,227 @@
+//! The fields of a `JsPolicy` object: jsPolicy's own with their defaults and the checks of its `/crds` webhook, and the
+//! optional ones of contract §6.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::about::{About, Severity};
+use super::catalog::WebhookFailure;
+use super::declaration::{isolation, on_error, priority, timeout, vantage};
+use super::draft::{Draft, Handlers};
+use super::error::FieldError;
+use super::fields::{Faults, Fields, clip};
+use super::names::is_policy_name;
+use super::permissions::permissions;
+use super::rules;
+use super::spec::Enforcement;
+
+/// `spec.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum PolicyType {
+    #[default]
+    Validating,
+    Mutating,
+    Controller,
+}
+
+/// Where the code of a JsPolicy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum CodeSource {
+    JavaScript(String),
+    TypeScript(String),
+    /// In the JsPolicyBundle of the same name.
+    Bundle,
+}
+
+/// A JsPolicy object, checked.
+#[derive(Debug, Clone)]
+pub(super) struct JsPolicy {
+    pub draft: Draft,
+    pub kind: PolicyType,
+    pub code: CodeSource,
+}
+
+/// Fields of the contract that belong to parts of Bylaw that do not read manifests.
+const NOT_YET: [(&str, &str); 7] = [
+    ("parametersFrom", "parameters from a ConfigMap need a cluster; write them into spec.parameters"),
+    ("background", "background scans are not run"),
+    ("limits", "the server's own limits apply"),
+    ("tenants", "the policy judges every tenant"),
+    ("auditPolicy", "violations are logged, not stored"),
+    ("auditLogSize", "violations are logged, not stored"),
+    ("reinvocationPolicy", "it is a matter of the webhook configuration"),
+];
+
+/// Fields in which code could stand that cannot be fetched yet.
+const CODE_ELSEWHERE: [&str; 2] = ["package", "bundleRef"];
+
+pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
+    let faults = Faults::default();
+    let fields = Fields::of(object, "", &faults);
+    let metadata = fields.object("metadata");
+    let mut draft = Draft { name: metadata.as_ref().and_then(name), ..Draft::default() };
+    if draft.name.is_none() {
+        fields.fault("metadata.name", "is missing; add one, such as `no-privileged.pods.example.com`");
+    }
+    if let Some(annotations) = metadata.and_then(|metadata| metadata.object("annotations")) {
+        draft.about = about(&annotations);
+    }
+    let empty = Value::Object(serde_json::Map::new());
+    let spec = Fields::of(fields.value("spec").unwrap_or(&empty), "spec", &faults);
+    let kind = kind(&spec);
+    let code = code(&spec);
+    let is_module = matches!(code, CodeSource::TypeScript(_));
+    read_rules(&spec, kind, is_module, &mut draft);
+    read_behaviour(&spec, &mut draft);
+    draft.handlers = match kind {
+        PolicyType::Validating => Handlers { validates: true, ..Handlers::default() },
+        PolicyType::Mutating => Handlers { mutates: true, ..Handlers::default() },
+        PolicyType::Controller => Handlers { reconciles: true, ..Handlers::default() },
+    };
+    read_noted(&spec, &mut draft);
+    faults.into_result()?;
+    Ok(JsPolicy { draft, kind, code })
+}
+
+fn name(metadata: &Fields<'_, '_>) -> Option<String> {
+    let name = metadata.string("name")?;
+    if !is_policy_name(name) {
+        let form = "must be a DNS name of at least three parts in lower case, such as `no-privileged.pods.example.com`";
+        metadata.fault("name", format!("`{}` {form}", clip(name)));
+    }
+    Some(name.to_owned())
+}
+
+/// jsPolicy's annotations for policy reports; what is no severity counts as high, as there.
+fn about(annotations: &Fields<'_, '_>) -> About {
+    let severity = annotations.string("policy.jspolicy.com/severity").map(|word| {
+        let known = Severity::WORDS.iter().find(|(known, _)| *known == word);
+        known.map_or(Severity::High, |(_, severity)| *severity)
+    });
+    let category = annotations.string("policy.jspolicy.com/category").map(str::to_owned);
+    About { category, severity, ..About::default() }
+}
+
+fn kind(spec: &Fields<'_, '_>) -> PolicyType {
+    let words = [
+        ("", PolicyType::Validating),
+        ("Validating", PolicyType::Validating),
+        ("Mutating", PolicyType::Mutating),
+        ("Controller", PolicyType::Controller),
+    ];
+    spec.choice("type", &words).unwrap_or_default()
+}
+
+fn code(spec: &Fields<'_, '_>) -> CodeSource {
+    let given = |name| spec.string(name).filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    let (javascript, typescript) = (given("javascript"), given("typescript"));
+    if spec.value("dependencies").is_some() {
+        let dependencies = spec.object("dependencies").map(|_| spec.value("dependencies"));
+        let packages =
+            dependencies.flatten().map(|map| serde_json::from_value::<BTreeMap<String, String>>(map.clone()));
+        if let Some(Err(_)) = packages {
+            spec.fault("dependencies", "must map names of npm packages to ranges of versions, both strings");
+        }
+    }
+    match (javascript, typescript) {
+        (Some(_), Some(_)) => {
+            spec.fault("typescript", "stands beside `javascript`; keep one of them");
+            CodeSource::Bundle
+        }
+        (Some(text), None) => CodeSource::JavaScript(text),
+        (None, Some(text)) => CodeSource::TypeScript(text),
+        (None, None) => {
+            for name in CODE_ELSEWHERE.into_iter().filter(|name| spec.value(name).is_some()) {
+                spec.fault(
+                    name,
+                    "not yet resolvable; put the code into spec.typescript, spec.javascript or a JsPolicyBundle",
+                );
+            }
+            CodeSource::Bundle
+        }
+    }
+}
+
+fn read_rules(spec: &Fields<'_, '_>, kind: PolicyType, is_module: bool, draft: &mut Draft) {
+    draft.operations = rules::operations(spec);
+    draft.resources = rules::resources(spec);
+    let required = |name: &str, is_missing: bool, example: &str| {
+        if is_missing && !is_module {
+            spec.fault(name, format!("must name at least one, such as `{example}`"));
+        }
+    };
+    required("operations", spec.list("operations").is_none_or(<[Value]>::is_empty), "CREATE");
+    required("resources", spec.list("resources").is_none_or(<[Value]>::is_empty), "pods");
+    if kind == PolicyType::Controller {
+        use crate::review::Operation::{Connect, Update};
+        let asked = draft.operations.iter().flatten();
+        if asked.into_iter().any(|operation| matches!(operation, Update | Connect)) {
+            spec.fault("operations", "must be CREATE, DELETE or * for type Controller");
+        }
+    }
+    draft.api_groups = rules::groups_or_versions(spec, "apiGroups");
+    draft.api_versions = rules::groups_or_versions(spec, "apiVersions");
+    draft.scope = rules::scope(spec);
+    draft.namespace_selector = rules::selector(spec, "namespaceSelector");
+    draft.object_selector = rules::selector(spec, "objectSelector");
+    draft.match_policy = rules::match_policy(spec);
+    draft.match_conditions = rules::conditions(spec);
+    draft.workloads = spec.boolean("workloads");
+    draft.vantage = vantage(spec);
+}
+
+fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {
+    draft.webhook_failure =
+        spec.choice("failurePolicy", &[("Fail", WebhookFailure::Fail), ("Ignore", WebhookFailure::Ignore)]);
+    draft.timeout = timeout(spec);
+    draft.enforcement = violation_policy(spec, &mut draft.notes);
+    draft.on_error = on_error(spec);
+    draft.priority = priority(spec);
+    draft.isolation = isolation(spec);
+    draft.permissions = permissions(spec);
+    draft.parameters = spec.value("parameters").cloned();
+    if draft.parameters.as_ref().is_some_and(|parameters| !parameters.is_object()) {
+        spec.fault("parameters", "must be an object");
+    }
+    spec.choice("reinvocationPolicy", &[("Never", ()), ("IfNeeded", ())]);
+    spec.choice("auditPolicy", &[("Log", ()), ("Skip", ())]);
+    spec.integer("auditLogSize", 1..=40);
+}
+
+/// jsPolicy refuses `deny`, which its own documentation shows: taken here, and said.
+fn violation_policy(spec: &Fields<'_, '_>, notes: &mut Vec<String>) -> Option<Enforcement> {
+    let words = [("Deny", Enforcement::Deny), ("Warn", Enforcement::Warn), ("Dry", Enforcement::Dry)];
+    let word = spec.string("violationPolicy")?;
+    let meant = words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    match meant {
+        Some((known, enforcement)) => {
+            if *known != word {
+                notes
+                    .push(format!("spec.violationPolicy: `{word}` is taken for `{known}`; jsPolicy itself refuses it"));
+            }
+            Some(*enforcement)
+        }
+        None => {
+            spec.fault("violationPolicy", format!("`{}` must be one of Deny, Warn, Dry", clip(word)));
+            None
+        }
+    }
+}
+
+fn read_noted(spec: &Fields<'_, '_>, draft: &mut Draft) {
+    let noted = NOT_YET.into_iter().filter(|(name, _)| spec.value(name).is_some());
+    draft.notes.extend(noted.map(|(name, why)| format!("spec.{name}: without effect here: {why}")));
+    if spec.value("enforcement").is_some() {
+        draft.notes.push("spec.enforcement: without effect here: spec.violationPolicy applies everywhere".to_owned());
+    }
+    for name in CODE_ELSEWHERE {
+        spec.value(name);
+    }
+    // An API server drops them, so that manifests in use may have some.
+    draft.notes.extend(spec.unknown().iter().map(|name| format!("spec.{name}: is not a field, and is ignored")));
+}
+
+#[cfg(test)]
+#[path = "jspolicy_tests.rs"]
+mod tests;

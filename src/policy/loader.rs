@@ -1,0 +1,251 @@
+//! Loads policies from files and folders, and loads again only what a change touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::bundle::shown_path;
+
+use super::assemble::{Harvest, Outcome};
+use super::bundles::Bundles;
+use super::catalog::{Catalog, Problem};
+use super::code::Inspect;
+use super::error::PolicyError;
+use super::files::{BuildResult, ManifestFile, ModuleEntry, ModuleFile, Settings, Stamp};
+use super::folder::{Discovery, FileKind, Found, discover};
+use super::graph::policies;
+use super::module::Given;
+
+/// What applies to all policies of a load.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// `--compat jspolicy`: scripts that ask for no permissions have all of them.
+    pub compat_jspolicy: bool,
+    /// `--parameters FILE`: an object by names of policies, or one for every policy that has a schema.
+    pub parameters: Option<Value>,
+}
+
+/// Reads policies; keeps what it read, so that the next load is cheap.
+pub struct Loader {
+    roots: Vec<(PathBuf, Discovery)>,
+    settings: Settings,
+    modules: BTreeMap<PathBuf, ModuleFile>,
+    entries: BTreeMap<PathBuf, ModuleEntry>,
+    manifests: BTreeMap<PathBuf, ManifestFile>,
+    bundles: Bundles,
+    catalog: Arc<Catalog>,
+}
+
+impl Loader {
+    /// A loader of files, folders and package folders. Nothing is read yet.
+    #[must_use]
+    pub fn new(paths: Vec<PathBuf>, inspect: Arc<dyn Inspect>, options: LoadOptions) -> Self {
+        let settings = Settings { inspect, compat: options.compat_jspolicy, given: Given(options.parameters) };
+        Self {
+            roots: paths.into_iter().map(|path| (path, Discovery::default())).collect(),
+            settings,
+            modules: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            manifests: BTreeMap::new(),
+            bundles: Bundles::default(),
+            catalog: Arc::default(),
+        }
+    }
+
+    /// The first load. Policies that are wrong are problems of the catalog, not errors.
+    ///
+    /// # Errors
+    /// Where a path is missing, or anything under it cannot be read.
+    pub fn load(&mut self) -> Result<Arc<Catalog>, PolicyError> {
+        for (path, found) in &mut self.roots {
+            *found = discover(path)?;
+        }
+        self.refresh(&BTreeSet::new());
+        match self.first_unreadable() {
+            Some(error) => Err(error),
+            None => Ok(self.publish(Vec::new())),
+        }
+    }
+
+    /// Loads again what changed; `touched` names files that certainly did. `None` where nothing did. Whatever cannot be
+    /// read any more is served as it last was.
+    pub fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Arc<Catalog>> {
+        let mut gone = Vec::new();
+        let mut is_changed = false;
+        for (path, found) in &mut self.roots {
+            match discover(path) {
+                Ok(discovery) => {
+                    is_changed |= discovery.files != found.files;
+                    *found = discovery;
+                }
+                Err(error) => {
+                    let serving_last_good = !self.catalog.revisions.is_empty();
+                    gone.push(Problem { subject: shown_path(path), message: error.to_string(), serving_last_good });
+                }
+            }
+        }
+        is_changed |= self.refresh(touched);
+        is_changed |= gone.iter().any(|problem| !self.catalog.problems.contains(problem));
+        is_changed.then(|| self.publish(gone))
+    }
+
+    /// What is served now.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The folders in which a change may change a policy.
+    #[must_use]
+    pub fn folders(&self) -> BTreeSet<PathBuf> {
+        let found = self.roots.iter().flat_map(|(_, discovery)| discovery.folders.iter().cloned());
+        let inputs = self.entries.values().flat_map(|entry| entry.inputs.iter());
+        found.chain(inputs.filter_map(|(path, _)| path.parent().map(Path::to_owned))).collect()
+    }
+
+    fn files(&self, kind: FileKind) -> BTreeMap<PathBuf, Found> {
+        let files = self.roots.iter().flat_map(|(_, discovery)| &discovery.files);
+        files.filter(|file| file.kind == kind).map(|file| (file.path.clone(), file.clone())).collect()
+    }
+
+    /// Brings everything that is kept up to date; whether anything changed.
+    fn refresh(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
+        let modules = self.refresh_modules(touched);
+        let entries = self.refresh_entries(touched);
+        let manifests = self.refresh_manifests(touched);
+        modules || entries || manifests
+    }
+
+    fn refresh_modules(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
+        let files = self.files(FileKind::Module);
+        let known = self.modules.len();
+        self.modules.retain(|path, _| files.contains_key(path));
+        let mut is_changed = self.modules.len() != known;
+        for (path, file) in files {
+            let is_fresh = self.modules.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
+            if !is_fresh || touched.contains(&path) {
+                let was_policy = self.entries.contains_key(&path);
+                self.modules.insert(path, ModuleFile::scan(&file, was_policy));
+                is_changed = true;
+            }
+        }
+        is_changed
+    }
+
+    fn refresh_entries(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
+        let nodes = self.modules.iter().map(|(path, file)| (path.clone(), file.node.clone())).collect();
+        let paths = policies(&nodes);
+        let known = self.entries.len();
+        self.entries.retain(|path, _| paths.contains(path));
+        let mut is_changed = self.entries.len() != known;
+        for path in paths {
+            let before = self.entries.get(&path);
+            if before.is_none_or(|entry| entry.is_stale(touched)) {
+                let entry = ModuleEntry::link(&path, &self.settings, before);
+                self.entries.insert(path, entry);
+                is_changed = true;
+            }
+        }
+        is_changed
+    }
+
+    fn refresh_manifests(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
+        let files = self.files(FileKind::Manifest);
+        let known = self.manifests.len();
+        self.manifests.retain(|path, _| files.contains_key(path));
+        let mut is_changed = self.manifests.len() != known;
+        for path in files.into_keys() {
+            let is_fresh = self.manifests.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
+            if !is_fresh || touched.contains(&path) {
+                let manifest = ManifestFile::read(&path, &self.settings, &self.catalog);
+                self.manifests.insert(path, manifest);
+                is_changed = true;
+            }
+        }
+        is_changed
+    }
+
+    fn first_unreadable(&self) -> Option<PolicyError> {
+        let modules = self.modules.values().filter_map(|file| file.unreadable.clone());
+        let manifests = self.manifests.values().filter_map(|file| file.parsed.as_ref().err());
+        let unreadable = manifests.filter(|error| matches!(***error, PolicyError::Unreadable { .. }));
+        modules.chain(unreadable.map(|error| (**error).clone())).next()
+    }
+
+    /// Makes a catalog of all that is kept, and logs what is new in it.
+    fn publish(&mut self, problems: Vec<Problem>) -> Arc<Catalog> {
+        let mut harvest = Harvest { problems, ..Harvest::default() };
+        for (path, entry) in &self.entries {
+            harvest.add_built(&Arc::new(path.clone()), None, &entry.built);
+        }
+        self.note_bystanders(&mut harvest);
+        self.bundles.gather(&mut self.manifests, &self.settings, &mut harvest);
+        for file in self.manifests.values() {
+            harvest_manifest(file, &mut harvest);
+        }
+        let mut catalog = harvest.into_catalog(&self.catalog);
+        if catalog.revisions.is_empty() {
+            let paths: Vec<String> = self.roots.iter().map(|(path, _)| shown_path(path)).collect();
+            catalog.add_note(&paths.join(", "), "holds no policy that can be served: every request is allowed");
+        }
+        log_news(&self.catalog, &catalog);
+        self.catalog = Arc::new(catalog);
+        Arc::clone(&self.catalog)
+    }
+
+    /// Modules that are neither a policy nor a part of one.
+    fn note_bystanders(&self, harvest: &mut Harvest) {
+        let imported: BTreeSet<&PathBuf> =
+            self.modules.values().flat_map(|file| file.node.takes.iter().chain(&file.node.uses)).collect();
+        for (path, file) in &self.modules {
+            if !file.node.has_default && !self.entries.contains_key(path) && !imported.contains(path) {
+                harvest.note(shown_path(path), "is passed over: it has no default export, and no policy imports it");
+            }
+        }
+    }
+}
+
+fn harvest_manifest(file: &ManifestFile, harvest: &mut Harvest) {
+    let manifest = match &file.parsed {
+        Ok(manifest) => manifest,
+        Err(error) => return harvest.add(&file.source, Outcome::FileBroken { error: Arc::clone(error) }),
+    };
+    for note in &manifest.notes {
+        harvest.note(shown_path(&file.source), note);
+    }
+    for (policy, error) in &manifest.broken {
+        let error = Arc::new(error.clone());
+        harvest.add(&file.source, Outcome::Broken { policy: policy.clone(), error });
+    }
+    for (item, inline) in manifest.policies.iter().zip(&file.inline) {
+        let bundled = || file.bundled.get(&item.name).map(|(_, built)| built);
+        let built: Option<&BuildResult> = inline.as_ref().or_else(bundled);
+        match built {
+            Some(built) => harvest.add_built(&file.source, Some(&item.name), built),
+            None => harvest.add(&file.source, Outcome::without_code(&item.name)),
+        }
+    }
+}
+
+/// Each problem and note once, when it is new.
+fn log_news(before: &Catalog, now: &Catalog) {
+    for problem in now.problems.iter().filter(|problem| !before.problems.contains(problem)) {
+        let Problem { subject, message, serving_last_good } = problem;
+        tracing::error!(subject, serving_last_good, "{message}");
+    }
+    for note in now.notes.iter().filter(|note| !before.notes.contains(note)) {
+        tracing::info!(subject = note.subject, "{}", note.message);
+    }
+    tracing::info!(
+        policies = now.revisions.len(),
+        problems = now.problems.len(),
+        generation = now.generation,
+        "policies loaded"
+    );
+}
+
+#[cfg(test)]
+#[path = "loader_tests.rs"]
+mod tests;

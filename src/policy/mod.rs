@@ -1,0 +1,41 @@
+//! Policies: what they declare, checked and typed; read from files and manifests, kept in an immutable catalog, and
+//! read again when a file changes.
+
+mod about;
+mod assemble;
+mod bundles;
+mod catalog;
+mod code;
+mod declaration;
+mod draft;
+mod error;
+mod fields;
+mod files;
+mod folder;
+mod graph;
+mod inline;
+mod jspolicy;
+mod loader;
+mod manifest;
+mod module;
+mod names;
+mod objects;
+mod parameters;
+mod permissions;
+mod rules;
+pub mod spec;
+#[cfg(test)]
+mod testing;
+mod watch;
+
+pub use about::{About, Severity};
+pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
+pub use code::{Code, Inspect, InspectError};
+pub use error::{FieldError, PolicyError};
+pub use loader::{LoadOptions, Loader};
+pub use names::is_policy_name;
+pub use spec::{
+    Dialect, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition, MatchPolicy,
+    MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
+};
+pub use watch::{PolicyWatcher, watch};

@@ -1,0 +1,174 @@
+//! A policy as the rest of Bylaw sees it, whatever it was written as: a JsPolicy object or a module in a folder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::review::Operation;
+
+/// How a policy's code is run (design §1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// jsPolicy: a classic script with globals, a fresh realm each run.
+    Script,
+    /// An ES module whose default export is `policy({…})`.
+    Module,
+}
+
+/// One policy, ready to be indexed.
+#[derive(Debug, Clone)]
+pub struct PolicySpec {
+    pub name: Arc<str>,
+    pub dialect: Dialect,
+    pub validates: bool,
+    pub mutates: bool,
+    pub rules: MatchSpec,
+    /// Order of mutating policies: lower first, then by name.
+    pub priority: i32,
+    pub enforcement: Enforcement,
+    pub on_error: OnError,
+    /// Longest wall time of one run; also the webhook's timeout.
+    pub timeout: Duration,
+    pub parameters: Arc<Value>,
+    pub permissions: Permissions,
+    pub isolation: Isolation,
+}
+
+/// What to do with a denial (jsPolicy's `violationPolicy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Enforcement {
+    #[default]
+    Deny,
+    /// Allow, and turn what would have been denied into a warning.
+    Warn,
+    /// Allow, say nothing to the client; a mutation is dropped.
+    Dry,
+}
+
+/// What a policy that fails means for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum OnError {
+    #[default]
+    Deny,
+    Allow,
+}
+
+/// Which realm a policy runs in (contract §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Isolation {
+    /// The locked-down realm that the policies of a domain share.
+    #[default]
+    Shared,
+    /// A realm of its own for each run.
+    Fresh,
+}
+
+/// Which requests a policy wants to see. Empty lists of groups and versions mean all of them.
+#[derive(Debug, Clone, Default)]
+pub struct MatchSpec {
+    /// Empty means every operation.
+    pub operations: Vec<Operation>,
+    pub api_groups: Vec<String>,
+    pub api_versions: Vec<String>,
+    /// `pods`, `pods/log`, `pods/*`, `*/scale`, `*`, `*/*`.
+    pub resources: Vec<String>,
+    pub scope: Scope,
+    pub namespace_selector: LabelSelector,
+    pub object_selector: LabelSelector,
+    pub match_policy: MatchPolicy,
+    /// User names, exact or ending in `*`; `group:NAME` for everyone in a group.
+    pub exclude_users: Vec<String>,
+    pub match_conditions: Vec<MatchCondition>,
+    /// Also the workloads whose pod template the policy judges.
+    pub workloads: bool,
+    /// Which API server must ask; `None` means either.
+    pub vantage: Option<Vantage>,
+}
+
+/// Who asks: the host cluster's API server or a virtual cluster's (design §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Vantage {
+    Host,
+    Virtual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Scope {
+    Cluster,
+    Namespaced,
+    #[default]
+    #[serde(rename = "*")]
+    All,
+}
+
+/// `Exact` compares with what the client sent, `Equivalent` with what the API server converted it to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum MatchPolicy {
+    Exact,
+    #[default]
+    Equivalent,
+}
+
+/// `metav1.LabelSelector`; the default selects everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct LabelSelector {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<LabelRequirement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelRequirement {
+    pub key: String,
+    pub operator: LabelOperator,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LabelOperator {
+    In,
+    NotIn,
+    Exists,
+    DoesNotExist,
+}
+
+/// A CEL expression over `object`, `oldObject` and `request` (KEP-3716).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchCondition {
+    pub name: String,
+    pub expression: String,
+}
+
+/// What a policy may ask of the world. Nothing by default (design §4).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Permissions {
+    /// Kinds that `get` and `list` may read: `v1/ConfigMap`, `apps/v1/*`, `*`.
+    pub read: Vec<String>,
+    /// Kinds that may be created, updated, patched, removed.
+    pub write: Vec<String>,
+    /// Hosts that `fetch` may reach: `host`, `host:port`, `*.example.com`, `*`.
+    pub net: Vec<String>,
+    /// Names of environment variables, or `*`.
+    pub env: Vec<String>,
+    /// Paths of files, or folders ending in `/`, or `*`.
+    pub files: Vec<String>,
+}
+
+impl Permissions {
+    /// What jsPolicy gave every policy (`--compat jspolicy`).
+    #[must_use]
+    pub fn ambient() -> Self {
+        let all = || vec!["*".to_owned()];
+        Self { read: all(), write: all(), net: all(), env: all(), files: all() }
+    }
+}

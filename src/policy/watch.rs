@@ -1,0 +1,158 @@
+//! Hot reload: folders are watched, and a change is enforced within 300 ms.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::bundle::shown_path;
+
+use super::catalog::Catalog;
+use super::error::PolicyError;
+use super::loader::Loader;
+
+/// An editor's save is several events: reading starts when nothing came for this long …
+const QUIET: Duration = Duration::from_millis(40);
+
+/// … or this long after the first, so that a storm of changes cannot put it off.
+const LONGEST_WAIT: Duration = Duration::from_millis(120);
+
+/// Events can be lost (a full kernel queue, a network file system): files are looked at this often all the same.
+const RESCAN: Duration = Duration::from_secs(5);
+
+/// Events waiting to be read. One that finds it full may be dropped: the reader looks at every file anyway.
+const QUEUE: usize = 1_024;
+
+/// Ends the watching when dropped.
+#[must_use = "dropping it ends the watching"]
+pub struct PolicyWatcher {
+    stop: Arc<AtomicBool>,
+    wake: Sender<Vec<PathBuf>>,
+}
+
+impl Drop for PolicyWatcher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Full means that it wakes anyway.
+        let _ = self.wake.try_send(Vec::new());
+    }
+}
+
+/// Watches what `loader` has loaded and gives each new catalog to `publish`, on a thread of its own.
+///
+/// # Errors
+/// Where a folder cannot be watched, most often because the system's limit of watches is reached.
+pub fn watch(
+    mut loader: Loader,
+    mut publish: impl FnMut(Arc<Catalog>) + Send + 'static,
+) -> Result<PolicyWatcher, PolicyError> {
+    let (wake, events) = bounded(QUEUE);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut folders = Folders::new(wake.clone())?;
+    folders.follow(&loader.folders(), &BTreeSet::new())?;
+    let stopped = Arc::clone(&stop);
+    let work = move || {
+        let mut told = String::new();
+        while let Some(touched) = next_change(&events, &stopped) {
+            if let Some(catalog) = loader.reload(&touched) {
+                publish(catalog);
+            }
+            // Files may have come into a new folder before it was watched.
+            match folders.follow(&loader.folders(), &touched) {
+                Ok(false) => told.clear(),
+                Ok(true) => {
+                    if let Some(catalog) = loader.reload(&BTreeSet::new()) {
+                        publish(catalog);
+                    }
+                }
+                Err(error) => {
+                    if told != error.to_string() {
+                        tracing::warn!("{error}; it is looked at every {} s", RESCAN.as_secs());
+                    }
+                    told = error.to_string();
+                }
+            }
+        }
+    };
+    let spawned = std::thread::Builder::new().name("policy-watch".to_owned()).spawn(work);
+    spawned.map_err(|error| PolicyError::Watch { path: "policies".to_owned(), reason: error.to_string() })?;
+    Ok(PolicyWatcher { stop, wake })
+}
+
+/// Waits for a change to settle. Empty after [`RESCAN`] without one; `None` at the end.
+fn next_change(events: &Receiver<Vec<PathBuf>>, stopped: &AtomicBool) -> Option<BTreeSet<PathBuf>> {
+    let mut touched: BTreeSet<PathBuf> = match events.recv_timeout(RESCAN) {
+        Ok(paths) => paths.into_iter().collect(),
+        Err(RecvTimeoutError::Timeout) => BTreeSet::new(),
+        Err(RecvTimeoutError::Disconnected) => return None,
+    };
+    let deadline = Instant::now() + LONGEST_WAIT;
+    while !touched.is_empty() && !stopped.load(Ordering::Relaxed) {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        match events.recv_timeout(QUIET.min(remaining)) {
+            Ok(paths) => touched.extend(paths),
+            Err(_) => break,
+        }
+    }
+    (!stopped.load(Ordering::Relaxed)).then_some(touched)
+}
+
+/// The folders that are watched, each without those inside it: what is skipped by the loader costs no watch.
+struct Folders {
+    watcher: RecommendedWatcher,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Folders {
+    fn new(wake: Sender<Vec<PathBuf>>) -> Result<Self, PolicyError> {
+        let on_event = move |event: notify::Result<Event>| {
+            let paths = match event {
+                Ok(event) if is_change(event.kind) => event.paths,
+                Ok(_) => return,
+                Err(error) => error.paths,
+            };
+            // A full queue loses no change: see QUEUE.
+            let _ = wake.try_send(paths);
+        };
+        let watcher =
+            notify::recommended_watcher(on_event).map_err(|error| cannot_watch(Path::new("policies"), &error))?;
+        Ok(Self { watcher, watched: BTreeSet::new() })
+    }
+
+    /// Watches exactly these; whether there are new ones among them. One that was touched itself may be another folder
+    /// of the same name, and is watched anew.
+    fn follow(&mut self, folders: &BTreeSet<PathBuf>, touched: &BTreeSet<PathBuf>) -> Result<bool, PolicyError> {
+        let is_kept = |folder: &PathBuf| folders.contains(folder) && !touched.contains(folder);
+        for gone in self.watched.iter().filter(|folder| !is_kept(folder)) {
+            // It is most often gone because it was deleted.
+            let _ = self.watcher.unwatch(gone);
+        }
+        self.watched.retain(is_kept);
+        let new: Vec<&PathBuf> = folders.difference(&self.watched).collect();
+        let mut watched = Vec::new();
+        for folder in &new {
+            self.watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|error| cannot_watch(folder, &error))?;
+            watched.push((*folder).clone());
+        }
+        self.watched.extend(watched.iter().cloned());
+        Ok(!watched.is_empty())
+    }
+}
+
+/// Reading a file is an event too, and the loader reads.
+fn is_change(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}
+
+fn cannot_watch(path: &Path, error: &notify::Error) -> PolicyError {
+    PolicyError::Watch { path: shown_path(path), reason: error.to_string() }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

@@ -1,0 +1,307 @@
+//! Every metric of the process in one struct, each a field with a type that says how it may be changed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::histogram::{Histogram, SHOWN_BOUNDS};
+use super::policy::PolicyMetrics;
+
+/// Policies with series of their own. A policy that runs has up to a hundred lines in a scrape; beyond a thousand of
+/// them a scrape would be larger than 10 MB, so the rest share [`OTHER`].
+const MAX_POLICIES: usize = 1_000;
+
+/// No policy can have this name: Kubernetes names have no underscore.
+const OTHER: &str = "_other";
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn increment(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// Adds, or with a negative number subtracts.
+    pub fn add(&self, difference: i64) {
+        self.0.fetch_add(difference, Relaxed);
+    }
+
+    pub fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Where a review came in: labels `endpoint` and `vantage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    Validate,
+    Mutate,
+    Policy,
+    Crds,
+    VirtualValidate,
+    VirtualMutate,
+}
+
+impl Route {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Validate, Self::Mutate, Self::Policy, Self::Crds, Self::VirtualValidate, Self::VirtualMutate];
+
+    pub(super) const fn endpoint(self) -> &'static str {
+        match self {
+            Self::Validate | Self::VirtualValidate => "validate",
+            Self::Mutate | Self::VirtualMutate => "mutate",
+            Self::Policy => "policy",
+            Self::Crds => "crds",
+        }
+    }
+
+    pub(super) const fn vantage(self) -> &'static str {
+        match self {
+            Self::VirtualValidate | Self::VirtualMutate => "virtual",
+            _ => "host",
+        }
+    }
+}
+
+/// What the merged answer was: label `verdict`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReviewOutcome {
+    Allow,
+    Deny,
+    /// Decided by a failure mode, because a policy or Bylaw itself failed.
+    Error,
+    /// Not an `AdmissionReview`: answered 400.
+    Malformed,
+}
+
+impl ReviewOutcome {
+    pub(super) const ALL: [Self; 4] = [Self::Allow, Self::Deny, Self::Error, Self::Malformed];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Error => "error",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// What became of the policies that were found: label `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyState {
+    /// The latest source is enforced.
+    Serving,
+    /// The latest source is broken; the last good revision is enforced.
+    Stale,
+    /// Broken, and there never was a good revision.
+    Broken,
+}
+
+impl PolicyState {
+    pub(super) const ALL: [Self; 3] = [Self::Serving, Self::Stale, Self::Broken];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Stale => "stale",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// Which certificate expires: label `certificate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// The one shown to the API server.
+    Serving,
+    /// The authority that signed it, where Bylaw made its own.
+    Authority,
+}
+
+impl Certificate {
+    pub(super) const ALL: [Self; 2] = [Self::Serving, Self::Authority];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Authority => "authority",
+        }
+    }
+}
+
+/// The HTTP codes of requests refused before a review was seen.
+pub(super) const REFUSALS: [u16; 8] = [400, 404, 405, 408, 413, 415, 500, 503];
+
+#[derive(Debug)]
+pub(super) struct RouteMetrics {
+    pub outcomes: [Counter; ReviewOutcome::ALL.len()],
+    pub duration: Histogram,
+}
+
+impl Default for RouteMetrics {
+    fn default() -> Self {
+        Self { outcomes: Default::default(), duration: Histogram::new(SHOWN_BOUNDS) }
+    }
+}
+
+/// All that is measured. Shared by an `Arc`; every method takes `&self` and none of the recording ones blocks.
+#[derive(Debug)]
+pub struct Metrics {
+    /// `bylaw_shed_total`: reviews answered by a failure mode because there was no room or no time left.
+    pub shed: Counter,
+    /// `bylaw_isolates`.
+    pub isolates: Gauge,
+    /// `bylaw_isolate_heap_bytes`.
+    pub isolate_heap_bytes: Gauge,
+    /// `bylaw_connections`: open TLS connections.
+    pub connections: Gauge,
+    /// `bylaw_handshake_failures_total`: connections that never got as far as HTTP.
+    pub handshake_failures: Counter,
+    pub(super) routes: [RouteMetrics; Route::ALL.len()],
+    pub(super) refusals: [Counter; REFUSALS.len()],
+    pub(super) policy_states: [Gauge; PolicyState::ALL.len()],
+    pub(super) expiries: [Gauge; Certificate::ALL.len()],
+    policies: RwLock<BTreeMap<Arc<str>, Arc<PolicyMetrics>>>,
+    /// Shared by the policies beyond [`MAX_POLICIES`].
+    other: Arc<PolicyMetrics>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            shed: Counter::default(),
+            isolates: Gauge::default(),
+            isolate_heap_bytes: Gauge::default(),
+            connections: Gauge::default(),
+            handshake_failures: Counter::default(),
+            routes: Default::default(),
+            refusals: Default::default(),
+            policy_states: Default::default(),
+            expiries: Default::default(),
+            policies: RwLock::default(),
+            other: Arc::new(PolicyMetrics::new(OTHER.into())),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts one answered review; `duration` from the body being read to the answer being ready.
+    pub fn review(&self, route: Route, outcome: ReviewOutcome, duration: Duration) {
+        if let Some(metrics) = self.routes.get(route as usize) {
+            if let Some(count) = metrics.outcomes.get(outcome as usize) {
+                count.increment();
+            }
+            metrics.duration.record(duration);
+        }
+    }
+
+    /// Counts a request that was refused with this HTTP status before a review was seen.
+    pub fn refused(&self, status: u16) {
+        let index = REFUSALS.iter().position(|code| *code == status);
+        if let Some(count) = index.and_then(|index| self.refusals.get(index)) {
+            count.increment();
+        }
+    }
+
+    /// Says how many policies are in `state` now.
+    pub fn set_policies(&self, state: PolicyState, count: usize) {
+        if let Some(gauge) = self.policy_states.get(state as usize) {
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Says when a certificate expires, in seconds since the Unix epoch.
+    pub fn set_expiry(&self, certificate: Certificate, unix_seconds: i64) {
+        if let Some(gauge) = self.expiries.get(certificate as usize) {
+            gauge.set(unix_seconds);
+        }
+    }
+
+    /// The series of a policy, made if need be. `revision` is shown by `bylaw_policy_revision_info`.
+    ///
+    /// Call it when the policy is loaded, never for a review.
+    pub fn policy(&self, name: &Arc<str>, revision: &str) -> Arc<PolicyMetrics> {
+        let mut policies = self.policies.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = policies.get(name) {
+            metrics.set_revision(revision);
+            return Arc::clone(metrics);
+        }
+        if policies.len() >= MAX_POLICIES {
+            return Arc::clone(&self.other);
+        }
+        let metrics = Arc::new(PolicyMetrics::new(Arc::clone(name)));
+        metrics.set_revision(revision);
+        policies.insert(Arc::clone(name), Arc::clone(&metrics));
+        metrics
+    }
+
+    /// Drops the series of every policy for which `keep` is false. Runs still going may record into a dropped
+    /// handle; nobody sees it any more.
+    pub fn retain_policies(&self, mut keep: impl FnMut(&str) -> bool) {
+        self.policies.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| keep(name));
+    }
+
+    /// Every policy with series, in the order of names, [`OTHER`] last.
+    pub(super) fn policies(&self) -> Vec<Arc<PolicyMetrics>> {
+        let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
+        policies.values().chain([&self.other]).map(Arc::clone).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_keeps_its_series_over_revisions() {
+        let metrics = Metrics::default();
+        let name: Arc<str> = "p".into();
+        let first = metrics.policy(&name, "one");
+        let second = metrics.policy(&name, "two");
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(first.revision(), "two");
+    }
+
+    #[test]
+    fn policies_beyond_the_cap_share_one_series() {
+        let metrics = Metrics::default();
+        let handles: Vec<_> =
+            (0..MAX_POLICIES + 2).map(|index| metrics.policy(&format!("policy-{index}").into(), "r")).collect();
+        assert!(Arc::ptr_eq(&handles[MAX_POLICIES], &handles[MAX_POLICIES + 1]));
+        assert_eq!(metrics.policies().len(), MAX_POLICIES + 1);
+    }
+
+    #[test]
+    fn enums_index_their_tables() {
+        for (index, route) in Route::ALL.into_iter().enumerate() {
+            assert_eq!(route as usize, index);
+        }
+        for (index, outcome) in ReviewOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, index);
+        }
+        for (index, state) in PolicyState::ALL.into_iter().enumerate() {
+            assert_eq!(state as usize, index);
+        }
+        for (index, certificate) in Certificate::ALL.into_iter().enumerate() {
+            assert_eq!(certificate as usize, index);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What Bylaw tells its operators: metrics, logs, and what policies print.
+//!
+//! Recording is an atomic add on a handle resolved beforehand; everything that costs (labels, text, `/proc`) happens
+//! when someone scrapes. Cardinality is bounded by construction: policy, verdict, vantage, cause; never a
+//! namespace, a user or an object.
+
+mod console;
+mod error;
+mod expose;
+mod histogram;
+mod metrics;
+mod policy;
+mod process;
+mod trace;
+
+pub use console::{Console, ConsoleLevel, ConsoleLimits};
+pub use error::TelemetryError;
+pub use expose::CONTENT_TYPE;
+pub use histogram::Histogram;
+pub use metrics::{Certificate, Counter, Gauge, Metrics, PolicyState, ReviewOutcome, Route};
+pub use policy::{Outcome, PolicyKind, PolicyMetrics};
+pub use trace::{LogConfig, LogFormat, init};

@@ -1,0 +1,103 @@
+//! The servers of the test cluster, built from `tests/cluster` with Go and cached for every checkout of the same versions.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, process};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::cluster::PROGRAMS;
+use crate::prerequisite::Missing;
+use crate::run::{is_installed, run, run_download};
+use crate::workspace;
+
+/// What the binaries follow from; they are cached under the hash of these.
+const SOURCES: [&str; 3] = ["go.mod", "go.sum", "etcd/main.go"];
+
+const KUBERNETES: &str = "k8s.io/kubernetes";
+
+/// The folder with etcd, kube-apiserver and kubectl; those not in the cache are built, which takes minutes.
+pub fn ensure() -> Result<PathBuf> {
+    let module = workspace::root()?.join("tests/cluster");
+    let folder = workspace::cache()?.join("cluster").join(fingerprint(&module)?);
+    let absent: Vec<&str> = PROGRAMS.into_iter().filter(|program| !folder.join(program).is_file()).collect();
+    if absent.is_empty() {
+        return Ok(folder);
+    }
+    if !is_installed("go", "version") {
+        return Err(Missing("Go, which builds the test cluster: https://go.dev/dl".to_owned()).into());
+    }
+    eprintln!("The test cluster's servers are built once, which takes minutes: {}", absent.join(", "));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    download(&module, &absent)?;
+    let flags = linker_flags(&fs::read_to_string(module.join("go.mod"))?)?;
+    for program in absent {
+        build(&module, program, &flags, &folder)?;
+    }
+    Ok(folder)
+}
+
+/// Apart from the build, so that a missing network is told from a broken build.
+fn download(module: &Path, programs: &[&str]) -> Result<()> {
+    let packages = programs.iter().map(|program| package(program));
+    run_download(go(module).args(["list", "-deps", "-f", "{{.ImportPath}}"]).args(packages))
+}
+
+fn build(module: &Path, program: &str, linker_flags: &str, folder: &Path) -> Result<()> {
+    let partial = folder.join(format!(".{program}-{}", process::id()));
+    run(go(module)
+        .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", linker_flags, "-o"])
+        .arg(&partial)
+        .arg(package(program)))?;
+    // Another command may be starting this server: it must see the whole file or none.
+    fs::rename(&partial, folder.join(program)).with_context(|| format!("cannot put {program} in place"))
+}
+
+fn go(module: &Path) -> Command {
+    let mut command = Command::new("go");
+    command.current_dir(module).env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly");
+    command
+}
+
+fn package(program: &str) -> String {
+    match program {
+        "etcd" => "./etcd".to_owned(),
+        _ => format!("{KUBERNETES}/cmd/{program}"),
+    }
+}
+
+/// Without a version an API server calls itself v0.0.0-master, and clients doubt it.
+fn linker_flags(go_mod: &str) -> Result<String> {
+    let version = go_mod.split_whitespace().skip_while(|word| *word != KUBERNETES).nth(1);
+    let version = version.with_context(|| format!("go.mod does not require {KUBERNETES}"))?;
+    let mut parts = version.trim_start_matches('v').split('.');
+    let (major, minor) = parts.next().zip(parts.next()).context("the version is not x.y.z")?;
+    let variable = "k8s.io/component-base/version";
+    Ok(format!(
+        "-s -w -X {variable}.gitVersion={version} -X {variable}.gitMajor={major} -X {variable}.gitMinor={minor}"
+    ))
+}
+
+fn fingerprint(module: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for source in SOURCES {
+        hasher.update(fs::read(module.join(source)).with_context(|| format!("tests/cluster/{source}"))?);
+    }
+    let mut hash = format!("{:x}", hasher.finalize());
+    hash.truncate(16);
+    Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_carry_the_required_version() {
+        let flags = linker_flags("require (\n\tk8s.io/kubernetes v1.36.3 // indirect\n)\n").unwrap();
+        assert!(flags.contains("version.gitVersion=v1.36.3"), "{flags}");
+        assert!(flags.ends_with("version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36"), "{flags}");
+        assert!(linker_flags("require k8s.io/api v0.36.3").is_err());
+    }
+}
