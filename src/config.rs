@@ -72,8 +72,8 @@ pub struct Settings {
 pub enum ConfigError {
     #[error("{}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: {message}", path.display())]
-    Parse { path: PathBuf, message: String },
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Parse { path: PathBuf, line: u64, column: u64, message: String },
     #[error("--tls-cert and --tls-key go together: {missing} is missing")]
     HalfPair { missing: &'static str },
     #[error("no policies: give --policies with a file or a folder")]
@@ -88,9 +88,9 @@ impl Settings {
     /// # Errors
     /// Where the file cannot be read, or has an unknown or wrong field.
     pub fn or_file(self, path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let file: Self = serde_saphyr::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let file: Self = serde_saphyr::from_str(&text).map_err(|error| parse_error(path, &error))?;
         Ok(Self {
             policies: if self.policies.is_empty() { file.policies } else { self.policies },
             listen: self.listen.or(file.listen),
@@ -154,6 +154,15 @@ impl Settings {
     }
 }
 
+fn parse_error(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
+    let error = error.without_snippet();
+    let (line, column) = error.location().map_or((0, 0), |at| (at.line(), at.column()));
+    // The parser ends its message with the place.
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+    ConfigError::Parse { path: path.to_owned(), line, column, message }
+}
+
 fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
@@ -187,6 +196,9 @@ mod tests {
     #[test]
     fn half_a_key_pair_is_refused_with_the_flag_that_is_missing() {
         let settings = Settings { policies: vec!["p".into()], tls_cert: Some("c".into()), ..Settings::default() };
-        assert_eq!(settings.check().unwrap_err().to_string(), "--tls-cert and --tls-key go together: --tls-key is missing");
+        assert_eq!(
+            settings.check().unwrap_err().to_string(),
+            "--tls-cert and --tls-key go together: --tls-key is missing"
+        );
     }
 }

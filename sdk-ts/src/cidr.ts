@@ -11,6 +11,12 @@ interface Address {
 
 /** A range of addresses, such as `10.0.0.0/8`. */
 export class Cidr {
+  // One realm serves many policies: none may change what another one calls.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
   readonly family: Family;
   /** How many leading bits are fixed. */
   readonly prefix: number;

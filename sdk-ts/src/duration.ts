@@ -19,6 +19,12 @@ const MAX_LENGTH = 128;
 
 /** A length of time. */
 export class Duration {
+  // One realm serves many policies: none may change what another one calls.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
   readonly nanoseconds: bigint;
 
   /** Use {@link duration}. */

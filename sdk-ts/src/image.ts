@@ -1,6 +1,12 @@
 /** Image references, taken apart as container runtimes do it (github.com/distribution/reference, normalised form). */
 
 export class Image {
+  // One realm serves many policies: none may change what another one calls.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
   /** Host and port, `docker.io` where the reference has none. */
   readonly registry: string;
   /** Without the registry; `library/nginx` for `nginx`. */

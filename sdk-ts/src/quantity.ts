@@ -20,6 +20,12 @@ const BINARY_SUFFIXES = Object.freeze(["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]);
 
 /** An amount of CPU, memory, storage or anything countable. */
 export class Quantity {
+  // One realm serves many policies: none may change what another one calls.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
   readonly #nanos: bigint;
   readonly #format: Format;
 

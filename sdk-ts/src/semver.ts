@@ -10,6 +10,12 @@ export type VersionLike = Version | string;
 
 /** A version such as `1.36.0-rc.1+build.5`. */
 export class Version implements Release {
+  // One realm serves many policies: none may change what another one calls.
+  static {
+    Object.freeze(this.prototype);
+    Object.freeze(this);
+  }
+
   readonly major: number;
   readonly minor: number;
   readonly patch: number;

@@ -47,6 +47,22 @@ describe("in a locked realm", () => {
     expect(() => sdk.policy({})).toThrow("no handler");
   });
 
+  it("no policy can change what another one calls", async () => {
+    const sdk = load(await bundle(entry)) as typeof Sdk;
+    const made = [
+      sdk.quantity("1"),
+      sdk.image("nginx"),
+      sdk.semver("1.0.0"),
+      sdk.cidr("::/0"),
+      sdk.duration("1s"),
+      sdk.selector({}),
+    ];
+    for (const value of made) {
+      const prototype = Object.getPrototypeOf(value) as object;
+      expect([value, prototype, prototype.constructor].every(Object.isFrozen)).toBe(true);
+    }
+  });
+
   const folders = readdirSync(policies).filter((folder) => existsSync(join(policies, folder, "policy.ts")));
   it.each(folders)("policy %s loads", async (folder) => {
     const module = load(await bundle(join(policies, folder, "policy.ts"))) as { default: Sdk.Policy };

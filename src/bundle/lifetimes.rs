@@ -59,7 +59,7 @@ impl<'s, 'a> Lifetimes<'s, 'a> {
         function.map_or(Frame::Load, |function| Frame::Function(function.id()))
     }
 
-    /// `(function () { … })()`, with `.call(exports)` or not, and the linker's wrappers of CommonJS and cyclic
+    /// `(function () { … })()`, with `.call(exports)` or not, and the linker's wrappers of `CommonJS` and cyclic
     /// modules. Such a function is a part of what surrounds it.
     fn is_called_where_it_stands(&self, function: NodeId) -> bool {
         let nodes = self.semantic.nodes();

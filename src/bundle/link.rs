@@ -14,15 +14,13 @@ use rolldown::{
 use rolldown_common::Output;
 use rolldown_error::BatchedBuildDiagnostic;
 
+use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic, Place};
 use super::hash::content_hash;
 use super::modules::{Modules, Sources};
 
 /// The global that stands for `@bylaw/sdk` in every linked script.
 pub const SDK_GLOBAL: &str = "__bylaw_sdk";
-
-/// Parsers recurse; what nests deeper than this is refused before it is parsed (`source.rs`).
-const STACK_BYTES: usize = 64 << 20;
 
 /// The language of inline source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,27 +74,10 @@ pub fn link_inline(file: &str, text: &str, language: Language) -> Result<Linked,
     link(sources, &entry, Shape::Namespace)
 }
 
-/// Links `entry` on a thread of its own: the caller may be inside an async runtime, and a panic of the linker must
-/// cost one policy, not the server.
+/// Links `entry` apart from the caller, who may be inside an async runtime.
 pub(super) fn link(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
     let shown = sources.shown(entry);
-    let internal = |reason: String| BundleError::Internal { file: shown.clone(), reason };
-    std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
-            .name("bylaw-bundler".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || link_here(sources, entry, shape));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(linked)) => linked,
-            Ok(Err(panic)) => Err(internal(panic_message(&*panic))),
-            Err(error) => Err(internal(format!("no thread: {error}"))),
-        }
-    })
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+    apart(&shown, || link_here(sources, entry, shape))
 }
 
 fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
@@ -150,7 +131,7 @@ fn options(entry: &Path, shape: Shape) -> BundlerOptions {
         strict: Some(strict),
         globals: Some(globals.into_iter().collect::<std::collections::HashMap<_, _, _>>().into()),
         es_module: Some(EsModuleFlag::Never),
-        generated_code: Some(GeneratedCodeOptions { symbols: false, ..GeneratedCodeOptions::default() }),
+        generated_code: Some(GeneratedCodeOptions { symbols: false }),
         sourcemap: Some(SourceMapType::Hidden),
         code_splitting: Some(CodeSplittingMode::Bool(false)),
         comments: Some(CommentsOptions { legal: false, annotation: false, jsdoc: false }),

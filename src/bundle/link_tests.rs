@@ -32,7 +32,7 @@ impl Folder {
 }
 
 const POLICY: &str = r#"
-import { policy, deny } from "@bylaw/sdk";
+import { policy, image } from "@bylaw/sdk";
 import type { Pod } from "@bylaw/sdk/k8s/core/v1";
 import { limit } from "./lib/limit.js";
 
@@ -42,7 +42,7 @@ enum Mode { Soft = 1 }
 export default policy<Pod, Parameters>({
   name: "p.example.com",
   validate({ object }) {
-    if ((object as Pod).spec!.containers.length > limit) deny(`too many ${Mode.Soft}`);
+    if ((object as Pod).spec!.containers.length > limit) image(`too many ${Mode.Soft}`);
   },
 });
 "#;
@@ -77,7 +77,7 @@ fn a_place_in_the_script_leads_back_to_the_typescript() {
     let at = |number: usize| u32::try_from(number).unwrap();
     let (place, text) = locate(linked.source_map.as_ref().unwrap(), at(line) + 1, at(column)).unwrap();
     assert!(place.file.ends_with("/p.ts"), "{place}");
-    assert_eq!((place.line, place.column), (12, 63), "{place}");
+    assert_eq!((place.line, place.column), (12, 64), "{place}");
     assert_eq!(text.as_deref(), Some(POLICY));
 }
 
@@ -103,6 +103,14 @@ fn a_missing_export_names_the_import() {
     let error = Folder::with(&files).error("p.ts");
     assert!(error.starts_with("p.ts:1:10: "), "{error}");
     assert!(error.contains("nope"), "{error}");
+}
+
+#[test]
+fn a_name_that_the_sdk_does_not_have_is_refused() {
+    let text = "import { policy, imagee } from '@bylaw/sdk';\nexport default policy(imagee);";
+    let error = Folder::with(&[("p.ts", text)]).error("p.ts");
+    assert!(error.starts_with("p.ts:1:18: `@bylaw/sdk` does not export `imagee`\n"), "{error}");
+    assert!(error.contains("help: it exports ") && error.contains("containers"), "{error}");
 }
 
 #[test]
@@ -189,7 +197,7 @@ fn a_cycle_of_imports_links() {
 
 #[test]
 fn the_deepest_source_that_is_let_in_links() {
-    for tower in super::super::nesting::tests::towers(800) {
+    for tower in super::super::nesting::tests::towers(1_450) {
         let text = format!("export default 1;\nlet x: any, a: any, b: any, c: any, f: any, A: any;\n{tower}\n");
         match link_inline("p.ts", &text, Language::TypeScript) {
             Ok(_) | Err(BundleError::Syntax(_)) => {}

@@ -7,12 +7,13 @@
 
 use oxc::allocator::Allocator;
 use oxc::ast::AstKind;
-use oxc::ast::ast::{Expression, RegExpFlags, UnaryOperator};
+use oxc::ast::ast::{BindingIdentifier, Expression, RegExpFlags, UnaryOperator};
 use oxc::parser::Parser;
 use oxc::semantic::{NodeId, Semantic, SemanticBuilder, SymbolId};
 use oxc::span::{GetSpan as _, SourceType, Span};
 
-use super::diagnostics::{Diagnostic, Place};
+use super::apart::apart;
+use super::diagnostics::{BundleError, Diagnostic, Place};
 use super::lifetimes::Lifetimes;
 use super::link::Linked;
 use super::map::locate;
@@ -41,8 +42,11 @@ const CHANGES_ANY: [&str; 10] =
 const CHANGES_CONTAINER: [&str; 5] = ["add", "delete", "fill", "copyWithin", "append"];
 
 /// The state of a linked module, in the order of the script; empty for one that keeps nothing.
-#[must_use]
-pub fn module_state(linked: &Linked) -> Vec<ModuleState> {
+pub fn module_state(linked: &Linked) -> Result<Vec<ModuleState>, BundleError> {
+    apart("the linked script", || Ok(state_of(linked)))
+}
+
+fn state_of(linked: &Linked) -> Vec<ModuleState> {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, &linked.script, SourceType::script()).parse();
     let built = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program);
@@ -138,7 +142,8 @@ impl<'a> Lint<'_, 'a> {
                     return self.lifetimes.outlives_a_run(self.lifetimes.frame(ancestor.id()));
                 }
                 AstKind::Class(class) if function_seen => {
-                    let symbol = class.id.as_ref().map(|id| id.symbol_id()).or_else(|| self.assigned_to(ancestor.id()));
+                    let symbol =
+                        class.id.as_ref().map(BindingIdentifier::symbol_id).or_else(|| self.assigned_to(ancestor.id()));
                     return symbol.is_some_and(|symbol| self.is_made_at_load(symbol));
                 }
                 _ => {}
@@ -152,7 +157,7 @@ impl<'a> Lint<'_, 'a> {
         let AstKind::VariableDeclarator(declarator) = self.semantic.nodes().parent_kind(expression) else {
             return None;
         };
-        declarator.id.get_binding_identifier().map(|identifier| identifier.symbol_id())
+        declarator.id.get_binding_identifier().map(BindingIdentifier::symbol_id)
     }
 
     fn is_made_at_load(&self, class: SymbolId) -> bool {

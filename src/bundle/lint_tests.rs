@@ -4,7 +4,7 @@ use super::*;
 /// The lines and names that the lint gives for a module.
 fn state(text: &str) -> Vec<String> {
     let linked = link_inline("p.ts", text, Language::TypeScript).unwrap();
-    module_state(&linked).into_iter().map(|state| format!("{}:{}", state.place.line, state.name)).collect()
+    module_state(&linked).unwrap().into_iter().map(|state| format!("{}:{}", state.place.line, state.name)).collect()
 }
 
 fn handler(before: &str, body: &str) -> String {
@@ -137,7 +137,7 @@ fn state_in_a_renamed_or_imported_part_keeps_its_own_name_and_file() {
         "import { a } from './a';\nimport { b } from './b';\nexport default { validate: (c) => { a(c); b(c); } };",
     );
     let linked = super::super::link::link_file(&folder.path().join("p.ts")).unwrap();
-    let found = module_state(&linked);
+    let found = module_state(&linked).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].name.as_str(), found[0].place.line), ("cache", 3));
     assert!(found[0].place.file.ends_with("b.ts"), "{}", found[0]);
@@ -154,5 +154,5 @@ fn cyclic_and_commonjs_modules_are_not_blamed_for_the_linkers_wrappers() {
         "import { b } from './b';\nimport { c } from './c.cjs';\nexport const a = 1;\nexport default { validate: () => b() + c() };",
     );
     let linked = super::super::link::link_file(&folder.path().join("p.ts")).unwrap();
-    assert_eq!(module_state(&linked), []);
+    assert_eq!(module_state(&linked).unwrap(), []);
 }

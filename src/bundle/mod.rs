@@ -5,6 +5,7 @@
 //! What every linked script is: the text of a classic script whose completion value is the module's namespace
 //! object. It reads one global, `__bylaw_sdk`, the namespace that [`link_sdk`]'s own script evaluates to.
 
+mod apart;
 mod compressed;
 mod diagnostics;
 mod hash;

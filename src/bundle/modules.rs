@@ -15,7 +15,8 @@ use rolldown_common::{ImportKind, ResolvedExternal};
 use super::diagnostics::{BundleError, Diagnostic};
 use super::link::Language;
 use super::resolve::{Target, resolve};
-use super::source::{Import, Scan, read, scan};
+use super::sdk::link_sdk;
+use super::source::{Import, Scan, SdkName, read, scan_here};
 
 /// The module that stands for imports of which only types are used.
 const TYPES_ONLY: &str = "\0bylaw:types";
@@ -152,10 +153,21 @@ impl Modules {
 
     fn scan(&self, path: &Path, text: &str) -> Result<Scan, BundleError> {
         let file = self.sources.shown(path);
-        let scanned = scan(&file, path, text)?;
-        let Some(found) = scanned.unsupported else { return Ok(scanned) };
-        let diagnostic = Diagnostic::at_bytes(&file, text, found.start, found.end, found.what).with_help(found.help);
-        Err(BundleError::Unsupported(Box::new(diagnostic)))
+        let scanned = scan_here(&file, path, text)?;
+        if let Some(found) = scanned.unsupported {
+            let diagnostic = Diagnostic::at_bytes(&file, text, found.start, found.end, found.what);
+            return Err(BundleError::Unsupported(Box::new(diagnostic.with_help(found.help))));
+        }
+        // A name that is missing would be `undefined`, and fail at the first request.
+        let sdk = if scanned.sdk_names.is_empty() { None } else { Some(link_sdk()?) };
+        let has = |name: &SdkName| sdk.is_none_or(|sdk| sdk.exports.contains(&name.name));
+        if let Some(missing) = scanned.sdk_names.iter().find(|name| !has(name)) {
+            let message = format!("`@bylaw/sdk` does not export `{}`", missing.name);
+            let diagnostic = Diagnostic::at_bytes(&file, text, missing.start, missing.end, message);
+            let exports = sdk.map(|sdk| sdk.exports.join(", ")).unwrap_or_default();
+            return Err(BundleError::Import(Box::new(diagnostic.with_help(format!("it exports {exports}")))));
+        }
+        Ok(scanned)
     }
 
     fn resolve_import(&self, specifier: &str, importer: &Path, kind: ImportKind) -> Result<Target, BundleError> {

@@ -208,20 +208,20 @@ mod tests {
         resolve(specifier, Some(Path::new("/p/dir")), |path| files.iter().any(|file| Path::new(file) == path))
     }
 
-    fn file(path: &str) -> Result<Target, Refusal> {
-        Ok(Target::File(PathBuf::from(path)))
+    fn file(path: &str) -> Target {
+        Target::File(PathBuf::from(path))
     }
 
     #[test]
     fn relative_imports_find_typescript_first() {
         let files = ["/p/dir/a.ts", "/p/dir/a.js", "/p/lib/index.mts", "/p/dir/b.min.js", "/p/dir/data.json"];
-        assert_eq!(among(&files, "./a"), file("/p/dir/a.ts"));
-        assert_eq!(among(&files, "./a.js"), file("/p/dir/a.js"));
-        assert_eq!(among(&files, "../lib"), file("/p/lib/index.mts"));
-        assert_eq!(among(&files, "../lib/"), file("/p/lib/index.mts"));
-        assert_eq!(among(&files, "./b.min"), file("/p/dir/b.min.js"));
-        assert_eq!(among(&files, "./data.json"), file("/p/dir/data.json"));
-        assert_eq!(among(&["/p/dir/a.ts"], "./a.js"), file("/p/dir/a.ts"));
+        assert_eq!(among(&files, "./a"), Ok(file("/p/dir/a.ts")));
+        assert_eq!(among(&files, "./a.js"), Ok(file("/p/dir/a.js")));
+        assert_eq!(among(&files, "../lib"), Ok(file("/p/lib/index.mts")));
+        assert_eq!(among(&files, "../lib/"), Ok(file("/p/lib/index.mts")));
+        assert_eq!(among(&files, "./b.min"), Ok(file("/p/dir/b.min.js")));
+        assert_eq!(among(&files, "./data.json"), Ok(file("/p/dir/data.json")));
+        assert_eq!(among(&["/p/dir/a.ts"], "./a.js"), Ok(file("/p/dir/a.ts")));
     }
 
     #[test]

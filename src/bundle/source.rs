@@ -13,6 +13,7 @@ use oxc::semantic::{Semantic, SemanticBuilder};
 use oxc::span::{GetSpan as _, SourceType, Span};
 use oxc::syntax::module_record::{ExportImportName, ImportImportName, ModuleRecord};
 
+use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic};
 use super::nesting::too_deep;
 
@@ -38,18 +39,26 @@ pub struct Import {
     pub end: u32,
 }
 
+/// A named import from `@bylaw/sdk`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SdkName {
+    pub name: String,
+    pub start: u32,
+    pub end: u32,
+}
+
 /// What is known of a source file that parses.
 #[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// In the order of the source, those for types only left out where the syntax says so.
     pub imports: Vec<Import>,
+    /// What it takes from `@bylaw/sdk` and uses as more than a type.
+    pub sdk_names: Vec<SdkName>,
     pub has_default_export: bool,
     /// `import` or `export` is used.
     pub has_module_syntax: bool,
     /// `require`, `module` or `__dirname` are used without being declared.
     pub uses_commonjs: bool,
-    /// A `return` outside of any function, which webpack lets a script have.
-    pub returns_at_top_level: bool,
     /// The first thing in it that the engine does not run.
     pub unsupported: Option<Unsupported>,
 }
@@ -81,6 +90,11 @@ pub fn read(path: &Path, shown: &str) -> Result<String, BundleError> {
 /// Parses `text`, whose path's extension says the language; `file` is the name that errors show. The error is the
 /// first that the parser or the early errors of the language give.
 pub fn scan(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
+    apart(file, || scan_here(file, path, text))
+}
+
+/// [`scan`], by a caller that is [`apart`] already.
+pub(super) fn scan_here(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
     let source_type = source_type(path);
     if let Some(offset) = too_deep(text) {
         let diagnostic = Diagnostic::at_bytes(file, text, offset, offset + 1, "nested too deeply to be parsed safely");
@@ -89,7 +103,9 @@ pub fn scan(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
         )));
     }
     let allocator = Allocator::default();
-    let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
+    // webpack lets a script end early with `return`.
+    let allow_return_outside_function = source_type.is_unambiguous();
+    let options = ParseOptions { allow_return_outside_function, ..ParseOptions::default() };
     let parsed = Parser::new(&allocator, text, source_type).with_options(options).parse();
     let ParserReturn { program, module_record, diagnostics, panicked, .. } = parsed;
     if let Some(error) = diagnostics.errors().next() {
@@ -108,6 +124,7 @@ pub fn scan(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
         ["require", "module", "__dirname", "__filename"].iter().any(|name| unresolved.contains_key(*name));
     let mut scan = Scan {
         imports: imports(&module_record, text),
+        sdk_names: sdk_names(&module_record, &semantic),
         has_default_export: exports_default(&module_record),
         has_module_syntax: module_record.has_module_syntax,
         uses_commonjs,
@@ -162,6 +179,25 @@ fn imports(record: &ModuleRecord<'_>, text: &str) -> Vec<Import> {
     imports
 }
 
+/// Names that are only used as types vanish with the types.
+fn sdk_names(record: &ModuleRecord<'_>, semantic: &Semantic<'_>) -> Vec<SdkName> {
+    let entries = record.import_entries.iter();
+    let from_sdk = entries.filter(|entry| !entry.is_type && entry.module_request.name == "@bylaw/sdk");
+    from_sdk
+        .filter_map(|entry| {
+            let (name, span) = match &entry.import_name {
+                ImportImportName::Name(name) => (name.name.as_str(), name.span),
+                ImportImportName::Default(span) => ("default", *span),
+                ImportImportName::NamespaceObject => return None,
+            };
+            let local = semantic.scoping().get_root_binding(entry.local_name.name.as_str().into())?;
+            let mut references = semantic.symbol_references(local);
+            let is_used = references.any(|reference| !reference.is_type());
+            is_used.then(|| SdkName { name: name.to_owned(), start: span.start, end: span.end })
+        })
+        .collect()
+}
+
 fn import(specifier: &str, default_use: DefaultUse, span: Span) -> Import {
     Import { specifier: specifier.to_owned(), default_use, start: span.start, end: span.end }
 }
@@ -203,20 +239,19 @@ fn inspect_nodes(semantic: &Semantic<'_>, scan: &mut Scan) {
             AstKind::ForOfStatement(statement) if statement.r#await => {
                 at_top_level(semantic, node.id()).then_some(TOP_LEVEL_AWAIT)
             }
+            AstKind::ReturnStatement(_) if semantic.source_type().is_module() => {
+                at_top_level(semantic, node.id()).then_some(TOP_LEVEL_RETURN)
+            }
             AstKind::ImportExpression(expression) => {
                 literal(semantic.source_text(), expression.source.span()).is_none().then_some(COMPUTED_IMPORT)
             }
-            AstKind::ReturnStatement(_) => {
-                scan.returns_at_top_level |= at_top_level(semantic, node.id());
-                None
-            }
             _ => None,
         };
-        let span = node.kind().span();
-        let is_first = scan.unsupported.is_none_or(|unsupported| span.start < unsupported.start);
+        let start = node.kind().span().start;
+        let is_first = scan.unsupported.is_none_or(|unsupported| start < unsupported.start);
         if let (Some((what, help)), true) = (found, is_first) {
             let length = if what == TOP_LEVEL_AWAIT.0 { 5 } else { 6 };
-            scan.unsupported = Some(Unsupported { start: span.start, end: span.start + length, what, help });
+            scan.unsupported = Some(Unsupported { start, end: start + length, what, help });
         }
     }
 }
@@ -224,6 +259,10 @@ fn inspect_nodes(semantic: &Semantic<'_>, scan: &mut Scan) {
 const TOP_LEVEL_AWAIT: (&str, &str) = (
     "top-level await: a policy module is evaluated at once, when it is loaded",
     "move the await into the handler (`async validate(…) { … }`), or compute the value without it",
+);
+const TOP_LEVEL_RETURN: (&str, &str) = (
+    "return outside of a function: a module has no caller to return to",
+    "move it into the handler (`validate(…) { … }`)",
 );
 const COMPUTED_IMPORT: (&str, &str) = (
     "import() of a computed name: everything a policy runs is linked when it is loaded",
@@ -275,6 +314,15 @@ mod tests {
     }
 
     #[test]
+    fn names_from_the_sdk_are_listed_where_they_are_values() {
+        let text = "import { policy, type Pod, Image, image as parse } from '@bylaw/sdk';\n\
+                    import * as sdk from '@bylaw/sdk';\n\
+                    export default policy({ i: null as Image, p: parse('x'), sdk });";
+        let names: Vec<String> = scan("p.ts", text).unwrap().sdk_names.into_iter().map(|name| name.name).collect();
+        assert_eq!(names, ["policy", "image"]);
+    }
+
+    #[test]
     fn every_form_of_a_default_export_is_seen() {
         for text in [
             "export default policy({});",
@@ -303,10 +351,11 @@ mod tests {
     }
 
     #[test]
-    fn top_level_await_and_computed_imports_are_found_but_not_those_in_functions() {
+    fn what_the_engine_does_not_run_is_found_but_not_in_functions() {
         let what = |text: &str| scan("p.ts", text).unwrap().unsupported.map(|unsupported| unsupported.what);
         assert_eq!(what("const a = await b;export {}"), Some(TOP_LEVEL_AWAIT.0));
         assert_eq!(what("for await (const a of b) {}export {}"), Some(TOP_LEVEL_AWAIT.0));
+        assert_eq!(what("if (a) return;\nexport {}"), Some(TOP_LEVEL_RETURN.0));
         assert_eq!(what("const f = async () => { await b; for await (const a of b) {} };"), None);
         assert_eq!(what("const f = (name: string) => import(`./${name}`);"), Some(COMPUTED_IMPORT.0));
     }
@@ -314,9 +363,9 @@ mod tests {
     #[test]
     fn scripts_are_told_from_modules() {
         let script = scan("p.js", "if (request.name) return;\nconst _ = require('lodash');").unwrap();
-        assert!(script.returns_at_top_level && script.uses_commonjs && !script.has_module_syntax);
+        assert!(script.uses_commonjs && !script.has_module_syntax);
         let inner = scan("p.js", "function f(require) { return require('x'); }").unwrap();
-        assert!(!inner.returns_at_top_level && !inner.uses_commonjs);
+        assert!(!inner.uses_commonjs);
         assert!(scan("p.js", "import a from 'a'; deny(a)").unwrap().has_module_syntax);
     }
 

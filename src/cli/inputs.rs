@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use crate::cluster::documents::{self, Unreadable};
+
 /// Manifests and reviews given by hand; the API server's own limit is 3 MiB.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -27,10 +29,19 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
 
 /// The documents of a YAML or JSON file; empty ones are skipped.
 pub(super) fn documents(path: &Path) -> anyhow::Result<Vec<Value>> {
-    let text = read(path)?;
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+    parsed(path, &read(path)?)
+}
+
+/// The same of a text that was read already.
+pub(super) fn parsed(path: &Path, text: &str) -> anyhow::Result<Vec<Value>> {
+    let json = if text.trim_start().starts_with('{') { documents::from_json(text).ok() } else { None };
+    let documents = match json {
+        Some(documents) => documents,
+        None => documents::from_yaml(text).map_err(|Unreadable { line, column, cause }| {
+            anyhow::anyhow!("{}:{line}:{column}: {cause}", path.display())
+        })?,
+    };
+    Ok(documents.into_iter().map(|document| document.value).collect())
 }
 
 /// `key=value`, as kubectl has it.

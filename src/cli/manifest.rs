@@ -16,24 +16,54 @@ pub(super) struct Request<'a> {
 
 /// Kinds without a namespace among those built in. Others are taken to be namespaced where they name one.
 const CLUSTER_SCOPED: &[&str] = &[
-    "APIService", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole", "ClusterRoleBinding",
-    "ClusterTrustBundle", "CustomResourceDefinition", "DeviceClass", "FlowSchema", "IPAddress", "IngressClass",
-    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration", "Namespace", "Node",
-    "PersistentVolume", "PriorityClass", "PriorityLevelConfiguration", "ResourceSlice", "RuntimeClass", "ServiceCIDR",
-    "StorageClass", "StorageVersion", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration", "VolumeAttachment", "VolumeAttributesClass",
+    "APIService",
+    "CSIDriver",
+    "CSINode",
+    "CertificateSigningRequest",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterTrustBundle",
+    "CustomResourceDefinition",
+    "DeviceClass",
+    "FlowSchema",
+    "IPAddress",
+    "IngressClass",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "PriorityLevelConfiguration",
+    "ResourceSlice",
+    "RuntimeClass",
+    "ServiceCIDR",
+    "StorageClass",
+    "StorageVersion",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
+    "VolumeAttributesClass",
 ];
 
 /// Plurals that no rule gives.
-const IRREGULAR: &[(&str, &str)] =
-    &[("Endpoints", "endpoints"), ("PodMetrics", "pods"), ("NodeMetrics", "nodes"), ("JsPolicyViolations", "jspolicyviolations")];
+const IRREGULAR: &[(&str, &str)] = &[
+    ("Endpoints", "endpoints"),
+    ("PodMetrics", "pods"),
+    ("NodeMetrics", "nodes"),
+    ("JsPolicyViolations", "jspolicyviolations"),
+];
 
 /// The review of one manifest.
 ///
 /// # Errors
 /// Where the manifest has no apiVersion, kind or name.
 pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
-    let Some(subject) = request.object.or(request.old_object) else { bail!("neither an object nor an old object was given") };
+    let Some(subject) = request.object.or(request.old_object) else {
+        bail!("neither an object nor an old object was given")
+    };
     let text = |pointer: &str| subject.pointer(pointer).and_then(Value::as_str);
     let api_version = text("/apiVersion").context("the manifest has no apiVersion")?;
     let kind = text("/kind").context("the manifest has no kind")?;
@@ -54,6 +84,7 @@ pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
     let mut admission = json!({
         "uid": "00000000-0000-0000-0000-000000000000",
         "kind": gvk, "resource": gvr, "requestKind": gvk, "requestResource": gvr,
+        "name": name.unwrap_or_default(), "namespace": namespace.unwrap_or_default(),
         "operation": request.operation.as_str(),
         "userInfo": { "username": request.user, "groups": request.groups },
         "object": if request.operation == Operation::Delete { None } else { object },
@@ -61,10 +92,9 @@ pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
         "dryRun": false,
         "options": null,
     });
-    for (field, value) in [("name", name), ("namespace", namespace)] {
-        if let Some(value) = value {
-            admission[field] = value.into();
-        }
+    if let Some(fields) = admission.as_object_mut() {
+        // The API server leaves out what is empty.
+        fields.retain(|_, value| value != "");
     }
     Ok(json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": admission }))
 }
@@ -106,15 +136,21 @@ mod tests {
     use super::*;
 
     fn create(object: &Value) -> Value {
-        let request = Request { operation: Operation::Create, user: "jane", groups: &[], object: Some(object), old_object: None };
+        let request =
+            Request { operation: Operation::Create, user: "jane", groups: &[], object: Some(object), old_object: None };
         review(&request).unwrap()
     }
 
     #[test]
     fn built_in_kinds_get_their_resource() {
         for (kind, resource) in [
-            ("Pod", "pods"), ("Ingress", "ingresses"), ("NetworkPolicy", "networkpolicies"), ("Endpoints", "endpoints"),
-            ("StorageClass", "storageclasses"), ("PodDisruptionBudget", "poddisruptionbudgets"), ("Gateway", "gateways"),
+            ("Pod", "pods"),
+            ("Ingress", "ingresses"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("Endpoints", "endpoints"),
+            ("StorageClass", "storageclasses"),
+            ("PodDisruptionBudget", "poddisruptionbudgets"),
+            ("Gateway", "gateways"),
         ] {
             assert_eq!(plural(kind), resource);
         }
@@ -140,7 +176,13 @@ mod tests {
     #[test]
     fn a_deletion_judges_what_is_there() {
         let object = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" } });
-        let request = Request { operation: Operation::Delete, user: "jane", groups: &[], object: Some(&object), old_object: None };
+        let request = Request {
+            operation: Operation::Delete,
+            user: "jane",
+            groups: &[],
+            object: Some(&object),
+            old_object: None,
+        };
         let review = review(&request).unwrap();
         assert_eq!(review["request"]["object"], Value::Null);
         assert_eq!(review["request"]["oldObject"], object);

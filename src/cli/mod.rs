@@ -57,17 +57,24 @@ pub fn run() -> ExitCode {
     let Cli { common, command } = Cli::parse();
     let result = match command {
         Command::Serve(args) => serve::run(args, common.verbosity()),
-        Command::Review(args) => review::run(args, common.verbosity()),
+        Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
     };
     match result {
         Ok(Verdict::Yes) => ExitCode::SUCCESS,
         Ok(Verdict::No) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// Most of our errors say what caused them already: a cause is added only where it says something new.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |told, cause| {
+        if told.contains(&cause) { told } else { format!("{told}: {cause}") }
+    })
 }
 
 /// What a command that could be run came to.

@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// The value of `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -27,8 +28,28 @@ pub(crate) fn print(format: OutputFormat, value: &impl Serialize) -> anyhow::Res
 
 /// YAML with the document marker that lets several follow one another.
 pub(crate) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
-    let body = serde_saphyr::to_string(value).context("cannot write YAML")?;
+    let value = serde_json::to_value(value).context("cannot write YAML")?;
+    let body = serde_saphyr::to_string(&Plain(&value)).context("cannot write YAML")?;
     Ok(format!("---\n{}\n", body.trim_end()))
+}
+
+/// A value with plain numbers: serde_json hands out its own kind of number, which only serde_json understands.
+struct Plain<'v>(&'v Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                (Some(whole), ..) => serializer.serialize_i64(whole),
+                (_, Some(whole), _) => serializer.serialize_u64(whole),
+                (.., Some(real)) => serializer.serialize_f64(real),
+                _ => serializer.serialize_str(number.as_str()),
+            },
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Plain)),
+            Value::Object(fields) => serializer.collect_map(fields.iter().map(|(key, value)| (key, Plain(value)))),
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is not an error.
@@ -36,5 +57,18 @@ pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_numbers_in_yaml_too() {
+        let value = serde_json::json!({"whole": 10, "below": -1, "most": u64::MAX, "real": 0.5, "list": [1]});
+        let text = yaml(&value).unwrap();
+        assert_eq!(text, "---\nwhole: 10\nbelow: -1\nmost: 18446744073709551615\nreal: 0.5\nlist:\n- 1\n");
+        assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), value);
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::inputs::{documents, label, labels, read};
+use super::inputs::{documents, label, labels, parsed, read};
 use super::manifest::{self, Request};
 use super::output::{OutputFormat, print, say};
 use super::runtime::{Offline, Stage};
@@ -17,8 +17,10 @@ use crate::engine::{Judgement, Scope, deadline};
 use crate::review::{self, Limits, Operation, Review};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bylaw review -p policies --object pod.yaml --explain\n  kubectl create deployment web --image nginx \
-                        --dry-run=client -o yaml | bylaw review -p policies --object -\n  bylaw review -p policies --request review.json -o json")]
+#[command(
+    after_help = "Examples:\n  bylaw review -p policies --object pod.yaml --explain\n  kubectl create deployment web --image nginx \
+                        --dry-run=client -o yaml | bylaw review -p policies --object -\n  bylaw review -p policies --request review.json -o json"
+)]
 pub(super) struct ReviewArgs {
     /// A policy file, a folder of them, or a policy package; may be given many times
     #[arg(short, long, value_name = "PATH", required = true)]
@@ -67,9 +69,8 @@ fn operation(text: &str) -> Result<Operation, String> {
     found.ok_or_else(|| format!("{text:?} is none of CREATE, UPDATE, DELETE, CONNECT"))
 }
 
-pub(super) fn run(args: ReviewArgs, verbosity: i8) -> anyhow::Result<Verdict> {
-    // Only what the command itself says, unless asked for more: the answer is on standard output.
-    super::runtime::logging(verbosity - 1, false)?;
+pub(super) fn run(args: &ReviewArgs, verbosity: i8) -> anyhow::Result<Verdict> {
+    super::runtime::quiet_logging(verbosity)?;
     let reviews = args.reviews()?;
     let parameters = args.parameters.as_deref().map(one_document).transpose()?;
     let stage = Stage::new()?;
@@ -101,7 +102,8 @@ impl ReviewArgs {
             // YAML is accepted for people's sake; JSON stays the text it is, so that the engine sees what the API
             // server would have sent.
             let text = read(path)?;
-            let text = if text.trim_start().starts_with('{') { text } else { one_document_of(path, &text)?.to_string() };
+            let text =
+                if text.trim_start().starts_with('{') { text } else { one_document_of(path, &text)?.to_string() };
             let review = review::parse(text.into(), &Limits::default()).with_context(|| path.display().to_string())?;
             return Ok(vec![review]);
         }
@@ -111,11 +113,17 @@ impl ReviewArgs {
             bail!("--old-object goes with one object, but --object has {} documents", objects.len());
         }
         let operation = self.operation.unwrap_or(if old.is_some() { Operation::Update } else { Operation::Create });
-        let subjects: Vec<Option<&Value>> = if objects.is_empty() { vec![None] } else { objects.iter().map(Some).collect() };
+        let subjects: Vec<Option<&Value>> =
+            if objects.is_empty() { vec![None] } else { objects.iter().map(Some).collect() };
         subjects.into_iter().flat_map(items).map(|object| self.built(operation, object, old.as_ref())).collect()
     }
 
-    fn built(&self, operation: Operation, object: Option<&Value>, old_object: Option<&Value>) -> anyhow::Result<Review> {
+    fn built(
+        &self,
+        operation: Operation,
+        object: Option<&Value>,
+        old_object: Option<&Value>,
+    ) -> anyhow::Result<Review> {
         let request = Request { operation, user: &self.user, groups: &self.groups, object, old_object };
         let text = manifest::review(&request)?.to_string();
         Ok(review::parse(text.into(), &Limits::default())?)
@@ -138,7 +146,9 @@ fn summary(review: &Review, judgement: &Judgement) -> String {
     let name = format!("{} {place}{}", request.kind.kind, request.name);
     match &judgement.decision.status {
         Some(status) if !judgement.decision.allowed => format!("denied   {name}: {}\n", status.message),
-        _ if !judgement.decision.patch.is_empty() => format!("changed  {name}: {} operations\n", judgement.decision.patch.len()),
+        _ if !judgement.decision.patch.is_empty() => {
+            format!("changed  {name}: {} operations\n", judgement.decision.patch.len())
+        }
         _ => format!("allowed  {name}\n"),
     }
 }
@@ -158,8 +168,7 @@ fn one_document(path: &Path) -> anyhow::Result<Value> {
 }
 
 fn one_document_of(path: &Path, text: &str) -> anyhow::Result<Value> {
-    let documents = serde_saphyr::from_multiple(text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    single(path, documents)
+    single(path, parsed(path, text)?)
 }
 
 fn single(path: &Path, mut documents: Vec<Value>) -> anyhow::Result<Value> {

@@ -25,6 +25,12 @@ pub(super) fn logging(verbosity: i8, json: bool) -> anyhow::Result<()> {
     Ok(telemetry::init(&LogConfig { format, verbosity, filter: std::env::var("BYLAW_LOG").ok() })?)
 }
 
+/// The same for a command whose answer and whose error say it all: nothing is logged unless asked for.
+pub(super) fn quiet_logging(verbosity: i8) -> anyhow::Result<()> {
+    const OFF: i8 = -2;
+    logging(if verbosity > 0 { verbosity - 1 } else { OFF }, false)
+}
+
 /// The async runtime and what every engine shares.
 pub(super) struct Stage {
     runtime: Runtime,
@@ -35,8 +41,9 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new() -> anyhow::Result<Self> {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        set_sdk(crate::bundle::link_sdk()?.script.to_string());
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+        set_sdk(crate::bundle::link_sdk()?.script.clone());
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
         let limits = Limits { shared_prelude: std::env::var("GLOBAL_CONTEXT").ok(), ..Limits::default() };
         Ok(Self { runtime, limits: Arc::new(limits), metrics: Arc::new(Metrics::default()) })
     }
@@ -55,9 +62,15 @@ impl Stage {
     }
 
     /// A loader of policies, with its inspection thread.
-    pub(super) fn loader(&self, paths: &[PathBuf], compat: Option<Compat>, parameters: Option<Value>) -> anyhow::Result<Loader> {
+    pub(super) fn loader(
+        &self,
+        paths: &[PathBuf],
+        compat: Option<Compat>,
+        parameters: Option<Value>,
+    ) -> anyhow::Result<Loader> {
         let host = self.host(Objects::Nowhere);
-        let inspector = Inspector::start(host, Arc::clone(&self.limits)).context("cannot start the inspection thread")?;
+        let inspector =
+            Inspector::start(host, Arc::clone(&self.limits)).context("cannot start the inspection thread")?;
         let options = LoadOptions { compat_jspolicy: compat == Some(Compat::Jspolicy), parameters };
         Ok(Loader::new(paths.to_vec(), Arc::new(inspector), options))
     }
@@ -81,11 +94,9 @@ impl<'a> Offline<'a> {
     pub(super) fn catalog(&self, stage: &Stage) -> anyhow::Result<Arc<Catalog>> {
         let mut loader = stage.loader(self.policies, self.compat, self.parameters.clone())?;
         let catalog = loader.load()?;
-        if let Some(problem) = catalog.problems.first() {
-            anyhow::bail!("{problem}");
-        }
-        for note in &catalog.notes {
-            tracing::warn!("{note}");
+        if !catalog.problems.is_empty() {
+            let problems: Vec<String> = catalog.problems.iter().map(ToString::to_string).collect();
+            anyhow::bail!("{}", problems.join("\n"));
         }
         Ok(catalog)
     }
@@ -97,12 +108,14 @@ impl<'a> Offline<'a> {
             None => Inventory::from_objects([])?,
         });
         let given = self.namespace_labels.clone();
-        let namespaces: Arc<dyn NamespaceLabels> = Arc::new(OfflineNamespaces { given, inventory: Arc::clone(&inventory) });
+        let namespaces: Arc<dyn NamespaceLabels> =
+            Arc::new(OfflineNamespaces { given, inventory: Arc::clone(&inventory) });
         let objects = if self.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
         let catalog = Arc::new(ArcSwap::new(catalog));
         let size = PoolSize { threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
         let host = stage.host(objects);
-        let pool = Pool::start(size, host, Arc::clone(&stage.limits), Arc::clone(&catalog), Arc::clone(&stage.metrics))?;
+        let pool =
+            Pool::start(size, host, Arc::clone(&stage.limits), Arc::clone(&catalog), Arc::clone(&stage.metrics))?;
         Ok(Engine::new(pool, catalog, namespaces, Arc::clone(&stage.metrics), false))
     }
 }

@@ -1,5 +1,6 @@
 //! `bylaw serve`: the webhook server on policies from folders.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use clap::Args;
 
 use super::Verdict;
 use super::runtime::{Stage, logging};
-use crate::cluster::{CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, OfflineNamespaces, connect};
+use crate::cluster::{
+    CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
+};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::host::Objects;
@@ -22,8 +25,10 @@ use crate::pool::{Pool, PoolSize};
 use crate::telemetry::{Metrics, PolicyState};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bylaw serve -p policies\n  bylaw serve -p policies --inventory manifests/ --listen 0.0.0.0:8443 --tls-cert \
-                        tls.crt --tls-key tls.key")]
+#[command(
+    after_help = "Example:\n  bylaw serve -p policies\n  bylaw serve -p policies --inventory manifests/ --listen 0.0.0.0:8443 --tls-cert \
+                        tls.crt --tls-key tls.key"
+)]
 pub(super) struct ServeArgs {
     /// All of these settings as YAML; flags and the environment stand over it
     #[arg(long, value_name = "FILE", env = "BYLAW_CONFIG")]
@@ -54,15 +59,15 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     checks.set("pool", Gate::Ready, Err("isolates are being made".to_owned()));
     checks.set("policies", Gate::Ready, Err("policies are being loaded".to_owned()));
 
+    // What can keep it from starting comes first, so that nothing is said of policies before that.
+    let server = Server::bind(config(settings), Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
+    let world = World::connect(stage, settings).await?;
     let mut loader = stage.loader(&settings.policies, settings.compat, None)?;
     let catalog = loader.load()?;
-    for note in &catalog.notes {
-        tracing::info!("{note}");
-    }
     report(&catalog, &checks, &stage.metrics);
     let count = catalog.revisions.len();
-
-    let world = World::connect(stage, settings).await?;
+    world.prepare(&catalog).await;
+    let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let pool = Pool::start(
@@ -74,11 +79,15 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     )?;
     let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
 
-    let server = Server::bind(config(settings), Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
     let watcher = {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
+        let runtime = stage.handle().clone();
         watch(loader, move |catalog| {
             report(&catalog, &checks, &metrics);
+            if let Some(cluster) = cluster.clone() {
+                let kinds = kinds_read(&catalog);
+                runtime.spawn(async move { cluster.prepare(kinds).await });
+            }
             engine.publish(catalog);
         })?
     };
@@ -95,6 +104,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
 struct World {
     objects: Objects,
     namespaces: Arc<dyn NamespaceLabels>,
+    cluster: Option<Cluster>,
 }
 
 impl World {
@@ -108,19 +118,36 @@ impl World {
             let client = connect(&connection).await?;
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
-                tracing::warn!("the cluster's namespaces are not there yet; policies that select by them decide by their failure mode");
+                tracing::warn!(
+                    "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
+                );
             }
             let cluster = Cluster::new(client, stage.handle(), CacheLimits::default());
-            return Ok(Self { objects: Objects::Cluster(cluster), namespaces: Arc::new(namespaces) });
+            let objects = Objects::Cluster(cluster.clone());
+            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster: Some(cluster) });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
             None => Arc::new(Inventory::from_objects([])?),
         };
-        let namespaces = Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
+        let namespaces =
+            Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces })
+        Ok(Self { objects, namespaces, cluster: None })
     }
+
+    /// Starts the caches of the kinds that policies may read, so that no first request waits for a list.
+    async fn prepare(&self, catalog: &Catalog) {
+        if let Some(cluster) = &self.cluster {
+            cluster.prepare(kinds_read(catalog)).await;
+        }
+    }
+}
+
+/// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read.
+fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
+    let named = catalog.revisions.iter().flat_map(|revision| &revision.spec.permissions.read);
+    named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 
 fn config(settings: &Settings) -> Config {
@@ -141,27 +168,27 @@ fn config(settings: &Settings) -> Config {
 
 /// The certificate must also carry the name that the API server is told to call.
 fn names(settings: &Settings) -> Vec<String> {
-    let host = settings.webhook_url.as_deref().and_then(|url| url::Url::parse(url).ok()).and_then(|url| url.host_str().map(str::to_owned));
+    let host = settings
+        .webhook_url
+        .as_deref()
+        .and_then(|url| url::Url::parse(url).ok())
+        .and_then(|url| url.host_str().map(str::to_owned));
     host.into_iter().collect()
 }
 
-/// Says in logs, readiness and metrics which policies are in force and which files are broken.
+/// Says in readiness and metrics which policies are in force and which files are broken.
 fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
-    for problem in &catalog.problems {
-        tracing::error!(serving_last_good = problem.serving_last_good, "{problem}");
-    }
-    if catalog.revisions.is_empty() && catalog.problems.is_empty() {
-        tracing::warn!("there are no policies: every request is allowed");
-    }
     let stale = catalog.problems.iter().filter(|problem| problem.serving_last_good).count();
     metrics.set_policies(PolicyState::Serving, catalog.revisions.len().saturating_sub(stale));
     metrics.set_policies(PolicyState::Stale, stale);
     metrics.set_policies(PolicyState::Broken, catalog.problems.len() - stale);
     // A broken file does not make the server unready: the last good revision serves, and a restart loop would end that.
     checks.set("policies", Gate::Ready, Ok(()));
-    let serving = catalog.revisions.iter().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
+    let serving =
+        catalog.revisions.iter().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
     let broken = catalog.problems.iter().map(ToString::to_string);
-    checks.set_details("policies", serving.chain(broken).collect());
+    let none = catalog.revisions.is_empty().then(|| "there are no policies: every request is allowed".to_owned());
+    checks.set_details("policies", none.into_iter().chain(serving).chain(broken).collect());
 }
 
 /// Threads lost to policies beyond this many make the server unready: something is attacking it.
@@ -170,18 +197,20 @@ const MAX_LOST_THREADS: usize = 16;
 /// Keeps the readiness of the pool up to date.
 async fn watch_pool(engine: Arc<Engine>, checks: Arc<Checks>) {
     let mut interval = tokio::time::interval(READY_POLL);
-    let mut last = None;
+    let mut shown = None;
     loop {
         interval.tick().await;
         let lost = engine.pool().lost_threads();
         let state = match (engine.pool().ready(), lost > MAX_LOST_THREADS) {
-            (_, true) => Err(format!("{lost} isolate threads were lost to policies that do not stop; restart to get them back")),
+            (_, true) => {
+                Err(format!("{lost} isolate threads were lost to policies that do not stop; restart to get them back"))
+            }
             (true, false) => Ok(()),
             (false, false) => Err("isolates are being made".to_owned()),
         };
-        if last.as_ref() != Some(&state) {
+        if shown.as_ref() != Some(&state) {
             checks.set("pool", Gate::Ready, state.clone());
-            last = Some(state);
+            shown = Some(state);
         }
     }
 }
@@ -197,14 +226,19 @@ fn announce(settings: &Settings, server: &Server, policies: usize) -> anyhow::Re
     if let Some(path) = &authority {
         lines.push(format!("  authority  {}", path.display()));
     }
-    for (name, address, path) in [("health", server.health_address(), "readyz"), ("metrics", server.metrics_address(), "metrics")] {
+    for (name, address, path) in
+        [("health", server.health_address(), "readyz"), ("metrics", server.metrics_address(), "metrics")]
+    {
         if let Some(address) = address {
             lines.push(format!("  {name:<9}  http://{address}/{path}"));
         }
     }
     if let Some(path) = authority {
         lines.push("Try it:".to_owned());
-        lines.push(format!("  curl --cacert {} -H 'Content-Type: application/json' -d '{EXAMPLE}' {url}/validate", path.display()));
+        lines.push(format!(
+            "  curl --cacert {} -H 'Content-Type: application/json' -d '{EXAMPLE}' {url}/validate",
+            path.display()
+        ));
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush()).context("cannot write to standard output")

@@ -1,6 +1,6 @@
 //! `bylaw webhook`: the configurations that make an API server send here what the policies match, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -8,16 +8,18 @@ use base64::Engine as _;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::Verdict;
 use super::output::{OutputFormat, print, say, yaml};
 use super::runtime::{Offline, Stage};
-use super::Verdict;
 use crate::config::Settings;
 use crate::matching::WORKLOADS;
-use crate::policy::{Catalog, MatchPolicy, MatchSpec, PolicySpec, Revision, Scope, WebhookFailure};
+use crate::policy::{Catalog, MatchSpec, PolicySpec, Revision, Scope};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bylaw webhook -p policies --url https://127.0.0.1:8443 | kubectl apply -f -\n  bylaw webhook -p \
-                        policies --service bylaw-system/bylaw --ca ca.crt")]
+#[command(
+    after_help = "Examples:\n  bylaw webhook -p policies --url https://127.0.0.1:8443 | kubectl apply -f -\n  bylaw webhook -p \
+                        policies --service bylaw-system/bylaw --ca ca.crt"
+)]
 pub(super) struct WebhookArgs {
     /// A policy file, a folder of them, or a policy package; may be given many times
     #[arg(short, long, value_name = "PATH", required = true)]
@@ -46,16 +48,21 @@ pub(super) struct WebhookArgs {
 const EXEMPT_NAMESPACES: [&str; 1] = ["kube-system"];
 
 pub(super) fn run(args: &WebhookArgs, verbosity: i8) -> anyhow::Result<Verdict> {
-    super::runtime::logging(verbosity - 1, false)?;
+    super::runtime::quiet_logging(verbosity)?;
     let stage = Stage::new()?;
     let catalog = Offline::of(&args.policies).catalog(&stage)?;
     let client = args.client_config()?;
     let configurations = configurations(&args.name, &client, &catalog);
     if configurations.is_empty() {
-        bail!("no policy in {} matches anything", args.policies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "));
+        bail!(
+            "no policy in {} matches anything",
+            args.policies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
     }
     match args.output {
-        OutputFormat::Json => print(OutputFormat::Json, &json!({ "apiVersion": "v1", "kind": "List", "items": configurations }))?,
+        OutputFormat::Json => {
+            print(OutputFormat::Json, &json!({ "apiVersion": "v1", "kind": "List", "items": configurations }))?;
+        }
         OutputFormat::Text | OutputFormat::Yaml => {
             for configuration in &configurations {
                 say(&yaml(configuration)?)?;
@@ -85,9 +92,12 @@ impl WebhookArgs {
             return Ok(json!({ "url": url.trim_end_matches('/'), "caBundle": bundle }));
         }
         let service = self.service.as_deref().unwrap_or_default();
-        let (namespace, name) = service.split_once('/').context("--service must be NAMESPACE/NAME or NAMESPACE/NAME:PORT")?;
+        let (namespace, name) =
+            service.split_once('/').context("--service must be NAMESPACE/NAME or NAMESPACE/NAME:PORT")?;
         let (name, port) = match name.split_once(':') {
-            Some((name, port)) => (name, port.parse::<u16>().with_context(|| format!("--service: {port:?} is not a port"))?),
+            Some((name, port)) => {
+                (name, port.parse::<u16>().with_context(|| format!("--service: {port:?} is not a port"))?)
+            }
             None => (name, 443),
         };
         Ok(json!({ "service": { "namespace": namespace, "name": name, "port": port }, "caBundle": bundle }))
@@ -110,51 +120,43 @@ fn configurations(name: &str, client: &Value, catalog: &Catalog) -> Vec<Value> {
     made.collect()
 }
 
-/// One webhook for each failure policy and match policy that is in use: the API server decides by them when it
-/// cannot reach us, or what to convert before it does.
+/// One webhook for all policies that the API server treats alike.
 fn webhooks(path: &str, client: &Value, catalog: &Catalog, concerns: impl Fn(&PolicySpec) -> bool) -> Vec<Value> {
-    let mut made = Vec::new();
-    for failure in [WebhookFailure::Fail, WebhookFailure::Ignore] {
-        for matching in [MatchPolicy::Equivalent, MatchPolicy::Exact] {
-            let members = catalog.revisions.iter().filter(|revision| {
-                concerns(&revision.spec) && revision.webhook_failure == failure && revision.spec.rules.match_policy == matching
-            });
-            let members: Vec<&Revision> = members.map(AsRef::as_ref).collect();
-            if members.is_empty() {
-                continue;
-            }
-            let rules: Vec<Value> = members.iter().flat_map(|one| rules(&one.spec.rules)).collect::<BTreeSet<_>>().into_iter().map(|text| text.parse().unwrap_or_default()).collect();
-            let timeout = members.iter().map(|one| one.spec.timeout.as_secs()).max().unwrap_or(10).clamp(1, 30);
-            made.push(json!({
-                "name": format!("{}-{}.{path}.bylaw.dev", word(failure), format!("{matching:?}").to_lowercase()),
-                "clientConfig": with_path(client, path),
-                "rules": rules,
-                "failurePolicy": format!("{failure:?}"),
-                "matchPolicy": format!("{matching:?}"),
-                "namespaceSelector": { "matchExpressions": [
-                    { "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": EXEMPT_NAMESPACES },
-                ] },
-                "sideEffects": "NoneOnDryRun",
-                "timeoutSeconds": timeout,
-                "admissionReviewVersions": ["v1", "v1beta1"],
-            }));
-        }
+    let mut webhooks = BTreeMap::<String, Vec<&Revision>>::new();
+    for revision in catalog.revisions.iter().filter(|revision| concerns(&revision.spec)) {
+        webhooks.entry(revision.webhook()).or_default().push(revision);
     }
-    made
+    webhooks.iter().map(|(name, members)| webhook(name, path, client, members)).collect()
 }
 
-const fn word(failure: WebhookFailure) -> &'static str {
-    match failure {
-        WebhookFailure::Fail => "fail",
-        WebhookFailure::Ignore => "ignore",
-    }
+fn webhook(name: &str, path: &str, client: &Value, members: &[&Revision]) -> Value {
+    let rules: BTreeSet<String> = members.iter().flat_map(|one| rules(&one.spec.rules)).collect();
+    let rules: Vec<Value> = rules.into_iter().map(|text| text.parse().unwrap_or_default()).collect();
+    let timeout = members.iter().map(|one| one.spec.timeout.as_secs()).max().unwrap_or(10).clamp(1, 30);
+    // They are the same for all members.
+    let (failure, matching) =
+        members.first().map(|one| (one.webhook_failure, one.spec.rules.match_policy)).unwrap_or_default();
+    json!({
+        "name": format!("{name}.{path}.bylaw.dev"),
+        "clientConfig": with_path(client, &format!("{path}/{name}")),
+        "rules": rules,
+        "failurePolicy": format!("{failure:?}"),
+        "matchPolicy": format!("{matching:?}"),
+        "namespaceSelector": { "matchExpressions": [
+            { "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": EXEMPT_NAMESPACES },
+        ] },
+        "sideEffects": "NoneOnDryRun",
+        "timeoutSeconds": timeout,
+        "admissionReviewVersions": ["v1", "v1beta1"],
+    })
 }
 
 fn with_path(client: &Value, path: &str) -> Value {
     let mut client = client.clone();
-    match client.get("url").and_then(Value::as_str) {
-        Some(url) => client["url"] = format!("{url}/{path}").into(),
-        None => client["service"]["path"] = format!("/{path}").into(),
+    if let Some(url) = client.get("url").and_then(Value::as_str).map(|url| format!("{url}/{path}")) {
+        client.as_object_mut().and_then(|fields| fields.insert("url".to_owned(), url.into()));
+    } else if let Some(service) = client.get_mut("service").and_then(Value::as_object_mut) {
+        service.insert("path".to_owned(), format!("/{path}").into());
     }
     client
 }
@@ -162,7 +164,8 @@ fn with_path(client: &Value, path: &str) -> Value {
 /// Rules as texts, so that equal ones are kept once and in a fixed order.
 fn rules(spec: &MatchSpec) -> Vec<String> {
     let any_if_empty = |list: &[String]| if list.is_empty() { vec!["*".to_owned()] } else { list.to_vec() };
-    let mut rules = vec![rule(spec, &any_if_empty(&spec.api_groups), &any_if_empty(&spec.api_versions), &spec.resources)];
+    let mut rules =
+        vec![rule(spec, &any_if_empty(&spec.api_groups), &any_if_empty(&spec.api_versions), &spec.resources)];
     if spec.workloads {
         let v1 = ["v1".to_owned()];
         for group in ["", "apps", "batch"] {

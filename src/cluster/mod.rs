@@ -6,7 +6,7 @@
 
 mod client;
 mod discovery;
-mod documents;
+pub mod documents;
 mod error;
 mod inventory;
 mod kind;

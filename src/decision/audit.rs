@@ -1,6 +1,7 @@
 //! Audit annotations: keys that the API server takes, values of bounded size.
 
 use super::message::shorten;
+use crate::review::clip::clip;
 
 /// Most annotations of one answer.
 const MOST: usize = 64;
@@ -14,11 +15,12 @@ const LONGEST_NAME: usize = 63;
 pub(super) struct Audit(Vec<(String, String)>);
 
 impl Audit {
-    /// Without a policy the key stands alone, for an answer that speaks for one policy: the API server puts the webhook's
-    /// name in front of every key.
+    /// `policy.key`. The API server puts the webhook's name and a slash in front and refuses a key with a second slash
+    /// (`k8s.io/apiserver`, admission/attributes.go), so the policy's name is part of the key's name part. Without a
+    /// policy the key stands alone, for an answer that speaks for one.
     pub(super) fn push(&mut self, policy: Option<&str>, key: &str, value: &str) {
         let name = name(key);
-        let key = policy.map_or_else(|| name.clone(), |policy| format!("{policy}/{name}"));
+        let key = policy.map_or_else(|| name.clone(), |policy| qualified(policy, &name));
         let value = shorten(value, LONGEST_VALUE);
         if let Some((_, old)) = self.0.iter_mut().find(|(other, _)| *other == key) {
             *old = value;
@@ -30,6 +32,13 @@ impl Audit {
     pub(super) fn into_pairs(self) -> Vec<(String, String)> {
         self.0
     }
+}
+
+/// The two together in the length of one name part: the end of a long policy name gives way.
+fn qualified(policy: &str, name: &str) -> String {
+    let room = LONGEST_NAME.saturating_sub(name.len() + 1);
+    let policy = clip(policy, room).trim_end_matches(['.', '-']);
+    if policy.is_empty() { name.to_owned() } else { format!("{policy}.{name}") }
 }
 
 /// `key` as the name part of a qualified name: what may not stand there becomes `_`.
@@ -53,7 +62,7 @@ mod tests {
         audit.push(None, "-_ä", "3");
         audit.push(None, &"k".repeat(100), "4");
         let keys: Vec<String> = audit.into_pairs().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["p.example.com/reason", "p.example.com/a_b_c", "annotation", &"k".repeat(63)]);
+        assert_eq!(keys, ["p.example.com.reason", "p.example.com.a_b_c", "annotation", &"k".repeat(63)]);
     }
 
     #[test]
@@ -62,7 +71,7 @@ mod tests {
         audit.push(Some("p"), "a", "1");
         audit.push(Some("p"), "a", "2");
         audit.push(Some("q"), "a", "3");
-        assert_eq!(audit.into_pairs(), [("p/a".into(), "2".into()), ("q/a".into(), "3".into())]);
+        assert_eq!(audit.into_pairs(), [("p.a".into(), "2".into()), ("q.a".into(), "3".into())]);
     }
 
     #[test]

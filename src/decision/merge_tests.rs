@@ -127,7 +127,7 @@ fn a_failure_denies_with_500_unless_the_policy_says_allow() {
     let decision = merged(vec![Judged { on_error: OnError::Allow, ..fails("a") }]);
     assert!(decision.allowed);
     assert_eq!(decision.warnings, ["[a] policy failed: TypeError: x is undefined"]);
-    assert_eq!(decision.audit, [("a/error".to_owned(), "exception: TypeError: x is undefined".to_owned())]);
+    assert_eq!(decision.audit, [("a.error".to_owned(), "exception: TypeError: x is undefined".to_owned())]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_policy_that_only_warns_does_not_soften_one_that_denies() {
 fn audit_annotations_carry_the_policy() {
     let mut one = judged("a.example.com", Effect::Allow);
     one.verdict.audit.push(("checked".into(), "yes".into()));
-    assert_eq!(merged(vec![one.clone()]).audit, [("a.example.com/checked".to_owned(), "yes".to_owned())]);
+    assert_eq!(merged(vec![one.clone()]).audit, [("a.example.com.checked".to_owned(), "yes".to_owned())]);
     assert_eq!(lone(one).audit, [("checked".to_owned(), "yes".to_owned())]);
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Acceptor {
 impl Acceptor {
     /// `flag` is the command line's word for this address.
     pub(super) async fn bind(address: SocketAddr, flag: &'static str, connections: usize) -> Result<Self, HttpError> {
-        let failed = |source| HttpError::Bind { address, flag, source };
+        let failed = |fault| HttpError::Bind { address, flag, fault };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         Ok(Self { listener, permits: Arc::new(Semaphore::new(connections)) })
     }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 /// A fault that keeps the server from starting (exit code 2).
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    #[error("cannot listen on {address}: {}; choose another address with {flag}", bind_reason(.source))]
-    Bind { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("cannot listen on {address}: {}; choose another address with {flag}", bind_reason(.fault))]
+    Bind { address: SocketAddr, flag: &'static str, fault: io::Error },
     #[error("cannot read {what} {}: {source}", .path.display())]
     Read { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{fault} (certificate {}, key {})", .cert.display(), .key.display())]

@@ -91,6 +91,9 @@ pub enum Endpoint {
     Validate,
     /// `POST /mutate`: every mutating policy that matches.
     Mutate,
+    /// `POST /validate/<webhook>` and `POST /mutate/<webhook>`: of the policies that match, those that the webhook was
+    /// registered for.
+    Webhook { name: String, mutate: bool },
     /// `POST /policy/<name>`: that policy alone, as jsPolicy serves it.
     Policy(String),
     /// `POST /crds`: validation of our own kinds.
@@ -103,8 +106,8 @@ impl Endpoint {
     /// The labels under which a review of this endpoint is counted.
     pub const fn route(&self) -> Route {
         match self {
-            Self::Validate => Route::Validate,
-            Self::Mutate => Route::Mutate,
+            Self::Validate | Self::Webhook { mutate: false, .. } => Route::Validate,
+            Self::Mutate | Self::Webhook { mutate: true, .. } => Route::Mutate,
             Self::Policy(_) => Route::Policy,
             Self::Crds => Route::Crds,
             Self::VirtualCluster { mutate: false, .. } => Route::VirtualValidate,
@@ -119,6 +122,9 @@ impl fmt::Debug for Endpoint {
         match self {
             Self::Validate => formatter.write_str("Validate"),
             Self::Mutate => formatter.write_str("Mutate"),
+            Self::Webhook { name, mutate } => {
+                formatter.debug_struct("Webhook").field("name", name).field("mutate", mutate).finish()
+            }
             Self::Policy(name) => formatter.debug_tuple("Policy").field(name).finish(),
             Self::Crds => formatter.write_str("Crds"),
             Self::VirtualCluster { mutate, .. } => {

@@ -103,6 +103,12 @@ fn endpoint(path: &str) -> Option<Endpoint> {
         "/crds" => return Some(Endpoint::Crds),
         _ => {}
     }
+    for (prefix, mutate) in [("/validate/", false), ("/mutate/", true)] {
+        if let Some(name) = path.strip_prefix(prefix) {
+            return (!name.is_empty() && !name.contains('/'))
+                .then(|| Endpoint::Webhook { name: name.to_owned(), mutate });
+        }
+    }
     if let Some(name) = path.strip_prefix("/policy/") {
         return (!name.is_empty() && !name.contains('/')).then(|| Endpoint::Policy(name.to_owned()));
     }
@@ -182,6 +188,8 @@ mod tests {
         for (path, endpoint) in [
             ("/validate?timeout=10s", Endpoint::Validate),
             ("/mutate", Endpoint::Mutate),
+            ("/validate/fail-exact", Endpoint::Webhook { name: "fail-exact".to_owned(), mutate: false }),
+            ("/mutate/fail-exact?timeout=10s", Endpoint::Webhook { name: "fail-exact".to_owned(), mutate: true }),
             ("/crds", Endpoint::Crds),
             ("/policy/known.example.com", Endpoint::Policy("known.example.com".to_owned())),
             ("/vcluster/s3cret/validate", Endpoint::VirtualCluster { token: "s3cret".to_owned(), mutate: false }),
@@ -196,6 +204,7 @@ mod tests {
         for path in [
             "/",
             "/validate/",
+            "/validate/a/b",
             "/Validate",
             "/policy/",
             "/policy/unknown",

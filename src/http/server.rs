@@ -57,7 +57,7 @@ impl Server {
 
         let acceptor = Acceptor::bind(listen, "--listen", limits.connections).await?;
         let address =
-            acceptor.address().map_err(|source| HttpError::Bind { address: listen, flag: "--listen", source })?;
+            acceptor.address().map_err(|fault| HttpError::Bind { address: listen, flag: "--listen", fault })?;
         let mut beside = JoinSet::new();
         let health = Page::Health(Arc::clone(&checks));
         let health_address = plain(&mut beside, config.health_listen, "--health-listen", health).await?;

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::decision::{Cause, Denial, Effect, Mutation, Verdict};
 use crate::policy::{Enforcement, OnError, PolicySpec};
 
-/// Bytes of text one run may record: messages end in a response of the API server.
-const MAX_RECORDED: usize = 256 << 10;
+/// Length of the text of one run's record. The realm's runtime drops records long before: beyond it is no record.
+pub(super) const MAX_RECORDED: usize = 1 << 20;
 
 /// The record of one run of a module policy.
 #[derive(Default)]
@@ -32,10 +32,6 @@ struct DenialText {
 impl Recorded {
     /// Decodes `[denials, warnings, audit]`.
     pub(super) fn parse(text: &str) -> Self {
-        if text.len() > MAX_RECORDED {
-            let fault = format!("recorded {} bytes of messages, more than {MAX_RECORDED}", text.len());
-            return Self { fault: Some(fault), ..Self::default() };
-        }
         match serde_json::from_str::<(Vec<DenialText>, Vec<String>, Vec<(String, String)>)>(text) {
             Ok((denials, warnings, audit)) => {
                 let denials = denials
@@ -44,8 +40,13 @@ impl Recorded {
                     .collect();
                 Self { denials, warnings, audit, ..Self::default() }
             }
-            Err(error) => Self { fault: Some(format!("its record cannot be read: {error}")), ..Self::default() },
+            Err(error) => Self::fault(format!("its record cannot be read: {error}")),
         }
+    }
+
+    /// A record that does not count, and why.
+    pub(super) fn fault(why: String) -> Self {
+        Self { fault: Some(why), ..Self::default() }
     }
 
     pub(super) fn into_verdict(self, policy: Arc<str>) -> Verdict {
@@ -86,17 +87,14 @@ struct Response {
 /// The response, and the texts of the patched and the original object.
 type ResponseParts = (Option<Response>, Option<String>, Option<String>);
 
-/// A response holds the object twice, escaped; the API server takes 3 MiB.
-const MAX_RESPONSE: usize = 16 << 20;
+/// UTF-16 units: a response holds the object twice, escaped; the API server takes 3 MiB.
+pub(super) const MAX_RESPONSE: usize = 16 << 20;
 
 /// The verdict of a script.
 ///
 /// Wrong types made Go's decoder fail, hence a 500 (research jspolicy §3.2); so they do here, as an error.
 pub(super) fn script_verdict(spec: &PolicySpec, text: &str) -> Verdict {
     let fault = |why: String| Verdict::error(spec.name.clone(), Cause::BadResult, why);
-    if text.len() > MAX_RESPONSE {
-        return fault(format!("its response of {} bytes is larger than {MAX_RESPONSE}", text.len()));
-    }
     let (response, patched, before) = match serde_json::from_str::<ResponseParts>(text) {
         Ok((response, patched, before)) => (response.unwrap_or_default(), patched, before),
         Err(error) => return fault(format!("its response cannot be read: {error}")),

@@ -1,4 +1,4 @@
-//! A counting allocator for ArrayBuffers: V8's heap limit does not cover them.
+//! A counting allocator for `ArrayBuffer`s: V8's heap limit does not cover them.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::ffi::c_void;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deno_core::v8;
 
-/// The bytes that the ArrayBuffers of one isolate hold, and may hold.
+/// The bytes that the `ArrayBuffer`s of one isolate hold, and may hold.
 pub(super) struct Quota {
     used: AtomicUsize,
     limit: usize,
@@ -43,7 +43,7 @@ impl Quota {
     }
 }
 
-/// An allocator that refuses, with V8's own RangeError, what goes over the quota.
+/// An allocator that refuses, with V8's own `RangeError`, what goes over the quota.
 pub(super) fn allocator(quota: Arc<Quota>) -> v8::UniqueRef<v8::Allocator> {
     static VTABLE: v8::RustAllocatorVtable<Quota> =
         v8::RustAllocatorVtable { allocate, allocate_uninitialized, free, drop };

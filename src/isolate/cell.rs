@@ -4,19 +4,21 @@
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use deno_core::v8;
 
 use super::answer::was_killed;
-use super::evaluated::Evaluated;
+use super::batch::{Batch, Phase, Verdicts};
 use super::buffers::{Quota, allocator};
+use super::evaluated::Evaluated;
 use super::failure::Failure;
 use super::input::Input;
-use super::modules::{Batch, ModuleRealm, Phase, Verdicts};
+use super::modules::{LoadLimits, ModuleRealm};
 use super::scripts::Scripts;
+use super::slot::Slot;
 use super::state::State;
-use super::watchdog::Slot;
 use super::{IsolateError, Limits, heap, host, platform};
 use crate::host::Host;
 use crate::policy::{Dialect, Revision};
@@ -24,11 +26,24 @@ use crate::policy::{Dialect, Revision};
 /// Runs after which an idle cell is replaced: whatever leaks slowly leaks only so far.
 const MAX_RUNS: u64 = 50_000;
 
+/// What a cell keeps ready for its next run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spare {
+    None,
+    /// Realms for jsPolicy scripts.
+    Script,
+    /// A locked-down realm for a policy that must have one to itself.
+    Module,
+}
+
 /// An isolate, its realms, and the limits they run under.
 pub struct Cell {
     inside: Inside,
     runs: u64,
     condemned: bool,
+    /// A number that no other isolate of this process ever has.
+    id: u64,
+    handle: v8::IsolateHandle,
     isolate: ManuallyDrop<v8::OwnedIsolate>,
 }
 
@@ -45,6 +60,7 @@ impl Cell {
     /// A new isolate on this thread, whose `slot` is the thread's own.
     #[must_use]
     pub fn new(host: Host, slot: Arc<Slot>, limits: Arc<Limits>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let params = v8::CreateParams::default()
             .heap_limits(0, limits.heap)
             .array_buffer_allocator(allocator(Quota::new(limits.buffers)).make_shared())
@@ -59,7 +75,9 @@ impl Cell {
         // SAFETY: `new` entered the isolate on this thread; every use below enters it again.
         unsafe { isolate.exit() };
         let inside = Inside { modules: None, scripts: Scripts::default(), state, slot, limits };
-        Self { inside, runs: 0, condemned: false, isolate: ManuallyDrop::new(isolate) }
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let handle = isolate.thread_safe_handle();
+        Self { inside, runs: 0, condemned: false, id, handle, isolate: ManuallyDrop::new(isolate) }
     }
 
     /// Whether it must be thrown away: terminated, or used up.
@@ -72,6 +90,12 @@ impl Cell {
     #[must_use]
     pub fn worn(&self) -> bool {
         self.runs >= MAX_RUNS
+    }
+
+    /// What its heap takes.
+    #[must_use]
+    pub fn heap_bytes(&mut self) -> usize {
+        self.entered(|isolate, _| isolate.get_heap_statistics().total_heap_size())
     }
 
     /// Runs validating module policies one after another on one parsed, frozen request. Fewer verdicts than policies
@@ -88,21 +112,21 @@ impl Cell {
     /// Runs one jsPolicy script in a realm of its own.
     pub fn run_script(&mut self, input: &Input, revision: &Revision) -> Evaluated {
         self.runs += 1;
-        let evaluated = self.entered(|isolate, this| {
+        let (evaluated, killed) = self.entered(|isolate, this| {
             v8::scope!(let scope, isolate);
             let batch = Batch { input, state: &this.state, slot: &this.slot, limits: &this.limits };
             this.scripts.run(scope, &batch, revision)
         });
-        self.condemned |= was_killed(&evaluated.verdict);
+        self.condemned |= killed;
         evaluated
     }
 
-    /// Runs module policies in a locked-down realm that is thrown away afterwards.
+    /// Runs module policies in a locked-down realm that is thrown away afterwards: the one that [`Cell::tend`] made,
+    /// where it did.
     pub fn run_fresh(&mut self, input: &Input, mutating: bool, revision: &Arc<Revision>) -> Vec<Evaluated> {
         let phase = if mutating { Phase::Mutate } else { Phase::Validate };
-        self.inside.modules = None;
         let verdicts = self.run_modules(input, phase, std::slice::from_ref(revision));
-        self.inside.modules = None;
+        self.entered(|_, this| this.modules = None);
         verdicts
     }
 
@@ -132,34 +156,41 @@ impl Cell {
         }
     }
 
-    /// Makes ready what these policies need, so that no request pays for it. Errors show up when the policy is run.
-    pub fn prepare(&mut self, revisions: &[Arc<Revision>]) {
-        self.entered(|isolate, this| {
+    /// Makes a policy ready, so that no request pays for it. Errors show up when the policy is run.
+    pub fn prepare(&mut self, revision: &Arc<Revision>) {
+        if revision.code.dialect != Dialect::Module {
+            return;
+        }
+        let killed = self.entered(|isolate, this| {
             v8::scope!(let scope, isolate);
+            let mut realm = match this.modules.take() {
+                Some(realm) => realm,
+                None => ModuleRealm::new(scope, None)?,
+            };
             let startup = this.limits.startup;
-            let modules = revisions.iter().filter(|revision| revision.code.dialect == Dialect::Module);
-            let mut realm = this.modules.take();
-            if realm.is_none() {
-                realm = ModuleRealm::new(scope, None).ok();
-            }
-            if let Some(realm) = realm.as_mut() {
-                for revision in modules {
-                    drop(realm.ensure(scope, (&this.slot, startup), Instant::now() + startup, revision));
-                }
-            }
-            this.modules = realm;
+            let limits =
+                LoadLimits { state: &this.state, slot: &this.slot, startup, deadline: Instant::now() + startup };
+            let loaded = realm.prepare(scope, &limits, revision);
+            this.modules = Some(realm);
+            Ok::<bool, Failure>(loaded.is_err_and(|verdict| was_killed(&verdict)))
         });
+        self.condemned |= killed.unwrap_or(true);
     }
 
     /// After the reply: V8's own put-off work, and one realm for the shelf. Whether there is more to do.
-    pub fn tend(&mut self, shelf: bool) -> bool {
+    pub fn tend(&mut self, spare: Spare) -> bool {
         self.entered(|isolate, this| {
             platform::run_pending_tasks(isolate);
-            if !shelf {
-                return false;
-            }
             v8::scope!(let scope, isolate);
-            this.scripts.restock(scope, this.limits.shared_prelude.as_deref()).unwrap_or(false)
+            if let Some(realm) = &mut this.modules {
+                realm.release(scope);
+            }
+            match spare {
+                Spare::Script => return this.scripts.restock(scope, &this.slot, &this.limits).unwrap_or(false),
+                Spare::Module if this.modules.is_none() => this.modules = ModuleRealm::new(scope, None).ok(),
+                Spare::Module | Spare::None => {}
+            }
+            false
         })
     }
 
@@ -168,12 +199,10 @@ impl Cell {
     /// # Errors
     /// What the module threw, with the place in its script; or that it took too long.
     pub fn describe(&mut self, origin: &str, script: &str) -> Result<Option<String>, IsolateError> {
+        self.tend(Spare::Module);
         self.bounded(|scope, this| {
-            let realm = match this.modules.take() {
-                Some(realm) => realm,
-                None => ModuleRealm::new(scope, None)?,
-            };
-            let declared = realm.describe(scope, origin, script);
+            let realm = this.modules.take().ok_or(Failure::Engine)?;
+            let declared = realm.describe(scope, &this.state, origin, script);
             this.modules = Some(realm);
             declared
         })
@@ -196,13 +225,18 @@ impl Cell {
     }
 
     /// Runs something of a policy that is not a review, within the start-up limits.
-    fn bounded<R>(&mut self, work: impl FnOnce(&mut v8::PinScope<'_, '_, ()>, &mut Inside) -> Result<R, Failure>) -> Result<R, IsolateError> {
+    fn bounded<R>(
+        &mut self,
+        work: impl FnOnce(&mut v8::PinScope<'_, '_, ()>, &mut Inside) -> Result<R, Failure>,
+    ) -> Result<R, IsolateError> {
         let startup = self.inside.limits.startup;
         let result = self.entered(|isolate, this| {
             v8::scope!(let scope, isolate);
             this.slot.arm(Instant::now() + startup, startup);
             let result = work(scope, this);
-            (result, this.slot.disarm())
+            let killed = this.slot.disarm();
+            this.state.end();
+            (result, killed)
         });
         let (result, killed) = result;
         self.condemned |= killed.is_some();
@@ -215,9 +249,13 @@ impl Cell {
     }
 
     fn entered<R>(&mut self, work: impl FnOnce(&mut v8::OwnedIsolate, &mut Inside) -> R) -> R {
-        self.inside.slot.watch(self.isolate.thread_safe_handle());
-        let _entered = Entered::new(&self.isolate);
-        work(&mut self.isolate, &mut self.inside)
+        self.inside.slot.watch(self.id, &self.handle);
+        let entered = Entered::new(&self.isolate);
+        let result = work(&mut self.isolate, &mut self.inside);
+        drop(entered);
+        // Its limit stays raised: the next run would go on to V8's fatal error without a warning.
+        self.condemned |= self.inside.slot.take_exhausted();
+        result
     }
 }
 

@@ -2,7 +2,8 @@
 
 use deno_core::v8;
 
-use super::watchdog::KillCause;
+use super::realm::clipped;
+use super::slot::KillCause;
 use crate::decision::{Cause, Verdict};
 use crate::policy::{Code, PolicySpec};
 
@@ -17,7 +18,7 @@ pub(super) enum Failure {
     Engine,
 }
 
-/// What the policy's author is told; longer texts are cut.
+/// Bytes of what the policy's author is told; longer texts are cut.
 const MAX_MESSAGE: usize = 2_048;
 
 impl Failure {
@@ -31,16 +32,17 @@ impl Failure {
             return Self::Terminated;
         }
         let Some(message) = message else { return Self::Engine };
-        let text = message.get(scope).to_rust_string_lossy(scope);
+        let text = clipped(scope, message.get(scope).into());
         let text = text.strip_prefix("Uncaught ").unwrap_or(&text).to_owned();
         Self::Threw { text, place: author_place(scope, message) }
     }
 
-    /// The same with better words for what was thrown, where there are any.
-    pub(super) fn reworded(self, words: Option<String>) -> Self {
-        match (self, words) {
-            (Self::Threw { place, .. }, Some(text)) => Self::Threw { text, place },
-            (other, _) => other,
+    /// In a few words.
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Self::Threw { text, .. } => text,
+            Self::Terminated => "terminated",
+            Self::Engine => "the engine could not make a value",
         }
     }
 
@@ -49,10 +51,9 @@ impl Failure {
         if let Some(cause) = killed {
             return killed_verdict(spec, cause);
         }
-        let (cause, message) = match self {
-            Self::Threw { text, place } => (Cause::Exception, located(&text, place, code)),
-            Self::Terminated => (Cause::Internal, "terminated".to_owned()),
-            Self::Engine => (Cause::Internal, "the engine could not make a value".to_owned()),
+        let (cause, message) = match &self {
+            Self::Threw { text, place } => (Cause::Exception, located(text, *place, code)),
+            Self::Terminated | Self::Engine => (Cause::Internal, self.words().to_owned()),
         };
         Verdict::error(spec.name.clone(), cause, message)
     }
@@ -60,17 +61,22 @@ impl Failure {
 
 /// Where in the author's script it happened: what our own preludes throw on a policy's behalf counts where the policy
 /// called them.
-fn author_place<'s>(scope: &v8::PinScope<'s, '_>, message: v8::Local<'s, v8::Message>) -> Option<(u32, u32)> {
-    let ours = |name: Option<v8::Local<v8::Value>>| {
-        name.is_some_and(|name| name.to_rust_string_lossy(scope).starts_with(OWN_SCRIPTS))
+pub(super) fn author_place<'s>(
+    scope: &v8::PinScope<'s, '_>,
+    message: v8::Local<'s, v8::Message>,
+) -> Option<(u32, u32)> {
+    // What has no name is the text that a built-in such as `JSON.parse` stumbled over.
+    let theirs = |name: Option<v8::Local<v8::Value>>| {
+        let name = name.filter(|name| name.is_string()).map(|name| name.to_rust_string_lossy(scope));
+        name.is_some_and(|name| !name.is_empty() && !name.starts_with(OWN_SCRIPTS))
     };
-    if !ours(message.get_script_resource_name(scope)) {
+    if theirs(message.get_script_resource_name(scope)) {
         let line = message.get_line_number(scope).and_then(|line| u32::try_from(line).ok());
         return line.filter(|line| *line > 0).zip(u32::try_from(message.get_start_column()).ok());
     }
     let trace = message.get_stack_trace(scope)?;
     let frames = (0..trace.get_frame_count()).filter_map(|at| trace.get_frame(scope, at));
-    let frame = frames.into_iter().find(|frame| !ours(frame.get_script_name(scope).map(Into::into)))?;
+    let frame = frames.into_iter().find(|frame| theirs(frame.get_script_name(scope).map(Into::into)))?;
     let column = u32::try_from(frame.get_column()).ok()?.saturating_sub(1);
     u32::try_from(frame.get_line_number()).ok().filter(|line| *line > 0).map(|line| (line, column))
 }

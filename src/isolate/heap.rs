@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use deno_core::v8;
 
-use super::watchdog::{KillCause, Slot};
+use super::slot::Slot;
 
 /// What the limit is raised by when it is reached, so that the termination can take effect. More only makes the
 /// bombs bigger: one array that grows may ask for any amount at once.
@@ -25,27 +25,41 @@ pub(super) fn guard(isolate: &mut v8::Isolate, slot: &Arc<Slot>) {
     isolate.set_oom_error_handler(out_of_memory);
 }
 
-unsafe extern "C" fn near_limit(_data: *mut c_void, _current: usize, initial: usize) -> usize {
-    SLOT.with(|slot| {
+/// Whether policies run on this thread.
+pub(super) fn is_isolate_thread() -> bool {
+    SLOT.try_with(|slot| slot.try_borrow().is_ok_and(|slot| slot.is_some())).unwrap_or(false)
+}
+
+/// Does something with this thread's slot, without a way to panic: V8 cannot be unwound through.
+fn with_slot(work: impl FnOnce(&Slot)) {
+    // The slot is gone only when the thread is, and its isolates are dropped before.
+    SLOT.try_with(|slot| {
         if let Ok(slot) = slot.try_borrow()
             && let Some(slot) = slot.as_ref()
         {
-            slot.kill(KillCause::Memory);
+            work(slot);
         }
-    });
+    })
+    .unwrap_or_default();
+}
+
+unsafe extern "C" fn near_limit(_data: *mut c_void, _current: usize, initial: usize) -> usize {
+    with_slot(Slot::exhaust);
     // `initial` and not the current limit, or the limit would climb with each call.
     initial.saturating_add(HEADROOM)
 }
 
 unsafe extern "C" fn out_of_memory(_location: *const c_char, _details: &v8::OomDetails) {
-    SLOT.with(|slot| {
-        if let Ok(slot) = slot.try_borrow()
-            && let Some(slot) = slot.as_ref()
-        {
-            slot.lose();
-        }
-    });
-    // Returning makes V8 abort. This thread's stack and heap are given up; the pool replaces both.
+    // A helper thread that parked would hold up every isolate that waits for it, unwatched.
+    if is_isolate_thread() {
+        give_up_thread();
+    }
+}
+
+/// Where returning would mean the end of the process: this thread's stack and heap are given up, and the pool replaces
+/// both.
+pub(super) fn give_up_thread() -> ! {
+    with_slot(Slot::lose);
     loop {
         std::thread::park();
     }

@@ -1,17 +1,30 @@
-//! The functions a realm's prelude gets from Rust: `call`, `start`, `log` and `exit`. Text in, text out: what they
-//! are asked for is decided in `crate::host`, which knows no V8.
+//! The functions a realm's prelude gets from Rust: `call`, `start`, `log`, `said` and `exit`. Text in, text out: what
+//! they are asked for is decided in `crate::host`, which knows no V8.
+//!
+//! V8 calls them, and cannot be unwound through: a panic here would end the process. So whatever leaves this folder is
+//! `shielded`, and what is left does nothing that panics.
+#![allow(clippy::needless_pass_by_value, reason = "V8 decides what it calls them with")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
 use super::pure;
+use super::realm::clipped;
 use super::state::{MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_WAITING, State};
 use crate::host::{Caller, HostError};
 use crate::telemetry::ConsoleLevel;
 
 /// jsPolicy's cap on one `sleep`.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// Longer than the watchdog takes to see a deadline.
+const UNTIL_ENDED: Duration = Duration::from_millis(10);
+
+/// UTF-16 units of one argument of a host call: an object of an API server has at most 3 MiB.
+const MAX_ARGUMENT: usize = 16 << 20;
 
 /// The object that a prelude takes as its argument. Its functions belong to the current context, so that nothing of
 /// another realm is reachable from them.
@@ -21,6 +34,7 @@ pub(super) fn natives<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<
         ("call", v8::Function::new(scope, call)?),
         ("start", v8::Function::new(scope, start)?),
         ("log", v8::Function::new(scope, log)?),
+        ("said", v8::Function::new(scope, said)?),
         ("exit", v8::Function::new(scope, exit)?),
     ];
     for (name, function) in functions {
@@ -31,17 +45,41 @@ pub(super) fn natives<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<
 }
 
 fn call(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, mut answer: v8::ReturnValue) {
-    let operation = args.get(0).to_rust_string_lossy(scope);
-    let request = args.get(1).to_rust_string_lossy(scope);
-    let result = match pure::call(&operation, &request) {
-        Some(found) => Ok(found),
-        None => with_caller(scope, |state, caller| {
-            if operation == "sleep" { Ok(sleep(&request, caller.deadline)) } else { state.host.call(caller, &operation, &request) }
+    let Some((operation, request)) = arguments(scope, &args) else { return };
+    let result = shielded(|| match pure::call(&operation, &request) {
+        Ok(found) => Ok(found),
+        Err(pure::NotPure) => with_caller(scope, |state, caller| {
+            if operation == "sleep" {
+                Ok(sleep(&request, caller.deadline))
+            } else {
+                state.host.call(caller, &operation, &request)
+            }
         }),
-    };
+    });
     if let Some(value) = to_value(scope, result) {
         answer.set(value);
     }
+}
+
+/// What is asked for, and its argument. Throws where a policy made the argument too long to be copied.
+fn arguments(scope: &mut v8::PinScope, args: &v8::FunctionCallbackArguments) -> Option<(String, String)> {
+    let (operation, request) = (args.get(0), args.get(1));
+    let request = request.to_string(scope)?;
+    if request.length() > MAX_ARGUMENT {
+        let message = v8::String::new(scope, "the argument is longer than 16 Mi characters")?;
+        let error = v8::Exception::range_error(scope, message);
+        scope.throw_exception(error);
+        return None;
+    }
+    Some((clipped(scope, operation), request.to_rust_string_lossy(scope)))
+}
+
+/// Turns a fault of ours into an error of the policy's.
+fn shielded<T>(work: impl FnOnce() -> Result<T, HostError>) -> Result<T, HostError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        tracing::error!("a host function panicked");
+        Err(HostError::new("InternalError", "the host function broke off"))
+    })
 }
 
 /// Runs `ask` as the policy that is running, within what it may still use.
@@ -63,20 +101,27 @@ fn with_caller(
         if run.bytes > MAX_HOST_BYTES {
             return Err(refused("more than 64 MiB read through host calls in one run"));
         }
-        (std::sync::Arc::clone(&run.spec), run.dry_run, run.deadline)
+        (Arc::clone(&run.spec), run.dry_run, run.deadline)
     };
     let caller = Caller { policy: &spec.name, permissions: &spec.permissions, dry_run, deadline };
     let result = ask(&state, &caller);
-    if let Ok(Some(text)) = &result
+    count_bytes(&state, &result);
+    result
+}
+
+fn count_bytes(state: &State, result: &Result<Option<String>, HostError>) {
+    if let Ok(Some(text)) = result
         && let Some(run) = state.running.borrow_mut().as_mut()
     {
         run.bytes = run.bytes.saturating_add(text.len());
     }
-    result
 }
 
 /// A string, `undefined`, or the pair of reason and message that the prelude throws in its own way.
-fn to_value<'s>(scope: &mut v8::PinScope<'s, '_>, result: Result<Option<String>, HostError>) -> Option<v8::Local<'s, v8::Value>> {
+fn to_value<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    result: Result<Option<String>, HostError>,
+) -> Option<v8::Local<'s, v8::Value>> {
     match result {
         Ok(None) => Some(v8::undefined(scope).into()),
         Ok(Some(text)) => v8::String::new(scope, &text).map(Into::into),
@@ -95,36 +140,44 @@ fn sleep(request: &str, deadline: Instant) -> Option<String> {
     }
     let asked = serde_json::from_str::<Sleep>(request).map_or(0.0, |sleep| sleep.milliseconds.clamp(0.0, 1e6));
     let wanted = Duration::from_secs_f64(asked / 1e3).min(MAX_SLEEP);
-    std::thread::sleep(wanted.min(deadline.saturating_duration_since(Instant::now())));
+    // Past the deadline it goes on for a moment, in which the run is ended: sleeping must not use up its calls instead.
+    let left = deadline.saturating_duration_since(Instant::now()) + UNTIL_ENDED;
+    std::thread::sleep(wanted.min(left));
     None
 }
 
 fn start(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, mut answer: v8::ReturnValue) {
-    let operation = args.get(0).to_rust_string_lossy(scope);
-    let request = args.get(1).to_rust_string_lossy(scope);
+    let Some((operation, request)) = arguments(scope, &args) else { return };
     let Some(resolver) = v8::PromiseResolver::new(scope) else { return };
     answer.set(resolver.get_promise(scope).into());
     let Some(state) = State::of(scope) else { return };
+    let refused = |message: &str| Err(HostError::new("LimitExceeded", message));
     let mut begun = None;
-    let refused = with_caller(scope, |state, caller| {
-        if state.waiting.borrow().len() >= MAX_WAITING {
-            return Err(HostError::new("LimitExceeded", "more than 64 calls of one run wait for an answer"));
-        }
-        begun = Some(state.host.start(caller, &operation, &request)?);
-        Ok(None)
+    let result = shielded(|| {
+        with_caller(scope, |state, caller| {
+            if state.waiting.borrow().len() >= MAX_WAITING {
+                return refused("more than 64 calls of one run wait for an answer");
+            }
+            let Some(admitted) = state.admit() else {
+                return refused("too many calls are under way that no run waits for");
+            };
+            begun = Some((state.host.start(caller, &operation, &request)?, admitted));
+            Ok(None)
+        })
     });
-    let Some(future) = begun else {
-        if let Some(value) = to_value(scope, refused) {
+    let Some((future, admitted)) = begun else {
+        if let Some(value) = to_value(scope, result) {
             resolver.resolve(scope, value);
         }
         return;
     };
     let id = state.next_promise();
     state.waiting.borrow_mut().insert(id, v8::Global::new(scope, resolver));
-    let answer_to = state.answer_to.clone();
+    let answer_to = state.answer_to();
     state.host.runtime().spawn(async move {
         let result = future.await;
-        // There is room for as many answers as may wait; a run that ended took its receiver's backlog with it.
+        drop(admitted);
+        // There is room for as many answers as may wait; that of a run which has ended finds nobody.
         drop(answer_to.try_send((id, result)));
     });
 }
@@ -133,21 +186,28 @@ fn start(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, mut answ
 pub(super) fn deliver(scope: &mut v8::PinScope, state: &State, id: u32, result: Result<Option<String>, HostError>) {
     let Some(resolver) = state.waiting.borrow_mut().remove(&id) else { return };
     let resolver = v8::Local::new(scope, resolver);
-    if let Ok(Some(text)) = &result
-        && let Some(run) = state.running.borrow_mut().as_mut()
-    {
-        run.bytes = run.bytes.saturating_add(text.len());
-    }
+    count_bytes(state, &result);
     if let Some(value) = to_value(scope, result) {
         resolver.resolve(scope, value);
     }
 }
 
 fn log(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, _: v8::ReturnValue) {
-    let line = args.get(0).to_rust_string_lossy(scope);
+    let line = clipped(scope, args.get(0));
     let Some(state) = State::of(scope) else { return };
-    if let Some(run) = state.running.borrow().as_ref() {
-        state.console(&run.spec.name).print(ConsoleLevel::Info, &line);
+    let printed = shielded(|| {
+        if let Some(run) = state.running.borrow().as_ref() {
+            state.console(&run.spec.name).print(ConsoleLevel::Info, &line);
+        }
+        Ok(())
+    });
+    // A line that cannot be printed is no reason to stop a policy.
+    drop(printed);
+}
+
+fn said(scope: &mut v8::PinScope, _: v8::FunctionCallbackArguments, _: v8::ReturnValue) {
+    if let Some(state) = State::of(scope) {
+        state.said.set(true);
     }
 }
 
@@ -163,20 +223,14 @@ pub(super) unsafe extern "C" fn on_rejection(message: v8::PromiseRejectMessage) 
     v8::callback_scope!(unsafe scope, &message);
     let Some(state) = State::of(scope) else { return };
     let promise = message.get_promise();
-    let identity = promise.get_identity_hash().get();
+    // V8 calls this only from within JavaScript, while nothing of ours holds the rejections.
+    let Ok(mut rejections) = state.rejections.try_borrow_mut() else { return };
     match message.get_event() {
         v8::PromiseRejectEvent::PromiseRejectWithNoHandler => {
             let reason = message.get_value().unwrap_or_else(|| v8::undefined(scope).into());
-            let reason = v8::Global::new(scope, reason);
-            let mut unhandled = state.unhandled.borrow_mut();
-            // One is enough to fail the run; a bound, for a policy may make any number.
-            if unhandled.len() < MAX_WAITING {
-                unhandled.insert(identity, reason);
-            }
+            rejections.add(scope, promise, reason);
         }
-        v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => {
-            state.unhandled.borrow_mut().remove(&identity);
-        }
+        v8::PromiseRejectEvent::PromiseHandlerAddedAfterReject => rejections.handled(scope, promise),
         v8::PromiseRejectEvent::PromiseRejectAfterResolved | v8::PromiseRejectEvent::PromiseResolveAfterResolved => {}
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, bounded};
 
 use super::cell::Cell;
-use super::watchdog::Slot;
+use super::slot::Slot;
 use super::{IsolateError, Limits};
 use crate::host::Host;
 use crate::policy::{Dialect, Inspect, InspectError};
@@ -67,7 +67,11 @@ impl Inspect for Inspector {
                 IsolateError::Threw { place, .. } => *place,
                 _ => None,
             };
-            InspectError { message: error.to_string(), line: place.map(|(line, _)| line), column: place.map(|(_, column)| column) }
+            InspectError {
+                message: error.to_string(),
+                line: place.map(|(line, _)| line),
+                column: place.map(|(_, column)| column),
+            }
         })?;
         let Some(declared) = declared else { return Ok(Vec::new()) };
         serde_json::from_str(&declared).map_err(|error| InspectError {
@@ -84,7 +88,8 @@ fn spawn(host: Host, limits: Arc<Limits>) -> std::io::Result<Sender<Ask>> {
         let slot = Slot::register(|fate| tracing::warn!(?fate, "the inspection thread does not come back"));
         let mut cell = None;
         while let Ok(ask) = asked.recv() {
-            let cell_in_use = cell.get_or_insert_with(|| Cell::new(host.clone(), Arc::clone(&slot), Arc::clone(&limits)));
+            let cell_in_use =
+                cell.get_or_insert_with(|| Cell::new(host.clone(), Arc::clone(&slot), Arc::clone(&limits)));
             let answer = match ask.dialect {
                 Dialect::Module => cell_in_use.describe(&ask.origin, &ask.script),
                 Dialect::Script => cell_in_use.check(&ask.origin, &ask.script).map(|()| None),

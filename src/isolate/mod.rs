@@ -5,11 +5,13 @@
 #![allow(unsafe_code)]
 
 mod answer;
+mod batch;
 mod buffers;
 mod cell;
 mod clock;
 mod evaluated;
 mod failure;
+mod fatal;
 mod heap;
 mod host;
 mod input;
@@ -18,27 +20,34 @@ mod modules;
 mod platform;
 mod pure;
 mod realm;
+mod rejections;
 mod scripts;
 mod settle;
+mod size;
+mod slot;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod watchdog;
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-pub use cell::Cell;
+pub use cell::{Cell, Spare};
 pub use evaluated::Evaluated;
 pub use input::{Input, Vantage, no_tenant, now_millis};
 pub use inspect::Inspector;
 pub use platform::init;
-pub use watchdog::{Fate, KillCause, Slot};
+pub use slot::{Fate, KillCause, Slot};
 
 /// What one isolate, and one run in it, may use.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of V8 heap of one isolate.
     pub heap: usize,
-    /// Bytes of ArrayBuffers of one isolate, which the heap limit does not cover.
+    /// Bytes of `ArrayBuffer`s of one isolate, which the heap limit does not cover.
     pub buffers: usize,
     /// Processor time of one run of a module policy.
     pub cpu: Duration,

@@ -1,11 +1,13 @@
 //! Starts V8, once per process, before any other thread exists.
 //!
 //! Threads inherit memory-protection rights when they are made: an isolate entered on a thread older than V8 dies of
-//! SIGSEGV on some CPUs (rusty_v8 #1381, deno_core #549). Hence the first line of `main`.
+//! SIGSEGV on some CPUs (`rusty_v8` #1381, `deno_core` #549). Hence the first line of `main`.
 
 use std::sync::OnceLock;
 
 use deno_core::v8;
+
+use super::fatal;
 
 static PLATFORM: OnceLock<v8::SharedRef<v8::Platform>> = OnceLock::new();
 
@@ -17,8 +19,11 @@ const FLAGS: &str = concat!(
     "--json-parse-max-heuristically-internalized-strings=1000 ",
     // No callback is set, so no realm ever has a SharedArrayBuffer.
     "--enable-sharedarraybuffer-per-context ",
-    // Helper threads do not count towards a policy's CPU time, and out of memory on one of them cannot be survived.
-    "--single-threaded-gc ",
+    // Absent from some builds of the library, so that policies had better not find it.
+    "--no-harmony-temporal ",
+    // No collection and no compilation on helper threads: they do not count towards a policy's CPU time, and out of
+    // memory on one of them cannot be survived.
+    "--single-threaded ",
     // No marking steps inside a request.
     "--no-incremental-marking ",
     // An idle policy must not be compiled again on its next request.
@@ -32,6 +37,7 @@ pub fn init() {
         let platform = new_platform().make_shared();
         v8::V8::initialize_platform(platform.clone());
         v8::V8::initialize();
+        fatal::guard_process();
         platform
     });
 }

@@ -2,9 +2,9 @@
 //! character a byte.
 
 use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{GeneralPurposeConfig, STANDARD};
-use base64::engine::DecodePaddingMode;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -20,10 +20,13 @@ const FORGIVING: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The answer, or `None` where the operation is not one of these. The inner `None` is JavaScript's `undefined`.
-pub(super) fn call(operation: &str, text: &str) -> Option<Option<String>> {
+/// The operation is not one of these.
+pub(super) struct NotPure;
+
+/// The answer, where `None` is JavaScript's `undefined`.
+pub(super) fn call(operation: &str, text: &str) -> Result<Option<String>, NotPure> {
     if let Some(name) = operation.strip_prefix("digest ") {
-        return Some(digest(name, text));
+        return Ok(digest(name, text));
     }
     let answer = match operation {
         "base64Encode" => Some(STANDARD.encode(text)),
@@ -42,9 +45,9 @@ pub(super) fn call(operation: &str, text: &str) -> Option<Option<String>> {
         "formEncode" => Some(url::form_urlencoded::byte_serialize(text.as_bytes()).collect()),
         "formDecode" => Some(decode_percent(text)),
         "url" => url(text),
-        _ => return None,
+        _ => return Err(NotPure),
     };
-    Some(answer)
+    Ok(answer)
 }
 
 fn to_bytes(binary: &str) -> Option<Vec<u8>> {
@@ -71,16 +74,14 @@ fn decode_percent(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let escape = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        match (first, escape.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let hex = hex.filter(|hex| *first == b'%' && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -147,4 +148,3 @@ fn url(request: &str) -> Option<String> {
     };
     serde_json::to_string(&parts).ok()
 }
-

@@ -5,16 +5,30 @@ use deno_core::v8;
 use super::failure::Failure;
 use super::host::natives;
 
-/// A new context in which no text becomes code.
-pub(super) fn new_context<'s>(scope: &v8::PinScope<'s, '_, ()>, queue: Option<*mut v8::MicrotaskQueue>) -> v8::Local<'s, v8::Context> {
+const LIMITS: &str = include_str!("js/limits.js");
+
+/// A new context in which no text becomes code. [`close`] it before anything else.
+pub(super) fn new_context<'s>(
+    scope: &v8::PinScope<'s, '_, ()>,
+    queue: Option<*mut v8::MicrotaskQueue>,
+) -> v8::Local<'s, v8::Context> {
     let options = v8::ContextOptions { microtask_queue: queue, ..Default::default() };
     let context = v8::Context::new(scope, options);
     context.set_allow_generation_from_strings(false);
     context
 }
 
+/// Takes away what no limit covers.
+pub(super) fn close(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
+    evaluate(scope, "bylaw:limits", LIMITS).map(drop)
+}
+
 /// Compiles and runs a classic script for its completion value.
-pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, source: &str) -> Result<v8::Local<'s, v8::Value>, Failure> {
+pub(super) fn evaluate<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    source: &str,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
     v8::tc_scope!(let scope, scope);
     let script = compile(scope, name, source).map(|script| script.bind_to_current_context(scope));
     match script.and_then(|script| script.run(scope)) {
@@ -24,7 +38,11 @@ pub(super) fn evaluate<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, source:
 }
 
 /// A script of no realm in particular, to be bound to one realm after another.
-pub(super) fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, name: &str, source: &str) -> Option<v8::Local<'s, v8::UnboundScript>> {
+pub(super) fn compile<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    source: &str,
+) -> Option<v8::Local<'s, v8::UnboundScript>> {
     let text = text(scope, source)?;
     let name = v8::String::new(scope, name)?;
     let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
@@ -63,12 +81,15 @@ pub(super) fn guest<'s>(
         if let Some(value) = run(scope) {
             return Ok(value);
         }
-        let failure = Failure::caught(scope, scope.has_terminated(), scope.message());
-        (failure, scope.exception())
+        (Failure::caught(scope, scope.has_terminated(), scope.message()), scope.exception())
     };
-    let Some(thrown) = thrown.filter(|_| matches!(failure, Failure::Threw { .. })) else { return Err(failure) };
-    let text = call(scope, words, &[thrown])?.to_rust_string_lossy(scope);
-    Err(failure.reworded(Some(text)))
+    match (failure, thrown) {
+        (Failure::Threw { place, .. }, Some(thrown)) => {
+            let text = call(scope, words, &[thrown])?;
+            Err(Failure::Threw { text: clipped(scope, text), place })
+        }
+        (failure, _) => Err(failure),
+    }
 }
 
 /// JSON text of any length and script as a V8 string.
@@ -81,8 +102,30 @@ pub(super) fn text<'s>(scope: &v8::PinScope<'s, '_, ()>, text: &str) -> Option<v
     }
 }
 
+/// The beginning of a text that a policy has a hand in, which may be of any length. Empty for what is no text.
+pub(super) fn clipped(scope: &v8::Isolate, value: v8::Local<v8::Value>) -> String {
+    const MOST: usize = 4_096;
+    let Ok(text) = value.try_cast::<v8::String>() else { return String::new() };
+    if text.length() <= MOST {
+        return text.to_rust_string_lossy(scope);
+    }
+    let mut units = [0; MOST];
+    text.write_v2(scope, 0, &mut units, v8::WriteFlags::empty());
+    String::from_utf16_lossy(&units)
+}
+
+/// A text that a policy has a hand in, or its length where that is more than `most` UTF-16 units.
+pub(super) fn whole(scope: &v8::Isolate, value: v8::Local<v8::Value>, most: usize) -> Result<String, usize> {
+    let Ok(text) = value.try_cast::<v8::String>() else { return Ok(String::new()) };
+    if text.length() > most { Err(text.length()) } else { Ok(text.to_rust_string_lossy(scope)) }
+}
+
 /// A named function of an object that one of our own preludes made.
-pub(super) fn method<'s>(scope: &mut v8::PinScope<'s, '_>, object: v8::Local<v8::Object>, name: &str) -> Result<v8::Local<'s, v8::Function>, Failure> {
+pub(super) fn method<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    object: v8::Local<v8::Object>,
+    name: &str,
+) -> Result<v8::Local<'s, v8::Function>, Failure> {
     let key = v8::String::new(scope, name).ok_or(Failure::Engine)?;
     let value = object.get(scope, key.into()).ok_or(Failure::Engine)?;
     value.try_cast::<v8::Function>().map_err(|_| Failure::Engine)
@@ -93,12 +136,8 @@ pub(super) fn install<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     name: &str,
     source: &str,
-    extra: Option<v8::Local<v8::Value>>,
 ) -> Result<v8::Local<'s, v8::Value>, Failure> {
     let prelude = evaluate(scope, name, source)?.try_cast::<v8::Function>().map_err(|_| Failure::Engine)?;
     let natives = natives(scope).ok_or(Failure::Engine)?;
-    match extra {
-        Some(extra) => call(scope, prelude, &[natives.into(), extra]),
-        None => call(scope, prelude, &[natives.into()]),
-    }
+    call(scope, prelude, &[natives.into()])
 }

@@ -3,16 +3,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use deno_core::v8;
 
-use super::answer::script_verdict;
-use super::failure::{Failure, located};
+use super::Limits;
+use super::answer::{MAX_RESPONSE, script_verdict};
+use super::batch::{Batch, measured};
 use super::evaluated::Evaluated;
-use super::modules::{Batch, measured};
-use super::realm::{call, compile, evaluate, guest, install, method, new_context, text};
+use super::failure::{Failure, killed_verdict, located};
+use super::realm::{call, close, compile, evaluate, guest, install, method, new_context, text, whole};
 use super::settle::{Unsettled, checkpoint, left_behind};
-use super::watchdog::KillCause;
+use super::size::parsed_size;
+use super::slot::Slot;
 use crate::decision::{Cause, Verdict};
 use crate::policy::{Code, Revision};
 
@@ -27,7 +30,8 @@ struct FreshRealm {
     begin: v8::Global<v8::Function>,
     end: v8::Global<v8::Function>,
     words: v8::Global<v8::Function>,
-    /// Of its own: what a script leaves behind when it exits must not run in the next one's turn.
+    /// Of its own: what a script leaves behind when it exits must not run in the next one's turn. Last, for the context
+    /// knows it by its address, and nothing runs in a context that is let go.
     queue: v8::UniqueRef<v8::MicrotaskQueue>,
 }
 
@@ -40,33 +44,69 @@ pub(super) struct Scripts {
 
 impl Scripts {
     /// Puts one more realm on the shelf; whether there is room for yet another.
-    pub(super) fn restock(&mut self, scope: &mut v8::PinScope<'_, '_, ()>, shared_prelude: Option<&str>) -> Result<bool, Failure> {
+    pub(super) fn restock(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_, ()>,
+        slot: &Slot,
+        limits: &Limits,
+    ) -> Result<bool, Failure> {
         if self.shelf.len() < SHELF {
-            self.shelf.push_back(FreshRealm::new(scope, shared_prelude)?);
+            self.shelf.push_back(FreshRealm::new(scope, slot, limits)?);
         }
         Ok(self.shelf.len() < SHELF)
     }
 
-    /// Runs one script on one review.
-    pub(super) fn run(&mut self, scope: &mut v8::PinScope<'_, '_, ()>, batch: &Batch<'_>, revision: &Revision) -> Evaluated {
+    /// Runs one script on one review; whether it was killed, so that the isolate must not be used again.
+    pub(super) fn run(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_, ()>,
+        batch: &Batch<'_>,
+        revision: &Revision,
+    ) -> (Evaluated, bool) {
         let Revision { spec, code, .. } = revision;
-        let realm = match self.shelf.pop_front().map_or_else(|| FreshRealm::new(scope, batch.limits.shared_prelude.as_deref()), Ok) {
-            Ok(realm) => realm,
-            Err(failure) => return failure.into_verdict(spec, code, None).into(),
+        let size = parsed_size(batch.input.request.as_str());
+        if size > batch.limits.heap {
+            let why =
+                format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
+            return (Verdict::error(spec.name.clone(), Cause::Memory, why).into(), false);
+        }
+        let realm = match self.shelf.pop_front() {
+            Some(realm) => Ok(realm),
+            None => FreshRealm::new(scope, batch.slot, batch.limits),
         };
-        measured(scope, batch.input, |scope, now| {
+        let realm = match realm {
+            Ok(realm) => realm,
+            Err(failure) => return (failure.into_verdict(spec, code, None).into(), false),
+        };
+        let mut killed = None;
+        let evaluated = measured(scope, batch.input, |scope, now| {
             let deadline = batch.input.deadline.min(now + spec.timeout);
             batch.state.begin(spec, batch.input.dry_run, deadline);
             // A script may use all of its time: jsPolicy's limit is the timeout alone.
             batch.slot.arm(deadline, spec.timeout);
             let result = self.judge(scope, batch, revision, &realm);
-            let killed = batch.slot.disarm();
+            killed = batch.slot.disarm();
+            if batch.state.exited.get() {
+                // An exit so late that nobody took note of it must not end the next run. If there was a kill as well,
+                // there is no next run.
+                scope.cancel_terminate_execution();
+            }
             batch.state.end();
-            verdict_of(result, revision, killed)
-        })
+            match killed {
+                Some(cause) => killed_verdict(spec, cause),
+                None => verdict_of(result, revision),
+            }
+        });
+        (evaluated, killed.is_some())
     }
 
-    fn judge(&mut self, scope: &mut v8::PinScope<'_, '_, ()>, batch: &Batch<'_>, revision: &Revision, realm: &FreshRealm) -> Result<String, Unsettled> {
+    fn judge(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_, ()>,
+        batch: &Batch<'_>,
+        revision: &Revision,
+        realm: &FreshRealm,
+    ) -> Result<Verdict, Unsettled> {
         v8::scope!(let scope, scope);
         let context = v8::Local::new(scope, &realm.context);
         let scope = &mut v8::ContextScope::new(scope, context);
@@ -85,15 +125,29 @@ impl Scripts {
         match ran {
             Err(Unsettled::Failed(Failure::Terminated)) if batch.state.exited.get() => {
                 scope.cancel_terminate_execution();
+                // A kill before this line was cancelled with the exit; one after it takes effect.
+                if batch.slot.is_killed() {
+                    return Err(Unsettled::Failed(Failure::Terminated));
+                }
             }
             other => other?,
         }
         let end = v8::Local::new(scope, &realm.end);
         let said = call(scope, end, &[]).map_err(Unsettled::Failed)?;
-        Ok(said.to_rust_string_lossy(scope))
+        Ok(match whole(scope, said, MAX_RESPONSE) {
+            Ok(text) => script_verdict(&revision.spec, &text),
+            Err(length) => {
+                let why = format!("its response of {length} characters is longer than {MAX_RESPONSE}");
+                Verdict::error(revision.spec.name.clone(), Cause::BadResult, why)
+            }
+        })
     }
 
-    fn compiled<'s>(&mut self, scope: &mut v8::PinScope<'s, '_>, code: &Arc<Code>) -> Result<v8::Local<'s, v8::UnboundScript>, Failure> {
+    fn compiled<'s>(
+        &mut self,
+        scope: &mut v8::PinScope<'s, '_>,
+        code: &Arc<Code>,
+    ) -> Result<v8::Local<'s, v8::UnboundScript>, Failure> {
         if let Some((_, script)) = self.compiled.get(&Arc::as_ptr(code)) {
             return Ok(v8::Local::new(scope, script));
         }
@@ -108,15 +162,20 @@ impl Scripts {
 }
 
 impl FreshRealm {
-    fn new(scope: &mut v8::PinScope<'_, '_, ()>, shared_prelude: Option<&str>) -> Result<Self, Failure> {
+    /// A new realm, with what every script finds in it. The operator's prelude runs within the limits of a start-up.
+    fn new(scope: &mut v8::PinScope<'_, '_, ()>, slot: &Slot, limits: &Limits) -> Result<Self, Failure> {
         let mut queue = v8::MicrotaskQueue::new(scope, v8::MicrotasksPolicy::Explicit);
         v8::scope!(let scope, scope);
         let context = new_context(scope, Some(std::ptr::from_mut(&mut *queue)));
         let scope = &mut v8::ContextScope::new(scope, context);
-        let prelude = install(scope, "bylaw:script", PRELUDE, None)?;
+        close(scope)?;
+        let prelude = install(scope, "bylaw:script", PRELUDE)?;
         let prelude = prelude.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
-        if let Some(shared) = shared_prelude {
-            evaluate(scope, "GLOBAL_CONTEXT", shared)?;
+        if let Some(shared) = &limits.shared_prelude {
+            slot.arm(Instant::now() + limits.startup, limits.startup);
+            let ran = evaluate(scope, "GLOBAL_CONTEXT", shared).map(drop);
+            let killed = slot.disarm();
+            named_prelude(ran, killed.is_some())?;
         }
         let mut function = |name| method(scope, prelude, name).map(|found| v8::Global::new(scope, found));
         Ok(Self {
@@ -129,15 +188,29 @@ impl FreshRealm {
     }
 }
 
-fn verdict_of(result: Result<String, Unsettled>, revision: &Revision, killed: Option<KillCause>) -> Verdict {
+/// Tells the policy's author that it is not the policy that failed.
+fn named_prelude(ran: Result<(), Failure>, killed: bool) -> Result<(), Failure> {
+    let threw = |text: String| Failure::Threw { text: format!("GLOBAL_CONTEXT: {text}"), place: None };
+    match ran {
+        _ if killed => Err(threw("does not end".to_owned())),
+        Err(Failure::Threw { text, place: Some((line, column)) }) => Err(threw(format!("{text} (at {line}:{column})"))),
+        Err(Failure::Threw { text, place: None }) => Err(threw(text)),
+        other => other,
+    }
+}
+
+fn verdict_of(result: Result<Verdict, Unsettled>, revision: &Revision) -> Verdict {
     let Revision { spec, code, .. } = revision;
-    let exception = |message: String| Verdict::error(spec.name.clone(), Cause::Exception, format!("Uncaught {message}"));
+    let exception =
+        |message: String| Verdict::error(spec.name.clone(), Cause::Exception, format!("Uncaught {message}"));
     match result {
-        _ if killed.is_some() => Failure::Terminated.into_verdict(spec, code, killed),
-        Ok(text) => script_verdict(spec, &text),
-        Err(Unsettled::Failed(Failure::Threw { text, place })) => exception(located(&text, place, code)),
+        Ok(verdict) => verdict,
+        Err(Unsettled::Failed(Failure::Threw { text, place }) | Unsettled::Rejected { text, place }) => {
+            exception(located(&text, place, code))
+        }
         Err(Unsettled::Failed(failure)) => failure.into_verdict(spec, code, None),
-        Err(Unsettled::Rejected(words)) => exception(located(&words, None, code)),
-        Err(Unsettled::Never | Unsettled::Late) => Verdict::error(spec.name.clone(), Cause::Unsettled, "it never ended"),
+        Err(Unsettled::Never | Unsettled::Late) => {
+            Verdict::error(spec.name.clone(), Cause::Unsettled, "it never ended")
+        }
     }
 }

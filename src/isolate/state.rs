@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use deno_core::v8;
 use lru::LruCache;
 
+use super::rejections::Rejections;
 use crate::host::{Host, HostError};
 use crate::policy::PolicySpec;
 use crate::telemetry::{Console, ConsoleLimits};
@@ -22,6 +23,8 @@ pub(super) const MAX_HOST_CALLS: u32 = 1_000;
 pub(super) const MAX_HOST_BYTES: usize = 64 << 20;
 /// Promises of one run that may wait for the host at once.
 pub(super) const MAX_WAITING: usize = 64;
+/// Calls that may be under way for one isolate, those of runs that did not wait for them included.
+pub(super) const MAX_UNDER_WAY: usize = 256;
 
 /// Policies of one isolate whose printing is counted apart.
 const MAX_CONSOLES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
@@ -44,28 +47,31 @@ pub(super) struct State {
     pub running: RefCell<Option<Running>>,
     /// A script called `exit`: the termination on its way is not a kill.
     pub exited: Cell<bool>,
-    /// Rejections that nobody handles (yet), by the identity of their promise.
-    pub unhandled: RefCell<HashMap<i32, v8::Global<v8::Value>>>,
+    /// The policy recorded something: without it, an allow needs no look at the record.
+    pub said: Cell<bool>,
+    pub rejections: RefCell<Rejections>,
     pub waiting: RefCell<HashMap<u32, v8::Global<v8::PromiseResolver>>>,
+    /// Of the run under way, so that what comes after its end finds nobody. Made when a run first asks.
+    answers: RefCell<Option<(Sender<HostAnswer>, Receiver<HostAnswer>)>>,
+    /// As many as there are calls under way, and one more.
+    under_way: Arc<()>,
     next_promise: Cell<u32>,
     consoles: RefCell<LruCache<Arc<str>, Console>>,
-    pub answers: Receiver<HostAnswer>,
-    pub answer_to: Sender<HostAnswer>,
 }
 
 impl State {
     pub(super) fn new(host: Host) -> Rc<Self> {
-        let (answer_to, answers) = crossbeam_channel::bounded(MAX_WAITING);
         Rc::new(Self {
             host,
             running: RefCell::new(None),
             exited: Cell::new(false),
-            unhandled: RefCell::new(HashMap::new()),
+            said: Cell::new(false),
+            rejections: RefCell::new(Rejections::default()),
             waiting: RefCell::new(HashMap::new()),
+            answers: RefCell::new(None),
+            under_way: Arc::new(()),
             next_promise: Cell::new(0),
             consoles: RefCell::new(LruCache::new(MAX_CONSOLES)),
-            answers,
-            answer_to,
         })
     }
 
@@ -76,18 +82,35 @@ impl State {
     pub(super) fn begin(&self, spec: &Arc<PolicySpec>, dry_run: bool, deadline: Instant) {
         *self.running.borrow_mut() = Some(Running { spec: Arc::clone(spec), dry_run, deadline, calls: 0, bytes: 0 });
         self.exited.set(false);
+        self.said.set(false);
     }
 
-    /// Forgets everything about the run, answers still under way included.
+    /// Forgets everything about the run; its answers still under way will find nobody.
     pub(super) fn end(&self) {
         *self.running.borrow_mut() = None;
-        if !self.unhandled.borrow().is_empty() {
-            self.unhandled.borrow_mut().clear();
+        if !self.rejections.borrow().is_empty() {
+            self.rejections.take();
         }
-        if !self.waiting.borrow().is_empty() {
+        if self.answers.borrow().is_some() {
+            self.answers.take();
             self.waiting.borrow_mut().clear();
         }
-        while self.answers.try_recv().is_ok() {}
+    }
+
+    /// Where the host answers the run under way.
+    pub(super) fn answer_to(&self) -> Sender<HostAnswer> {
+        let mut answers = self.answers.borrow_mut();
+        answers.get_or_insert_with(|| crossbeam_channel::bounded(MAX_WAITING)).0.clone()
+    }
+
+    /// Where the answers for the run under way come in, if it ever asked.
+    pub(super) fn answers(&self) -> Option<Receiver<HostAnswer>> {
+        self.answers.borrow().as_ref().map(|(_, answers)| answers.clone())
+    }
+
+    /// Counts one more call under way for as long as it is kept; `None` where there are too many.
+    pub(super) fn admit(&self) -> Option<Arc<()>> {
+        (Arc::strong_count(&self.under_way) <= MAX_UNDER_WAY).then(|| Arc::clone(&self.under_way))
     }
 
     /// Where a policy's `print` and `console.log` go, capped.

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::matcher::{Matcher, Mismatch};
 use super::rule::RuleMismatch;
 use super::{MatchError, NamespaceLabels};
-use crate::policy::spec::PolicySpec;
+use crate::policy::spec::{PolicySpec, Vantage};
 use crate::review::{AdmissionRequest, Review};
 
 /// Which handlers of a policy are asked.
@@ -55,8 +55,8 @@ impl Index {
     /// Builds the index of `policies`, each with its compiled match fields.
     #[must_use]
     pub fn build(policies: Vec<(Arc<PolicySpec>, Arc<Matcher>)>) -> Self {
-        let mutating = Lookup::build(&policies, |spec| spec.mutates, |spec| (spec.priority, spec.name.clone()));
-        let validating = Lookup::build(&policies, |spec| spec.validates, |spec| (0, spec.name.clone()));
+        let mutating = Lookup::build(&policies, |spec| spec.mutates && on_host(spec), |spec| (spec.priority, spec.name.clone()));
+        let validating = Lookup::build(&policies, |spec| spec.validates && on_host(spec), |spec| (0, spec.name.clone()));
         Self { policies, mutating, validating }
     }
 
@@ -93,12 +93,18 @@ impl Index {
         let explain = |(spec, matcher): &(Arc<PolicySpec>, Arc<Matcher>)| Explanation {
             policy: spec.name.clone(),
             outcome: match matcher.test(&facts) {
+                _ if !on_host(spec) => Err("vantage: the host's API server asks".to_owned()),
                 Ok(outcome) => outcome.map_err(|mismatch| describe(mismatch, &review.request)),
                 Err(error) => Err(error.to_string()),
             },
         };
         self.policies.iter().map(explain).collect()
     }
+}
+
+/// Every review comes from the host's API server: a policy for virtual clusters alone has nothing to say to it.
+fn on_host(spec: &PolicySpec) -> bool {
+    spec.rules.vantage != Some(Vantage::Virtual)
 }
 
 impl Lookup {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::spec::{Dialect, Enforcement, Isolation, MatchCondition, MatchSpec, OnError, Permissions};
+use crate::policy::spec::{Dialect, Enforcement, Isolation, MatchCondition, MatchSpec, OnError, Permissions, Vantage};
 use crate::review::{Limits, parse};
 
 type Namespaces = BTreeMap<String, Arc<BTreeMap<String, String>>>;
@@ -114,6 +114,14 @@ fn workloads_are_found_by_their_own_name() {
         request["resource"] = json!({"group": "apps", "version": "v1", "resource": "deployments"});
     });
     assert_eq!(names(&index, &review, Phase::Validate, &Namespaces::new()), ["with"]);
+}
+
+#[test]
+fn a_policy_for_virtual_clusters_alone_sees_no_review_of_the_host() {
+    let pods = MatchSpec { vantage: Some(Vantage::Virtual), ..on(&["pods"]) };
+    let host = MatchSpec { vantage: Some(Vantage::Host), ..on(&["pods"]) };
+    let index = index(vec![policy("virtual", pods), policy("host", host)]);
+    assert_eq!(names(&index, &review(|_| {}), Phase::Validate, &Namespaces::new()), ["host"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The JsPolicyBundles of all manifests: a JsPolicy finds its own whichever file it is in.
+//! The `JsPolicyBundle`s of all manifests: a JsPolicy finds its own whichever file it is in.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

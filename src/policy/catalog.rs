@@ -13,7 +13,8 @@ use super::code::Code;
 use super::draft::Complete;
 use super::error::{FieldError, PolicyError};
 use super::parameters;
-use super::spec::PolicySpec;
+use super::spec::{Dialect, Permissions, PolicySpec};
+use super::webhook;
 
 /// `failurePolicy`: what the API server does when it gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -36,6 +37,8 @@ pub struct Revision {
     pub source: Arc<PathBuf>,
     /// JSON Schema of the parameters.
     pub schema: Option<Arc<Value>>,
+    /// Whether a run may hold its thread for long: block on something outside of memory, or compute for seconds.
+    pub may_wait: bool,
 }
 
 impl Revision {
@@ -51,7 +54,14 @@ impl Revision {
             PolicyError::Invalid { subject: format!("policy {}", spec.name), errors: vec![wrong] }
         })?;
         let matcher = Arc::new(matcher);
-        Ok(Self { spec: Arc::new(spec), code, about, webhook_failure, matcher, source, schema })
+        let may_wait = may_wait(&spec.permissions, &code);
+        Ok(Self { spec: Arc::new(spec), code, about, webhook_failure, matcher, source, schema, may_wait })
+    }
+
+    /// The name of the webhook that asks for this policy.
+    #[must_use]
+    pub fn webhook(&self) -> String {
+        webhook::name(self.webhook_failure, &self.spec.rules)
     }
 
     /// The same policy with other parameters over its own.
@@ -65,6 +75,13 @@ impl Revision {
         let spec = PolicySpec { parameters: Arc::new(parameters), ..(*self.spec).clone() };
         Ok(Self { spec: Arc::new(spec), ..self.clone() })
     }
+}
+
+/// Reads without a store behind them are counted in. So are all scripts: any of them may `sleep`, which needs no
+/// permission, and may compute until its timeout, where a module policy has a limit of its own.
+fn may_wait(permissions: &Permissions, code: &Code) -> bool {
+    let Permissions { read, write, net, files, env: _ } = permissions;
+    code.dialect == Dialect::Script || [read, write, net, files].into_iter().any(|grants| !grants.is_empty())
 }
 
 /// Something that is wrong and needs a mend.

@@ -28,7 +28,7 @@ pub(super) struct Handlers {
     pub reconciles: bool,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Draft {
     pub name: Option<String>,
     pub about: About,

@@ -45,8 +45,8 @@ pub enum PolicyError {
     NoCode { policy: String, reason: String },
     #[error("{file}: {reason}")]
     NotAPolicy { file: String, reason: String },
-    #[error("{path}: cannot be watched: {reason}")]
-    Watch { path: String, reason: String },
+    #[error("policies cannot be watched: {reason}")]
+    Watch { reason: String },
 }
 
 fn join(errors: &[FieldError]) -> String {

@@ -13,7 +13,7 @@ use super::code::{Code, Inspect};
 use super::error::PolicyError;
 use super::folder::Found;
 use super::graph::Node;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, PolicyItem};
 use super::module::{Built, Given, declare_module, link_module};
 use super::objects::{Context, build_inline};
 
@@ -22,7 +22,7 @@ use super::objects::{Context, build_inline};
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
     length: u64,
-    /// Tells a file that was renamed into place, as editors and ConfigMap volumes do.
+    /// Tells a file that was renamed into place, as editors and `ConfigMap` volumes do.
     inode: u64,
 }
 
@@ -121,12 +121,18 @@ impl ModuleEntry {
         Self { inputs, code: Some(linked.code), built }
     }
 
-    /// Whether a file it is made of changed since. A failed link may wait for a file that did not exist, so that any
-    /// change is worth another try.
+    /// Whether a file it is made of changed since. A failure is always worth another try: it may have waited for a file
+    /// that did not exist, or for an engine that was busy.
     pub(super) fn is_stale(&self, touched: &BTreeSet<PathBuf>) -> bool {
         let is_changed =
             |(input, stamp): &(PathBuf, Option<Stamp>)| touched.contains(input) || Stamp::of(input) != *stamp;
-        self.inputs.iter().any(is_changed) || self.built.is_err() && !touched.is_empty()
+        self.built.is_err() || self.inputs.iter().any(is_changed)
+    }
+
+    /// Whether both failed for the same reason.
+    pub(super) fn fails_like(&self, other: &Self) -> bool {
+        let reason = |entry: &Self| entry.built.as_ref().err().map(ToString::to_string);
+        reason(self).is_some_and(|own| reason(other) == Some(own))
     }
 }
 
@@ -143,7 +149,7 @@ pub(super) struct ManifestFile {
 }
 
 impl ManifestFile {
-    pub(super) fn read(path: &Path, settings: &Settings, serving: &Catalog) -> Self {
+    pub(super) fn read(path: &Path, settings: &Settings, serving: &Catalog, before: Option<&Self>) -> Self {
         let shown = shown_path(path);
         let mut file = Self {
             stamp: Stamp::of(path),
@@ -170,11 +176,22 @@ impl ManifestFile {
         let parsed = Manifest::parse(&shown, &file.text);
         if let Ok(manifest) = &parsed {
             let context = file.context(&shown, settings);
-            let build = |item| Some(build_inline(&context, item)?.map_err(Arc::new));
+            let build = |item: &PolicyItem| {
+                let unchanged = before.and_then(|before| before.good_inline(item));
+                unchanged.map(Ok).or_else(|| Some(build_inline(&context, item)?.map_err(Arc::new)))
+            };
             file.inline = manifest.policies.iter().map(build).collect();
         }
         file.parsed = parsed.map_err(Arc::new);
         file
+    }
+
+    /// What the same object came to before: a change in one document must not cost the engine what it has compiled of
+    /// the others.
+    fn good_inline(&self, item: &PolicyItem) -> Option<Built> {
+        let known = self.parsed.as_ref().ok()?.policies.iter().zip(&self.inline);
+        let same = known.filter(|(known, _)| *known == item).find_map(|(_, built)| built.as_ref());
+        same?.as_ref().ok().cloned()
     }
 
     pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings) -> Context<'c> {

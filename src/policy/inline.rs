@@ -50,7 +50,7 @@ impl<'t> Inline<'t> {
             link_inline(&self.file, self.source, Language::TypeScript).map_err(|error| self.relocate(error))?;
         let source_map = linked.source_map.as_ref().and_then(|map| relocate(map, &self.file, &self.places));
         let linked = Linked { source_map, ..linked };
-        let state = module_state(&linked);
+        let state = module_state(&linked)?;
         Ok((self.code(Dialect::Module, linked), state))
     }
 

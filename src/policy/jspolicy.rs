@@ -30,12 +30,12 @@ pub(super) enum PolicyType {
 pub(super) enum CodeSource {
     JavaScript(String),
     TypeScript(String),
-    /// In the JsPolicyBundle of the same name.
+    /// In the `JsPolicyBundle` of the same name.
     Bundle,
 }
 
 /// A JsPolicy object, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct JsPolicy {
     pub draft: Draft,
     pub kind: PolicyType,
@@ -194,19 +194,14 @@ fn violation_policy(spec: &Fields<'_, '_>, notes: &mut Vec<String>) -> Option<En
     let words = [("Deny", Enforcement::Deny), ("Warn", Enforcement::Warn), ("Dry", Enforcement::Dry)];
     let word = spec.string("violationPolicy")?;
     let meant = words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-    match meant {
-        Some((known, enforcement)) => {
-            if *known != word {
-                notes
-                    .push(format!("spec.violationPolicy: `{word}` is taken for `{known}`; jsPolicy itself refuses it"));
-            }
-            Some(*enforcement)
-        }
-        None => {
-            spec.fault("violationPolicy", format!("`{}` must be one of Deny, Warn, Dry", clip(word)));
-            None
-        }
+    let Some((known, enforcement)) = meant else {
+        spec.fault("violationPolicy", format!("`{}` must be one of Deny, Warn, Dry", clip(word)));
+        return None;
+    };
+    if *known != word {
+        notes.push(format!("spec.violationPolicy: `{word}` is taken for `{known}`; jsPolicy itself refuses it"));
     }
+    Some(*enforcement)
 }
 
 fn read_noted(spec: &Fields<'_, '_>, draft: &mut Draft) {

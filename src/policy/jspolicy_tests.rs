@@ -1,3 +1,6 @@
+// `json!` reads better without `&`.
+#![allow(clippy::needless_pass_by_value)]
+
 use std::time::Duration;
 
 use serde_json::json;

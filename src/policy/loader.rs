@@ -144,8 +144,8 @@ impl Loader {
             let before = self.entries.get(&path);
             if before.is_none_or(|entry| entry.is_stale(touched)) {
                 let entry = ModuleEntry::link(&path, &self.settings, before);
+                is_changed |= before.is_none_or(|before| !entry.fails_like(before));
                 self.entries.insert(path, entry);
-                is_changed = true;
             }
         }
         is_changed
@@ -159,7 +159,8 @@ impl Loader {
         for path in files.into_keys() {
             let is_fresh = self.manifests.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
             if !is_fresh || touched.contains(&path) {
-                let manifest = ManifestFile::read(&path, &self.settings, &self.catalog);
+                let before = self.manifests.get(&path);
+                let manifest = ManifestFile::read(&path, &self.settings, &self.catalog, before);
                 self.manifests.insert(path, manifest);
                 is_changed = true;
             }
@@ -232,11 +233,10 @@ fn harvest_manifest(file: &ManifestFile, harvest: &mut Harvest) {
 /// Each problem and note once, when it is new.
 fn log_news(before: &Catalog, now: &Catalog) {
     for problem in now.problems.iter().filter(|problem| !before.problems.contains(problem)) {
-        let Problem { subject, message, serving_last_good } = problem;
-        tracing::error!(subject, serving_last_good, "{message}");
+        tracing::error!(serving_last_good = problem.serving_last_good, "{problem}");
     }
     for note in now.notes.iter().filter(|note| !before.notes.contains(note)) {
-        tracing::info!(subject = note.subject, "{}", note.message);
+        tracing::info!("{note}");
     }
     tracing::info!(
         policies = now.revisions.len(),

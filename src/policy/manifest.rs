@@ -1,4 +1,4 @@
-//! YAML and JSON files: the JsPolicy and JsPolicyBundle objects in them, many documents a file.
+//! YAML and JSON files: the JsPolicy and `JsPolicyBundle` objects in them, many documents a file.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub(super) struct Manifest {
     pub notes: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct PolicyItem {
     pub name: String,
     pub policy: JsPolicy,
@@ -47,57 +47,59 @@ impl Manifest {
         let sources = inline_sources(text, documents.len());
         let mut manifest = Self::default();
         for (document, source) in documents.into_iter().zip(sources) {
-            manifest.read(document, source.as_ref(), text);
+            manifest.read(&document, source.as_ref(), text);
         }
         Ok(manifest)
     }
 
-    fn read(&mut self, document: Value, source: Option<&Located>, text: &str) {
-        let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let is_list = kind == "List" || kind.ends_with("List") && document.get("items").is_some();
-        if let Some(Value::Array(items)) = document.get("items").filter(|_| is_list) {
+    fn read(&mut self, document: &Value, source: Option<&Located>, text: &str) {
+        let word = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let kind = word("/kind");
+        let items = document.get("items").and_then(Value::as_array).filter(|_| kind.ends_with("List"));
+        if let Some(items) = items {
             for item in items.iter().take(MAX_DOCUMENTS) {
-                self.read(item.clone(), None, text);
+                self.read(item, None, text);
             }
             return;
         }
-        let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = word("/metadata/name");
         if kind != "JsPolicy" && kind != "JsPolicyBundle" {
-            let what = if kind.is_empty() { "a document without a kind".to_owned() } else { clip(&kind) };
-            self.notes
-                .push(format!("{what} {} is passed over: only JsPolicy and JsPolicyBundle are read", clip(&name)));
+            let what = if kind.is_empty() { "a document without a kind".to_owned() } else { clip(kind) };
+            let note = format!("{what} {} is passed over: only JsPolicy and JsPolicyBundle are read", clip(name));
+            self.notes.push(note);
             return;
         }
-        let subject = format!("{kind} {}", if name.is_empty() { "without a name".to_owned() } else { clip(&name) });
-        let version = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        if version != API_VERSION {
-            let message = format!("`{}` must be {API_VERSION}", clip(version));
-            self.refuse(&name, subject, vec![FieldError { field: "apiVersion".to_owned(), message }]);
-            return;
-        }
-        if kind == "JsPolicy" {
-            match js_policy(&document) {
-                Ok(policy) => {
-                    let places = source.map(|source| source.places(&policy.code, text)).unwrap_or_default();
-                    self.policies.push(PolicyItem { name, policy, places });
-                }
-                Err(errors) => self.refuse(&name, subject, errors),
-            }
-        } else {
-            match document.pointer("/spec/bundle").and_then(Value::as_str).filter(|_| !name.is_empty()) {
-                Some(encoded) => self.bundles.push(BundleItem { name, encoded: encoded.to_owned() }),
-                None => {
-                    let message =
-                        "must be the base64 of the gzipped script, and metadata.name that of its JsPolicy".to_owned();
-                    self.refuse(&name, subject, vec![FieldError { field: "spec.bundle".to_owned(), message }]);
-                }
-            }
+        let subject = format!("{kind} {}", if name.is_empty() { "without a name".to_owned() } else { clip(name) });
+        let read = match word("/apiVersion") {
+            API_VERSION if kind == "JsPolicy" => self.read_policy(document, source, text),
+            API_VERSION => self.read_bundle(name, word("/spec/bundle")),
+            other => Err(vec![field_error("apiVersion", format!("`{}` must be {API_VERSION}", clip(other)))]),
+        };
+        if let Err(errors) = read {
+            self.broken.push((name.to_owned(), PolicyError::Invalid { subject, errors }));
         }
     }
 
-    fn refuse(&mut self, name: &str, subject: String, errors: Vec<FieldError>) {
-        self.broken.push((name.to_owned(), PolicyError::Invalid { subject, errors }));
+    fn read_policy(&mut self, document: &Value, source: Option<&Located>, text: &str) -> Result<(), Vec<FieldError>> {
+        let policy = js_policy(document)?;
+        let places = source.map(|source| source.places(&policy.code, text)).unwrap_or_default();
+        let name = policy.draft.name.clone().unwrap_or_default();
+        self.policies.push(PolicyItem { name, policy, places });
+        Ok(())
     }
+
+    fn read_bundle(&mut self, name: &str, encoded: &str) -> Result<(), Vec<FieldError>> {
+        if name.is_empty() || encoded.is_empty() {
+            let message = "must be the base64 of the gzipped script, and metadata.name that of its JsPolicy".to_owned();
+            return Err(vec![field_error("spec.bundle", message)]);
+        }
+        self.bundles.push(BundleItem { name: name.to_owned(), encoded: encoded.to_owned() });
+        Ok(())
+    }
+}
+
+fn field_error(field: &str, message: String) -> FieldError {
+    FieldError { field: field.to_owned(), message }
 }
 
 /// YAML under a budget: an alias bomb or a million documents end early.

@@ -64,7 +64,7 @@ fn alias_bombs_and_document_storms_end_early() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let before = format!("*a{}, ", level - 1).repeat(10);
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", before.trim_end_matches(", ")));
+        bomb = format!("{bomb}a{level}: &a{level} [{}]\n", before.trim_end_matches(", "));
     }
     let started = std::time::Instant::now();
     assert!(Manifest::parse("p.yaml", &bomb).is_err());

@@ -27,6 +27,7 @@ pub mod spec;
 #[cfg(test)]
 mod testing;
 mod watch;
+mod webhook;
 
 pub use about::{About, Severity};
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};

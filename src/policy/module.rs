@@ -45,7 +45,7 @@ pub(super) struct LinkedModule {
 
 pub(super) fn link_module(path: &Path) -> Result<LinkedModule, PolicyError> {
     let linked = link_file(path)?;
-    let state = module_state(&linked);
+    let state = module_state(&linked)?;
     let Linked { script, hash, source_map, inputs, .. } = linked;
     let code = Code {
         dialect: Dialect::Module,

@@ -45,7 +45,7 @@ pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<R
     }
 }
 
-/// The script of a JsPolicyBundle.
+/// The script of a `JsPolicyBundle`.
 pub(super) fn bundle_code(bundle: &BundleItem) -> Result<Code, PolicyError> {
     let script = unpack(&bundle.encoded, BundleLimits::default()).map_err(|error| {
         let field = "spec.bundle".to_owned();

@@ -1,6 +1,8 @@
 //! A policy's parameters: its schema's defaults filled in, then checked against the schema, all before the first
 //! request. What a policy gets is complete and right, or it is not loaded.
 
+use std::fmt::Write as _;
+
 use jsonschema::PatternOptions;
 use serde_json::{Map, Value};
 
@@ -55,13 +57,14 @@ pub(super) fn complete(
 
 /// `parameters.registries[0]` of the JSON pointer `/registries/0`.
 fn field_of(path: &str, pointer: &str) -> String {
+    // Writing to a String cannot fail.
     let mut field = path.to_owned();
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         if part.parse::<usize>().is_ok() {
-            field.push_str(&format!("[{part}]"));
+            let _ = write!(field, "[{part}]");
         } else {
-            field.push_str(&format!(".{}", clip(&part)));
+            let _ = write!(field, ".{}", clip(&part));
         }
     }
     field

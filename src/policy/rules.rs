@@ -8,9 +8,6 @@ use super::fields::{Faults, Fields, clip};
 use super::names::{is_label_value, is_qualified_name};
 use super::spec::{LabelOperator, LabelRequirement, LabelSelector, MatchCondition, MatchPolicy, Scope};
 
-/// The API server's own bound on the conditions of one webhook.
-const MAX_CONDITIONS: usize = 64;
-
 const OPERATIONS: [Operation; 4] = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
 
 /// `operations`: `None` where absent, empty for `*`.
@@ -56,8 +53,7 @@ pub(super) fn resources(fields: &Fields<'_, '_>) -> Option<Vec<String>> {
 fn covered_by<'r>(resource: &str, index: usize, all: &'r [String]) -> Option<&'r str> {
     let others = all.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, resource)| resource.as_str());
     let covers = |wildcard: &str| match (wildcard, resource.split_once('/')) {
-        ("*/*", _) => true,
-        ("*", None) => true,
+        ("*/*", _) | ("*", None) => true,
         (_, Some((name, sub_resource))) => match wildcard.split_once('/') {
             Some((covering, "*")) => covering == name && sub_resource != "*",
             Some(("*", covering)) => covering == sub_resource && name != "*",
@@ -166,43 +162,20 @@ fn check_value(faults: &Faults, path: &str, value: &str) {
     }
 }
 
-/// `matchConditions`: CEL, compiled once here so that a mistake is found before the first request.
+/// `matchConditions`; whether they are CEL is for `crate::matching` to say, which compiles them.
 pub(super) fn conditions(fields: &Fields<'_, '_>) -> Option<Vec<MatchCondition>> {
     let list = fields.list("matchConditions")?;
-    if list.len() > MAX_CONDITIONS {
-        fields.fault("matchConditions", format!("at most {MAX_CONDITIONS}"));
-    }
-    let mut conditions: Vec<MatchCondition> = Vec::new();
-    for (index, item) in list.iter().enumerate() {
+    let read = |(index, item)| {
         let condition = Fields::of(item, &fields.path(&format!("matchConditions[{index}]")), fields.faults());
         let name = condition.string("name").unwrap_or_default().to_owned();
         let expression = condition.string("expression").unwrap_or_default().to_owned();
         condition.refuse_unknown();
         if !is_qualified_name(&name) {
             condition.fault("name", format!("`{}` must be a name such as `not-a-dry-run`", clip(&name)));
-        } else if conditions.iter().any(|other| other.name == name) {
-            condition.fault("name", format!("`{name}` is there twice"));
         }
-        if let Err(reason) = compile(&expression) {
-            condition.fault("expression", reason);
-        }
-        conditions.push(MatchCondition { name, expression });
-    }
-    Some(conditions)
-}
-
-fn compile(expression: &str) -> Result<(), String> {
-    /// The API server bounds the cost of an expression; parsing one recurses.
-    const LONGEST: usize = 8 << 10;
-    if expression.trim().is_empty() {
-        return Err("must be a CEL expression that gives true or false".to_owned());
-    }
-    if expression.len() > LONGEST {
-        return Err(format!("is longer than {LONGEST} bytes"));
-    }
-    let compiled = std::panic::catch_unwind(|| cel::Program::compile(expression).map(drop).map_err(|e| e.to_string()));
-    let reason = compiled.unwrap_or_else(|_| Err("its parser failed".to_owned())).err();
-    reason.map_or(Ok(()), |reason| Err(format!("is not CEL: {}", clip(&reason))))
+        MatchCondition { name, expression }
+    };
+    Some(list.iter().enumerate().map(read).collect())
 }
 
 #[cfg(test)]

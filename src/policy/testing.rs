@@ -11,8 +11,8 @@ use super::spec::Dialect;
 
 /// Source of a module that declares `value`.
 pub(super) fn declares(value: &Value) -> String {
-    let hex: String = value.to_string().bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"declares:{hex}\"")
+    let hex: Vec<String> = value.to_string().bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"declares:{}\"", hex.concat())
 }
 
 /// Source of a module with one plain policy.

@@ -1,7 +1,7 @@
 //! Hot reload: folders are watched, and a change is enforced within 300 ms.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(120);
 /// Events can be lost (a full kernel queue, a network file system): files are looked at this often all the same.
 const RESCAN: Duration = Duration::from_secs(5);
 
+/// How often files are looked at where there are no events.
+const POLL: Duration = Duration::from_secs(1);
+
 /// Events waiting to be read. One that finds it full may be dropped: the reader looks at every file anyway.
 const QUEUE: usize = 1_024;
 
@@ -43,50 +46,43 @@ impl Drop for PolicyWatcher {
     }
 }
 
-/// Watches what `loader` has loaded and gives each new catalog to `publish`, on a thread of its own.
+/// Watches what `loader` has loaded and gives each new catalog to `publish`, on a thread of its own. Where the system
+/// gives no watches, files are looked at every second instead, and a warning says so.
 ///
 /// # Errors
-/// Where a folder cannot be watched, most often because the system's limit of watches is reached.
+/// Where the system gives no thread.
 pub fn watch(
     mut loader: Loader,
     mut publish: impl FnMut(Arc<Catalog>) + Send + 'static,
 ) -> Result<PolicyWatcher, PolicyError> {
     let (wake, events) = bounded(QUEUE);
     let stop = Arc::new(AtomicBool::new(false));
-    let mut folders = Folders::new(wake.clone())?;
-    folders.follow(&loader.folders(), &BTreeSet::new())?;
+    let mut folders = Folders::new(wake.clone());
+    folders.follow(&loader.folders(), &BTreeSet::new());
     let stopped = Arc::clone(&stop);
     let work = move || {
-        let mut told = String::new();
-        while let Some(touched) = next_change(&events, &stopped) {
+        while let Some(touched) = next_change(&events, &stopped, folders.patience()) {
             if let Some(catalog) = loader.reload(&touched) {
                 publish(catalog);
             }
-            // Files may have come into a new folder before it was watched.
-            match folders.follow(&loader.folders(), &touched) {
-                Ok(false) => told.clear(),
-                Ok(true) => {
-                    if let Some(catalog) = loader.reload(&BTreeSet::new()) {
-                        publish(catalog);
-                    }
+            // Files and folders may have come into a new folder before it was watched.
+            let mut is_new = folders.follow(&loader.folders(), &touched);
+            while is_new && !stopped.load(Ordering::Relaxed) {
+                if let Some(catalog) = loader.reload(&BTreeSet::new()) {
+                    publish(catalog);
                 }
-                Err(error) => {
-                    if told != error.to_string() {
-                        tracing::warn!("{error}; it is looked at every {} s", RESCAN.as_secs());
-                    }
-                    told = error.to_string();
-                }
+                is_new = folders.follow(&loader.folders(), &BTreeSet::new());
             }
         }
     };
     let spawned = std::thread::Builder::new().name("policy-watch".to_owned()).spawn(work);
-    spawned.map_err(|error| PolicyError::Watch { path: "policies".to_owned(), reason: error.to_string() })?;
+    spawned.map_err(|error| PolicyError::Watch { reason: error.to_string() })?;
     Ok(PolicyWatcher { stop, wake })
 }
 
-/// Waits for a change to settle. Empty after [`RESCAN`] without one; `None` at the end.
-fn next_change(events: &Receiver<Vec<PathBuf>>, stopped: &AtomicBool) -> Option<BTreeSet<PathBuf>> {
-    let mut touched: BTreeSet<PathBuf> = match events.recv_timeout(RESCAN) {
+/// Waits for a change to settle. Empty after `patience` without one; `None` at the end.
+fn next_change(events: &Receiver<Vec<PathBuf>>, stopped: &AtomicBool, patience: Duration) -> Option<BTreeSet<PathBuf>> {
+    let mut touched: BTreeSet<PathBuf> = match events.recv_timeout(patience) {
         Ok(paths) => paths.into_iter().collect(),
         Err(RecvTimeoutError::Timeout) => BTreeSet::new(),
         Err(RecvTimeoutError::Disconnected) => return None,
@@ -102,14 +98,17 @@ fn next_change(events: &Receiver<Vec<PathBuf>>, stopped: &AtomicBool) -> Option<
     (!stopped.load(Ordering::Relaxed)).then_some(touched)
 }
 
-/// The folders that are watched, each without those inside it: what is skipped by the loader costs no watch.
+/// The folders that are watched, each without those inside it: what the loader skips costs no watch.
 struct Folders {
-    watcher: RecommendedWatcher,
+    /// `None` where the system has no watches left.
+    watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
+    /// Folders that could not be watched, each told of once.
+    refused: BTreeSet<PathBuf>,
 }
 
 impl Folders {
-    fn new(wake: Sender<Vec<PathBuf>>) -> Result<Self, PolicyError> {
+    fn new(wake: Sender<Vec<PathBuf>>) -> Self {
         let on_event = move |event: notify::Result<Event>| {
             let paths = match event {
                 Ok(event) if is_change(event.kind) => event.paths,
@@ -119,38 +118,52 @@ impl Folders {
             // A full queue loses no change: see QUEUE.
             let _ = wake.try_send(paths);
         };
-        let watcher =
-            notify::recommended_watcher(on_event).map_err(|error| cannot_watch(Path::new("policies"), &error))?;
-        Ok(Self { watcher, watched: BTreeSet::new() })
+        let watcher = notify::recommended_watcher(on_event);
+        if let Err(error) = &watcher {
+            tracing::warn!("policies cannot be watched, and are looked at every {} s: {error}", POLL.as_secs());
+        }
+        Self { watcher: watcher.ok(), watched: BTreeSet::new(), refused: BTreeSet::new() }
+    }
+
+    /// How long to wait for an event before looking at the files without one.
+    fn patience(&self) -> Duration {
+        if self.watcher.is_some() && self.refused.is_empty() { RESCAN } else { POLL }
     }
 
     /// Watches exactly these; whether there are new ones among them. One that was touched itself may be another folder
     /// of the same name, and is watched anew.
-    fn follow(&mut self, folders: &BTreeSet<PathBuf>, touched: &BTreeSet<PathBuf>) -> Result<bool, PolicyError> {
+    fn follow(&mut self, folders: &BTreeSet<PathBuf>, touched: &BTreeSet<PathBuf>) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
         let is_kept = |folder: &PathBuf| folders.contains(folder) && !touched.contains(folder);
         for gone in self.watched.iter().filter(|folder| !is_kept(folder)) {
             // It is most often gone because it was deleted.
-            let _ = self.watcher.unwatch(gone);
+            let _ = watcher.unwatch(gone);
         }
         self.watched.retain(is_kept);
-        let new: Vec<&PathBuf> = folders.difference(&self.watched).collect();
-        let mut watched = Vec::new();
-        for folder in &new {
-            self.watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|error| cannot_watch(folder, &error))?;
-            watched.push((*folder).clone());
+        self.refused.retain(|folder| folders.contains(folder));
+        let mut is_new = false;
+        for folder in folders.difference(&self.watched.clone()) {
+            match watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    is_new = true;
+                    self.refused.remove(folder);
+                    self.watched.insert(folder.clone());
+                }
+                Err(error) => {
+                    if self.refused.insert(folder.clone()) {
+                        let (folder, seconds) = (shown_path(folder), POLL.as_secs());
+                        tracing::warn!(folder, "cannot be watched, and is looked at every {seconds} s: {error}");
+                    }
+                }
+            }
         }
-        self.watched.extend(watched.iter().cloned());
-        Ok(!watched.is_empty())
+        is_new
     }
 }
 
 /// Reading a file is an event too, and the loader reads.
 fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
-}
-
-fn cannot_watch(path: &Path, error: &notify::Error) -> PolicyError {
-    PolicyError::Watch { path: shown_path(path), reason: error.to_string() }
 }
 
 #[cfg(test)]

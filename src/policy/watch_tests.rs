@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::mpsc;
 
 use super::super::loader::LoadOptions;
@@ -9,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Watched {
     catalogs: mpsc::Receiver<Arc<Catalog>>,
-    _watcher: PolicyWatcher,
+    watcher: PolicyWatcher,
 }
 
 impl Watched {
@@ -18,7 +19,7 @@ impl Watched {
         loader.load().unwrap();
         let (send, catalogs) = mpsc::channel();
         let watcher = watch(loader, move |catalog| send.send(catalog).unwrap_or_default()).unwrap();
-        Self { catalogs, _watcher: watcher }
+        Self { catalogs, watcher }
     }
 
     /// Waits for a catalog that satisfies a promise.
@@ -140,7 +141,7 @@ fn a_storm_of_changes_cannot_put_reading_off() {
     });
     let started = Instant::now();
     let not_stopped = AtomicBool::new(false);
-    assert!(next_change(&events, &not_stopped).is_some());
+    assert!(next_change(&events, &not_stopped, RESCAN).is_some());
     assert!(started.elapsed() < LONGEST_WAIT * 3, "{:?}", started.elapsed());
     stopped.store(true, Ordering::Relaxed);
     sender.join().unwrap();
@@ -149,7 +150,19 @@ fn a_storm_of_changes_cannot_put_reading_off() {
 #[test]
 fn dropping_it_ends_the_thread() {
     let folder = Folder::with(&[("a.ts", &policy("a.b.c"))]);
-    let Watched { catalogs, _watcher } = Watched::new(folder.root());
-    drop(_watcher);
+    let Watched { catalogs, watcher } = Watched::new(folder.root());
+    drop(watcher);
     assert!(matches!(catalogs.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected)));
+}
+
+#[test]
+fn without_watches_files_are_looked_at_all_the_same() {
+    let (send, events) = bounded::<Vec<PathBuf>>(1);
+    let folders = Folders { watcher: None, watched: BTreeSet::new(), refused: BTreeSet::new() };
+    assert_eq!(folders.patience(), POLL);
+    let started = Instant::now();
+    assert_eq!(next_change(&events, &AtomicBool::new(false), Duration::from_millis(10)), Some(BTreeSet::new()));
+    assert!(started.elapsed() < LONGEST_WAIT, "{:?}", started.elapsed());
+    drop(send);
+    assert_eq!(next_change(&events, &AtomicBool::new(false), POLL), None);
 }

@@ -8,46 +8,40 @@ use crate::decision::{Cause, Verdict};
 use crate::isolate::{Evaluated, Input};
 use crate::policy::Revision;
 
-/// What to run. All policies of a job share one domain, one lane and one review.
-#[derive(Debug)]
+/// The policies of a job: all of one domain, one lane and one review.
+pub(super) type Policies = Arc<[Arc<Revision>]>;
+
+/// Where the verdicts go.
+pub(super) type Reply = oneshot::Sender<Vec<Evaluated>>;
+
+/// How to run them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// Validating module policies in the shared realm.
-    Validate(Vec<Arc<Revision>>),
+    Validate,
     /// Mutating module policies in the shared realm, in this order.
-    Mutate(Vec<Arc<Revision>>),
+    Mutate,
     /// A module policy that must not share its realm.
-    Fresh { revision: Arc<Revision>, mutating: bool },
+    Fresh { mutating: bool },
     /// A jsPolicy script.
-    Script(Arc<Revision>),
-}
-
-impl Work {
-    pub(super) fn revisions(&self) -> &[Arc<Revision>] {
-        match self {
-            Self::Validate(revisions) | Self::Mutate(revisions) => revisions,
-            Self::Fresh { revision, .. } | Self::Script(revision) => std::slice::from_ref(revision),
-        }
-    }
+    Script,
 }
 
 /// Work, the review it is for, and where the verdicts go.
 #[derive(Debug)]
 pub(super) struct Job {
     pub work: Work,
+    pub policies: Policies,
     pub input: Input,
-    pub reply: oneshot::Sender<Vec<Evaluated>>,
+    pub reply: Reply,
 }
 
-impl Job {
-    /// Answers for every policy with the same error.
-    pub(super) fn fail(self, cause: Cause, why: &str) {
-        let verdicts = errors(self.work.revisions(), cause, why);
-        // A caller that has gone has its answer already: it kept its own time.
-        drop(self.reply.send(verdicts));
-    }
+/// Answers for every policy with the same error. A caller that has gone has its answer already: it kept its own time.
+pub(super) fn fail(policies: &[Arc<Revision>], reply: Reply, cause: Cause, why: &str) {
+    drop(reply.send(errors(policies, cause, why)));
 }
 
 /// The same error from each of these policies.
-pub(super) fn errors(revisions: &[Arc<Revision>], cause: Cause, why: &str) -> Vec<Evaluated> {
-    revisions.iter().map(|revision| Verdict::error(revision.spec.name.clone(), cause, why).into()).collect()
+pub(super) fn errors(policies: &[Arc<Revision>], cause: Cause, why: &str) -> Vec<Evaluated> {
+    policies.iter().map(|revision| Verdict::error(revision.spec.name.clone(), cause, why).into()).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender};
@@ -21,9 +21,59 @@ pub(super) struct Shared {
     pub catalog: Arc<ArcSwap<Catalog>>,
     pub metrics: Arc<Metrics>,
     pub isolates_a_thread: NonZeroUsize,
-    pub ready_threads: AtomicUsize,
+    /// Threads of both lanes.
+    pub threads: usize,
+    ready_threads: AtomicUsize,
+    was_ready: AtomicBool,
     /// Threads written off since the start.
     pub lost_threads: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) fn new(
+        host: Host,
+        limits: Arc<Limits>,
+        catalog: Arc<ArcSwap<Catalog>>,
+        metrics: Arc<Metrics>,
+        isolates_a_thread: NonZeroUsize,
+        threads: usize,
+    ) -> Self {
+        Self {
+            host,
+            limits,
+            catalog,
+            metrics,
+            isolates_a_thread,
+            threads,
+            ready_threads: AtomicUsize::new(0),
+            was_ready: AtomicBool::new(false),
+            lost_threads: AtomicUsize::new(0),
+        }
+    }
+
+    /// One more thread has loaded what it serves.
+    pub(super) fn thread_is_ready(&self) {
+        let ready = self.ready_threads.fetch_add(1, Ordering::AcqRel) + 1;
+        if ready >= self.threads {
+            self.was_ready.store(true, Ordering::Release);
+        }
+    }
+
+    /// A thread that was ready is gone.
+    pub(super) fn thread_is_gone(&self) {
+        self.ready_threads.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether all threads were ready at some time. One that is replaced later does not take the server out of service,
+    /// or a policy that costs a thread now and then would.
+    pub(super) fn was_ready(&self) -> bool {
+        self.was_ready.load(Ordering::Acquire)
+    }
+
+    #[cfg(test)]
+    pub(super) fn ready_threads(&self) -> usize {
+        self.ready_threads.load(Ordering::Acquire)
+    }
 }
 
 /// A queue and the threads that take from it.
@@ -38,14 +88,8 @@ pub(super) struct Lane {
 impl Lane {
     /// Whether this lane runs the policy.
     pub(super) fn serves(&self, revision: &Revision) -> bool {
-        may_wait(revision) == self.waits
+        revision.may_wait == self.waits
     }
-}
-
-/// Whether a run may block on something outside of memory. Reads without a store behind them are counted in.
-pub(super) fn may_wait(revision: &Revision) -> bool {
-    let permissions = &revision.spec.permissions;
-    !(permissions.read.is_empty() && permissions.write.is_empty() && permissions.net.is_empty() && permissions.files.is_empty())
 }
 
 /// The sending ends of both lanes.

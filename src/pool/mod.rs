@@ -3,13 +3,15 @@
 //! [`Pool::validate`] and [`Pool::mutate`] take the policies that match a review and give their verdicts by the
 //! deadline: a policy that is still at work by then counts as timed out, and so does one that never got its turn.
 
+mod census;
 mod job;
 mod lane;
+mod standing;
 mod thread;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -21,8 +23,8 @@ use crate::host::Host;
 use crate::isolate::{Evaluated, Input, Limits};
 use crate::policy::{Catalog, Dialect, Isolation, Revision};
 use crate::telemetry::Metrics;
-use job::{Job, Work, errors};
-use lane::{Lane, Queues, Shared, may_wait};
+use job::{Job, Policies, Work, errors, fail};
+use lane::{Lane, Queues, Shared};
 
 /// How many threads, isolates and waiting jobs.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +52,6 @@ impl PoolSize {
 pub struct Pool {
     queues: Queues,
     shared: Arc<Shared>,
-    size: PoolSize,
 }
 
 /// Why there is no pool.
@@ -72,15 +73,8 @@ impl Pool {
         catalog: Arc<ArcSwap<Catalog>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, PoolError> {
-        let shared = Arc::new(Shared {
-            host,
-            limits,
-            catalog,
-            metrics,
-            isolates_a_thread: size.isolates_a_thread,
-            ready_threads: AtomicUsize::new(0),
-            lost_threads: AtomicUsize::new(0),
-        });
+        let threads = size.threads + size.waiting_threads;
+        let shared = Arc::new(Shared::new(host, limits, catalog, metrics, size.isolates_a_thread, threads));
         let lane = |name, waits, threads| -> Result<_, PoolError> {
             let (sender, queue) = bounded(size.queue);
             let lane = Arc::new(Lane { name, waits, queue, shared: Arc::clone(&shared) });
@@ -89,14 +83,17 @@ impl Pool {
             }
             Ok(sender)
         };
-        let queues = Queues { quick: lane("quick", false, size.threads)?, waiting: lane("waiting", true, size.waiting_threads)? };
-        Ok(Self { queues, shared, size })
+        let queues = Queues {
+            quick: lane("quick", false, size.threads)?,
+            waiting: lane("waiting", true, size.waiting_threads)?,
+        };
+        Ok(Self { queues, shared })
     }
 
-    /// Whether every thread has loaded what it serves.
+    /// Whether every thread has loaded what it served when it started.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.shared.ready_threads.load(Ordering::Acquire) >= self.size.threads + self.size.waiting_threads
+        self.shared.was_ready()
     }
 
     /// Threads written off since the start, because a policy held them or ran them out of memory.
@@ -107,25 +104,28 @@ impl Pool {
 
     /// The verdicts of validating policies, in the order given. Never later than the input's deadline.
     pub async fn validate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
-        let mut batches: [Vec<Arc<Revision>>; 2] = [Vec::new(), Vec::new()];
-        let mut asked = Vec::new();
-        for revision in revisions {
-            if shares_realm(revision) {
-                batches[usize::from(may_wait(revision))].push(Arc::clone(revision));
-            } else {
-                asked.push(self.send(input, alone(revision, false)));
+        let Some(first) = revisions.first() else { return Vec::new() };
+        if revisions.iter().all(|revision| shares_realm(revision) && revision.may_wait == first.may_wait) {
+            return self.send(input, Work::Validate, revisions.into()).receive(input.deadline).await;
+        }
+        // Each of them is on its way before the first is waited for.
+        let (shared, own): (Vec<_>, Vec<_>) = revisions.iter().partition(|revision| shares_realm(revision));
+        let (waiting, quick): (Vec<_>, Vec<_>) = shared.into_iter().partition(|revision| revision.may_wait);
+        let mut asked: Vec<Asked> = own
+            .into_iter()
+            .map(|revision| self.send(input, alone(revision, false), [Arc::clone(revision)].into()))
+            .collect();
+        for batch in [waiting, quick] {
+            if !batch.is_empty() {
+                asked.push(self.send(input, Work::Validate, batch.into_iter().cloned().collect()));
             }
         }
-        asked.extend(batches.into_iter().filter(|batch| !batch.is_empty()).map(|batch| self.send(input, Work::Validate(batch))));
-
         let mut verdicts = Vec::with_capacity(revisions.len());
         for answer in asked {
             verdicts.extend(answer.receive(input.deadline).await);
         }
-        if verdicts.len() > 1 {
-            let place = |evaluated: &Evaluated| revisions.iter().position(|revision| revision.spec.name == evaluated.verdict.policy);
-            verdicts.sort_by_cached_key(place);
-        }
+        let place = |evaluated: &Evaluated| revisions.iter().position(|one| one.spec.name == evaluated.verdict.policy);
+        verdicts.sort_by_cached_key(place);
         verdicts
     }
 
@@ -133,10 +133,11 @@ impl Pool {
     /// policies mean that one of them ended the request.
     pub async fn mutate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
         let work = match revisions {
+            [] => return Vec::new(),
             [only] if !shares_realm(only) => alone(only, true),
-            several => Work::Mutate(several.to_vec()),
+            _ => Work::Mutate,
         };
-        self.send(input, work).receive(input.deadline).await
+        self.send(input, work, revisions.into()).receive(input.deadline).await
     }
 
     /// How many of these mutating policies, from the first on, can run in one realm one after another.
@@ -146,25 +147,25 @@ impl Pool {
         if !shares_realm(first) {
             return 1;
         }
-        revisions.iter().take_while(|next| shares_realm(next) && may_wait(next) == may_wait(first)).count()
+        revisions.iter().take_while(|next| shares_realm(next) && next.may_wait == first.may_wait).count()
     }
 
-    fn send(&self, input: &Input, work: Work) -> Asked {
-        let revisions = work.revisions().to_vec();
-        let queue = if revisions.first().is_some_and(|first| may_wait(first)) { &self.queues.waiting } else { &self.queues.quick };
+    fn send(&self, input: &Input, work: Work, policies: Policies) -> Asked {
+        let may_wait = policies.first().is_some_and(|first| first.may_wait);
+        let queue = if may_wait { &self.queues.waiting } else { &self.queues.quick };
         let (reply, answer) = oneshot::channel();
-        let job = Job { work, input: input.clone(), reply };
+        let job = Job { work, policies: Arc::clone(&policies), input: input.clone(), reply };
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = queue.try_send(job) {
             self.shared.metrics.shed.increment();
-            job.fail(Cause::Overload, "too many reviews wait for an isolate");
+            fail(&job.policies, job.reply, Cause::Overload, "too many reviews wait for an isolate");
         }
-        Asked { revisions, answer }
+        Asked { policies, answer }
     }
 }
 
 /// A job under way.
 struct Asked {
-    revisions: Vec<Arc<Revision>>,
+    policies: Policies,
     answer: oneshot::Receiver<Vec<Evaluated>>,
 }
 
@@ -173,8 +174,8 @@ impl Asked {
     async fn receive(self, deadline: Instant) -> Vec<Evaluated> {
         match tokio::time::timeout_at(deadline.into(), self.answer).await {
             Ok(Ok(verdicts)) => verdicts,
-            Ok(Err(_)) => errors(&self.revisions, Cause::Internal, "its isolate thread ended without an answer"),
-            Err(_) => errors(&self.revisions, Cause::Timeout, "gave no verdict before the deadline of the review"),
+            Ok(Err(_)) => errors(&self.policies, Cause::Internal, "its isolate thread ended without an answer"),
+            Err(_) => errors(&self.policies, Cause::Timeout, "gave no verdict before the deadline of the review"),
         }
     }
 }
@@ -183,9 +184,13 @@ fn shares_realm(revision: &Revision) -> bool {
     revision.code.dialect == Dialect::Module && revision.spec.isolation == Isolation::Shared
 }
 
-fn alone(revision: &Arc<Revision>, mutating: bool) -> Work {
+/// How to run a policy that has a realm to itself.
+fn alone(revision: &Revision, mutating: bool) -> Work {
     match revision.code.dialect {
-        Dialect::Script => Work::Script(Arc::clone(revision)),
-        Dialect::Module => Work::Fresh { revision: Arc::clone(revision), mutating },
+        Dialect::Script => Work::Script,
+        Dialect::Module => Work::Fresh { mutating },
     }
 }
+
+#[cfg(test)]
+mod tests;

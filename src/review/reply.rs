@@ -145,7 +145,7 @@ mod tests {
                 causes: vec![cause, bare],
             }),
             warnings: vec!["[p] careful".into()],
-            audit: vec![("p/key".into(), "value".into())],
+            audit: vec![("p.key".into(), "value".into())],
             ..Decision::default()
         };
         assert_eq!(
@@ -156,7 +156,7 @@ mod tests {
                 "status": {"code": 422, "reason": "Invalid", "message": "[p] no", "details": {"causes": [
                     {"reason": "Invalid", "message": "no", "field": "spec.x"}, {"message": "bare"},
                 ]}},
-                "auditAnnotations": {"p/key": "value"},
+                "auditAnnotations": {"p.key": "value"},
                 "warnings": ["[p] careful"],
             })
         );

@@ -14,7 +14,7 @@ pub struct Cases {
 }
 
 /// What a request has besides is made up from the object.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Case {
     /// Asked at `/policy/<name>`.
@@ -23,22 +23,22 @@ pub struct Case {
     /// Another path, such as `/validate`.
     pub path: Option<String>,
     /// What it shows; absent where `run` says it already.
-    #[serde(default)]
-    pub case: String,
-    /// `object.data.run` of a ConfigMap: chooses what a policy of `manifests/globals` does.
+    #[serde(default, rename = "case")]
+    pub shows: String,
+    /// `object.data.run` of a `ConfigMap`: chooses what a policy of `manifests/globals` does.
     pub run: Option<String>,
     pub object: Option<Value>,
     pub old_object: Option<Value>,
-    #[serde(default = "create")]
-    pub operation: String,
+    /// CREATE where absent.
+    pub operation: Option<String>,
     pub namespace: Option<String>,
     /// Fields of the AdmissionRequest that stand over what was made up; `null` takes one away.
     #[serde(default)]
     pub request: Map<String, Value>,
     /// JSON text that takes the place of the word `"RAW"`.
     pub raw: Option<String>,
-    #[serde(default = "v1")]
-    pub version: String,
+    /// Of AdmissionReview; v1 where absent.
+    pub version: Option<String>,
     /// `?timeout=`, as the API server sends it.
     pub timeout: Option<String>,
     pub expect: Expect,
@@ -72,19 +72,11 @@ pub struct Expect {
     pub writes: Vec<String>,
 }
 
-fn create() -> String {
-    "CREATE".to_owned()
-}
-
-fn v1() -> String {
-    "v1".to_owned()
-}
-
 impl Case {
     /// What it is called in a report.
     pub fn title(&self) -> String {
         let run = self.run.as_deref().unwrap_or_default();
-        [self.case.as_str(), run].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(": ")
+        [self.shows.as_str(), run].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(": ")
     }
 
     pub fn path(&self) -> String {
@@ -93,7 +85,7 @@ impl Case {
     }
 
     pub fn api_version(&self) -> String {
-        format!("admission.k8s.io/{}", self.version)
+        format!("admission.k8s.io/{}", self.version.as_deref().unwrap_or("v1"))
     }
 
     /// The object that is judged.
@@ -123,7 +115,7 @@ impl Case {
         if let Some(example) = example {
             describe(example, &mut request);
         }
-        request.insert("operation".to_owned(), self.operation.as_str().into());
+        request.insert("operation".to_owned(), self.operation.as_deref().unwrap_or("CREATE").into());
         request.insert("userInfo".to_owned(), json!({"username": "ann", "groups": ["system:authenticated"]}));
         for (field, value) in [("object", object), ("oldObject", self.old_object.clone())] {
             request.insert(field.to_owned(), value.unwrap_or_default());
@@ -138,7 +130,8 @@ impl Case {
                 _ => drop(request.insert(field.clone(), value.clone())),
             }
         }
-        let review = json!({"apiVersion": self.api_version(), "kind": "AdmissionReview", "request": request}).to_string();
+        let review =
+            json!({"apiVersion": self.api_version(), "kind": "AdmissionReview", "request": request}).to_string();
         match &self.raw {
             Some(raw) => review.replace("\"RAW\"", raw),
             None => review,
@@ -153,7 +146,9 @@ fn describe(object: &Value, request: &mut Map<String, Value>) {
     let kind = text("/kind");
     let kind_value = json!({"group": group, "version": version, "kind": kind});
     let resource = json!({"group": group, "version": version, "resource": plural(kind)});
-    for (field, value) in [("kind", &kind_value), ("requestKind", &kind_value), ("resource", &resource), ("requestResource", &resource)] {
+    for (field, value) in
+        [("kind", &kind_value), ("requestKind", &kind_value), ("resource", &resource), ("requestResource", &resource)]
+    {
         request.insert(field.to_owned(), value.clone());
     }
     for (field, pointer) in [("name", "/metadata/name"), ("namespace", "/metadata/namespace")] {

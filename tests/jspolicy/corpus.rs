@@ -15,7 +15,8 @@ const FOLDER: &str = "tests/jspolicy/cases";
 pub fn run(name: &str, station: &Station) {
     let path = root().join(FOLDER).join(file_name(name));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let Cases { policy, mut cases } = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let Cases { policy, mut cases } =
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(!cases.is_empty(), "{name} has no cases");
     for case in cases.iter_mut().filter(|case| case.policy.is_empty()) {
         case.policy.clone_from(&policy);
@@ -23,7 +24,8 @@ pub fn run(name: &str, station: &Station) {
     let names: BTreeSet<_> = cases.iter().map(|case| (case.path(), case.title())).collect();
     assert_eq!(names.len(), cases.len(), "two cases of {name} have the same name");
     let _alone = station.alone();
-    let faults: Vec<String> = cases.iter().enumerate().filter_map(|(at, case)| fault(&format!("{name}-{at}"), case, station)).collect();
+    let faults: Vec<String> =
+        cases.iter().enumerate().filter_map(|(at, case)| fault(&format!("{name}-{at}"), case, station)).collect();
     assert!(faults.is_empty(), "{} of {} cases differ:\n\n{}", faults.len(), cases.len(), faults.join("\n\n"));
 }
 

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use hyper::body::Bytes;
+use hyper::{Method, Request};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use url::form_urlencoded;
+
+use super::http::{self, Answer};
 
 /// Group and version, kind, plural, and whether it lives in namespaces.
 const KINDS: [(&str, &str, &str, bool); 6] = [
@@ -53,10 +51,9 @@ impl FakeApi {
         for object in objects {
             api.0.lock().unwrap().keep(object);
         }
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let routes = Router::new().fallback(answer).with_state(api.clone());
-        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let served = api.clone();
+        let handler = move |request: Request<Bytes>| Some(served.answer(&request));
+        let url = format!("http://{}", http::serve(None, Arc::new(handler)).await);
         (api, url)
     }
 
@@ -68,6 +65,31 @@ impl FakeApi {
     pub fn forget_writes(&self) {
         self.0.lock().unwrap().writes.clear();
     }
+
+    fn answer(&self, request: &Request<Bytes>) -> Answer {
+        let unknown = || http::text(404, "404 page not found");
+        let (method, uri) = (request.method(), request.uri());
+        let Some((api_version, rest)) = group_of(uri.path()) else { return unknown() };
+        if rest.is_empty() {
+            return discovery(&api_version).map_or_else(unknown, |found| http::json(200, &found));
+        }
+        let Some(place) = Place::of(api_version, &rest) else { return unknown() };
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let query: HashMap<String, String> = query.into_owned().collect();
+        if query.contains_key("watch") {
+            return http::silence();
+        }
+        let mut store = self.0.lock().unwrap();
+        if method == Method::GET {
+            let (code, found) = store.read(&place, query.get("labelSelector").map_or("", String::as_str));
+            return http::json(code, &found);
+        }
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let dry_run = query.contains_key("dryRun") || body["dryRun"][0] == "All";
+        store.writes.push(format!("{method} {}{}", uri.path(), if dry_run { " dry run" } else { "" }));
+        let (code, written) = store.write(method, &place, body, dry_run);
+        http::json(code, &written)
+    }
 }
 
 impl Store {
@@ -76,6 +98,12 @@ impl Store {
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         self.objects.insert(key_of(&object), object.clone());
         object
+    }
+
+    fn read(&self, place: &Place, selector: &str) -> (u16, Value) {
+        let Some(name) = &place.name else { return (200, self.list(place, selector)) };
+        let found = self.objects.get(&(place.plural.clone(), place.namespace.clone(), name.clone()));
+        found.map_or_else(|| refusal(404, "NotFound", place, name, "not found"), |object| (200, object.clone()))
     }
 
     fn list(&self, place: &Place, selector: &str) -> Value {
@@ -94,27 +122,30 @@ impl Store {
         json!({"apiVersion": place.api_version, "kind": format!("{}List", place.kind), "metadata": metadata, "items": items})
     }
 
-    fn write(&mut self, method: &Method, place: &Place, body: Value, dry_run: bool) -> (StatusCode, Value) {
-        let name = place.name.clone().or_else(|| body["metadata"]["name"].as_str().map(str::to_owned)).unwrap_or_default();
+    fn write(&mut self, method: &Method, place: &Place, body: Value, dry_run: bool) -> (u16, Value) {
+        let name =
+            place.name.clone().or_else(|| body["metadata"]["name"].as_str().map(str::to_owned)).unwrap_or_default();
         let key = (place.plural.clone(), place.namespace.clone(), name.clone());
-        let refusal = |code: StatusCode, reason: &str, words: &str| (code, status(code, reason, place, &name, words));
+        let refused = |code, reason, words| refusal(code, reason, place, &name, words);
         let known = self.objects.get(&key);
         let version = body["metadata"]["resourceVersion"].as_str();
         match (method, known) {
-            _ if name == REFUSED_NAME => refusal(StatusCode::FORBIDDEN, "Forbidden", "is over its quota"),
-            (&Method::POST, Some(_)) => refusal(StatusCode::CONFLICT, "AlreadyExists", "already exists"),
-            (&Method::PUT | &Method::DELETE, None) => refusal(StatusCode::NOT_FOUND, "NotFound", "not found"),
-            (&Method::PUT, Some(known)) if version.is_some_and(|version| known["metadata"]["resourceVersion"] != version) => {
-                refusal(StatusCode::CONFLICT, "Conflict", "has been modified")
+            _ if name == REFUSED_NAME => refused(403, "Forbidden", "is over its quota"),
+            (&Method::POST, Some(_)) => refused(409, "AlreadyExists", "already exists"),
+            (&Method::PUT | &Method::DELETE, None) => refused(404, "NotFound", "not found"),
+            (&Method::PUT, Some(known))
+                if version.is_some_and(|version| known["metadata"]["resourceVersion"] != version) =>
+            {
+                refused(409, "Conflict", "has been modified")
             }
             (&Method::DELETE, Some(_)) => {
                 if !dry_run {
                     self.objects.remove(&key);
                 }
-                (StatusCode::OK, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
+                (200, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
             }
             _ => {
-                let code = if method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
+                let code = if method == Method::POST { 201 } else { 200 };
                 (code, if dry_run { body } else { self.keep(body) })
             }
         }
@@ -128,40 +159,11 @@ fn key_of(object: &Value) -> (String, String, String) {
     (plural.unwrap_or_else(|| panic!("{kind} is not served")), text("/metadata/namespace"), text("/metadata/name"))
 }
 
-fn status(code: StatusCode, reason: &str, place: &Place, name: &str, words: &str) -> Value {
+fn refusal(code: u16, reason: &str, place: &Place, name: &str, words: &str) -> (u16, Value) {
     let plural = &place.plural;
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code.as_u16(), "reason": reason,
-        "message": format!("{plural} {name:?} {words}"), "details": {"name": name, "kind": plural}})
-}
-
-async fn answer(State(api): State<FakeApi>, method: Method, uri: Uri, body: Bytes) -> Response {
-    let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let query: HashMap<String, String> = query.into_owned().collect();
-    let unknown = || (StatusCode::NOT_FOUND, "404 page not found").into_response();
-    let Some((api_version, rest)) = group_of(uri.path()) else { return unknown() };
-    if rest.is_empty() {
-        return discovery(&api_version).map_or_else(unknown, |found| axum::Json(found).into_response());
-    }
-    let Some(place) = Place::of(api_version, &rest) else { return unknown() };
-    if query.contains_key("watch") {
-        return Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>()).into_response();
-    }
-    let mut store = api.0.lock().unwrap();
-    if method == Method::GET {
-        let Some(name) = &place.name else {
-            let selector = query.get("labelSelector").map_or("", String::as_str);
-            return axum::Json(store.list(&place, selector)).into_response();
-        };
-        let found = store.objects.get(&(place.plural.clone(), place.namespace.clone(), name.clone()));
-        let code = StatusCode::NOT_FOUND;
-        let missing = || (code, axum::Json(status(code, "NotFound", &place, name, "not found"))).into_response();
-        return found.map_or_else(missing, |object| axum::Json(object.clone()).into_response());
-    }
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let dry_run = query.contains_key("dryRun") || body["dryRun"][0] == "All";
-    store.writes.push(format!("{method} {}{}", uri.path(), if dry_run { " dry run" } else { "" }));
-    let (code, written) = store.write(&method, &place, body, dry_run);
-    (code, axum::Json(written)).into_response()
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code, "reason": reason,
+        "message": format!("{plural} {name:?} {words}"), "details": {"name": name, "kind": plural}});
+    (code, status)
 }
 
 /// `apps/v1`, and the segments after it.
@@ -183,7 +185,9 @@ fn discovery(api_version: &str) -> Option<Value> {
         })
         .collect();
     let served = !resources.is_empty();
-    served.then(|| json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}))
+    served.then(
+        || json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}),
+    )
 }
 
 impl Place {

@@ -65,7 +65,7 @@ mod tests {
             json!({"op": "add", "path": "/a/2", "value": 1}),
             json!({"op": "add", "path": "/b/c", "value": 1}),
         ] {
-            assert!(apply(&[operation.clone()], &mut json!({"a": [0]})).is_err(), "{operation}");
+            assert!(apply(std::slice::from_ref(&operation), &mut json!({"a": [0]})).is_err(), "{operation}");
         }
     }
 }

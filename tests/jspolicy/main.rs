@@ -10,14 +10,16 @@
 )]
 
 mod case;
+mod concurrency;
 mod corpus;
 mod expect;
 mod fake_api;
+mod http;
 mod json_patch;
 mod permissions;
-mod servers;
 #[path = "../support/server.rs"]
 mod server;
+mod servers;
 mod shared_context;
 mod web;
 

@@ -37,7 +37,10 @@ fn a_refusal_names_the_line_to_add() {
     ] {
         let (code, message) = status(&server, POLICY, run);
         assert_eq!(code, 500, "{run}: {message}");
-        assert!(message.starts_with("Uncaught PermissionDenied: policy \"permissions.global.example.com\" may not "), "{run}: {message}");
+        assert!(
+            message.starts_with("Uncaught PermissionDenied: policy \"permissions.global.example.com\" may not "),
+            "{run}: {message}"
+        );
         assert!(message.contains(line), "{run}: {message}");
     }
 }
@@ -55,6 +58,7 @@ fn a_manifest_that_names_nothing_is_refused_without_compat_and_served_with_it() 
     let (code, message) = status(&with_manifest("globals/env.yaml", &[], &variable), path, "a variable");
     assert_eq!(code, 500);
     assert!(message.contains(r#"add env: ["CLOSED_NAMESPACE"] to its permissions"#), "{message}");
-    let (code, message) = status(&with_manifest("globals/env.yaml", &["--compat", "jspolicy"], &variable), path, "a variable");
+    let (code, message) =
+        status(&with_manifest("globals/env.yaml", &["--compat", "jspolicy"], &variable), path, "a variable");
     assert_eq!((code, &*message), (403, r#"{"value":"team-b","type":"string"}"#));
 }

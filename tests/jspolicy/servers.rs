@@ -93,7 +93,8 @@ pub fn on_cluster() -> &'static Station {
 pub fn on_matching() -> &'static Station {
     static STATION: LazyLock<Station> = LazyLock::new(|| {
         let names = ["by-feature/scope", "by-feature/namespace-selector", "by-feature/object-selector"];
-        let names = names.iter().chain(&["by-use-case/add-node-selector", "by-use-case/block-update-on-resource-with-label"]);
+        let names =
+            names.iter().chain(&["by-use-case/add-node-selector", "by-use-case/block-update-on-resource-with-label"]);
         let paths: Vec<String> = names.map(|name| format!("{MANIFESTS}/{name}.yaml")).collect();
         let mut arguments = vec!["--inventory", INVENTORY, "--compat", "jspolicy"];
         arguments.extend(paths.iter().flat_map(|path| ["--policies", path]));

@@ -18,7 +18,8 @@ fn message(environment: &[(&str, &str)]) -> (u64, String) {
         "object": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}},
     }});
     // Twice: what one run does to shared names must not reach the next.
-    let answers = [(), ()].map(|()| server.post("/policy/shared.global.example.com", &review).1["response"]["status"].clone());
+    let answers =
+        [(), ()].map(|()| server.post("/policy/shared.global.example.com", &review).1["response"]["status"].clone());
     assert_eq!(answers[0], answers[1]);
     (answers[0]["code"].as_u64().unwrap(), answers[0]["message"].as_str().unwrap().to_owned())
 }
@@ -36,8 +37,9 @@ fn without_it_nothing_is_shared() {
 
 #[test]
 fn where_it_is_broken_policies_fail_closed() {
-    let (code, _) = message(&[("GLOBAL_CONTEXT", "function (")]);
+    let (code, message) = message(&[("GLOBAL_CONTEXT", "function (")]);
     assert_eq!(code, 500);
+    assert!(message.contains("GLOBAL_CONTEXT"), "{message}");
 }
 
 #[test]

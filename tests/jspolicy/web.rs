@@ -1,103 +1,79 @@
 //! What policies fetch from: a few paths over HTTP, and the same over TLS with a certificate that nobody vouches for.
 
-use std::convert::Infallible;
-use std::future::pending;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::Json;
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{AppendHeaders, IntoResponse, Redirect};
-use axum::routing::{any, get, post};
-use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, LOCATION};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::server::TlsStream;
+
+use super::http::{self, Answer};
 
 /// What `/whoami` takes for a token.
 pub const TOKEN: &str = "s3cret";
 
 /// Serves until the process ends; the URLs of HTTP and of HTTPS.
 pub async fn serve() -> (String, String) {
-    let plain = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let secure = TlsListener::bind().await;
-    let url = format!("http://{}", plain.local_addr().expect("it is bound"));
-    let secure_url = format!("https://{}", secure.tcp.local_addr().expect("it is bound"));
-    tokio::spawn(async move { axum::serve(plain, routes()).await });
-    tokio::spawn(async move { axum::serve(secure, routes()).await });
-    (url, secure_url)
+    let plain = http::serve(None, Arc::new(answer)).await;
+    let secure = http::serve(Some(self_signed()), Arc::new(answer)).await;
+    (format!("http://{plain}"), format!("https://{secure}"))
 }
 
-fn routes() -> Router {
-    Router::new()
-        .route("/images", post(images))
-        .route("/echo", any(echo))
-        .route("/redirect", get(|| async { Redirect::to("/echo") }))
-        .route("/text", get(|| async { "plain words" }))
-        .route("/never", get(pending::<Infallible>))
-        .route("/whoami", get(whoami))
-}
-
-async fn images(Json(asked): Json<Value>) -> Json<Value> {
-    let image = asked["image"].as_str().unwrap_or_default();
-    Json(json!({"allowed": image.starts_with("registry.example.com/"), "why": "it is from elsewhere"}))
-}
-
-async fn echo(method: Method, headers: HeaderMap, body: String) -> impl IntoResponse {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let seen = json!({"method": method.as_str(), "body": body, "custom": header("x-custom")});
-    (AppendHeaders([("x-many", "1"), ("x-many", "2")]), Json(seen))
-}
-
-async fn whoami(headers: HeaderMap) -> (StatusCode, &'static str) {
-    let expected = format!("Bearer {TOKEN}");
-    match headers.get(header::AUTHORIZATION) {
-        Some(given) if given.as_bytes() == expected.as_bytes() => (StatusCode::OK, "system:serviceaccount:policies:reader"),
-        _ => (StatusCode::UNAUTHORIZED, "nobody"),
-    }
-}
-
-/// Connections that have shaken hands.
-struct TlsListener {
-    tcp: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl TlsListener {
-    async fn bind() -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("TLS 1.2 and 1.3")
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .expect("the key fits its certificate");
-        let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)) }
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let Ok((stream, address)) = self.tcp.accept().await else { continue };
-            // A client that distrusts the certificate hangs up here.
-            if let Ok(stream) = self.acceptor.accept(stream).await {
-                return (stream, address);
-            }
+#[expect(clippy::needless_pass_by_value, reason = "a handler takes its request")]
+fn answer(request: Request<Bytes>) -> Option<Answer> {
+    match request.uri().path() {
+        "/images" => Some(images(request.body())),
+        "/echo" => Some(echo(&request)),
+        "/redirect" => {
+            let mut answer = http::text(302, "");
+            answer.headers_mut().insert(LOCATION, "/echo".parse().expect("it is a header"));
+            Some(answer)
         }
+        "/text" => Some(http::text(200, "plain words")),
+        "/never" => None,
+        "/whoami" => Some(whoami(&request)),
+        _ => Some(http::text(404, "no such path")),
     }
+}
 
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.tcp.local_addr()
+fn images(body: &[u8]) -> Answer {
+    let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let image = asked["image"].as_str().unwrap_or_default();
+    http::json(200, &json!({"allowed": image.starts_with("registry.example.com/"), "why": "it is from elsewhere"}))
+}
+
+fn echo(request: &Request<Bytes>) -> Answer {
+    let custom = request.headers().get("x-custom").and_then(|value| value.to_str().ok());
+    let body = String::from_utf8_lossy(request.body());
+    let mut answer = http::json(200, &json!({"method": request.method().as_str(), "body": body, "custom": custom}));
+    for value in ["1", "2"] {
+        answer.headers_mut().append("x-many", value.parse().expect("it is a header"));
     }
+    answer
+}
+
+fn whoami(request: &Request<Bytes>) -> Answer {
+    let expected = format!("Bearer {TOKEN}");
+    match request.headers().get(AUTHORIZATION) {
+        Some(given) if given.as_bytes() == expected.as_bytes() => {
+            http::text(200, "system:serviceaccount:policies:reader")
+        }
+        _ => http::text(401, "nobody"),
+    }
+}
+
+fn self_signed() -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("the key fits its certificate");
+    TlsAcceptor::from(Arc::new(config))
 }

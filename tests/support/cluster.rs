@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, iter};
@@ -37,13 +38,22 @@ const ATTEMPTS: usize = 3;
 /// A running cluster; dropping it ends its processes and removes its files.
 pub struct Cluster {
     // Dropped in this order: the servers stop before their folder goes.
-    api_server: Guarded,
-    etcd: Guarded,
+    api_server: Mutex<Guarded>,
+    etcd: Mutex<Guarded>,
     folder: ScratchFolder,
-    kubectl: PathBuf,
+    bin: PathBuf,
+    port: u16,
+    etcd_url: String,
     url: String,
     admin_token: String,
 }
+
+/// Whatever the API server decided, without bodies: the annotations of webhooks are part of it.
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+";
 
 impl Cluster {
     /// Why no cluster can be started here, if so: the name of what is missing and how to get it.
@@ -67,7 +77,7 @@ impl Cluster {
     pub fn start_from(bin: &Path) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let mut cluster = Self::launch(bin)?;
+            let cluster = Self::launch(bin)?;
             match cluster.wait_until_ready() {
                 Ok(()) => return Ok(cluster),
                 Err(_) if attempt < ATTEMPTS && cluster.lost_a_port() => attempt += 1,
@@ -83,6 +93,16 @@ impl Cluster {
     /// `https://127.0.0.1:port`; its certificate authority stands in the kubeconfig.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The certificate authority of the API server, in PEM.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("certificates").join("apiserver.crt")
+    }
+
+    /// What the API server wrote of each request, one JSON object a line (`audit.k8s.io/v1` Event).
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.path().join("audit.log")
     }
 
     /// The bearer token of user `admin`, a member of `system:masters`.
@@ -110,17 +130,26 @@ impl Cluster {
     }
 
     /// An error if a server has ended, with the last lines it wrote.
-    pub fn check(&mut self) -> Result<()> {
-        for (name, server) in [("etcd", &mut self.etcd), ("kube-apiserver", &mut self.api_server)] {
-            if let Some(status) = server.ended()? {
+    pub fn check(&self) -> Result<()> {
+        for (name, server) in [("etcd", &self.etcd), (API_SERVER, &self.api_server)] {
+            if let Some(status) = lock(server).ended()? {
                 bail!("{name} ended ({status}):\n{}", last_lines(&self.folder.path().join(format!("{name}.log"))));
             }
         }
         Ok(())
     }
 
+    /// Kills the API server, starts it again and waits until it is ready. What is stored, its address and its
+    /// certificate stay.
+    pub fn restart_api_server(&self) -> Result<()> {
+        lock(&self.api_server).kill();
+        let arguments = api_server_arguments(self.folder.path(), &self.etcd_url, self.port);
+        *lock(&self.api_server) = start(&self.bin, self.folder.path(), API_SERVER, &arguments)?;
+        self.wait_until_ready()
+    }
+
     fn kubectl_command<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(&self.kubectl);
+        let mut command = Command::new(self.bin.join("kubectl"));
         command.arg("--kubeconfig").arg(self.kubeconfig());
         command.arg("--cache-dir").arg(self.folder.path().join("kubectl-cache"));
         for argument in arguments {
@@ -139,16 +168,16 @@ impl Cluster {
         let url = format!("https://{address}");
         write_private(&folder.path().join("tokens.csv"), &format!("{admin_token},admin,admin,system:masters\n"))?;
         write_private(&folder.path().join("kubeconfig"), &kubeconfig(folder.path(), &url, &admin_token))?;
-        let start = |program: &str, arguments: &[String]| {
-            let log = folder.path().join(format!("{program}.log"));
-            Guarded::start(&bin.join(program), arguments, &log).with_context(|| format!("{program} does not start"))
-        };
-        let etcd = start("etcd", &etcd_arguments(folder.path(), &etcd_url, &peer_url))?;
-        let api_server = start("kube-apiserver", &api_server_arguments(folder.path(), &etcd_url, address.port()))?;
-        Ok(Self { api_server, etcd, folder, kubectl: bin.join("kubectl"), url, admin_token })
+        write_private(&folder.path().join("audit-policy.yaml"), AUDIT_POLICY)?;
+        let port = address.port();
+        let etcd = start(bin, folder.path(), "etcd", &etcd_arguments(folder.path(), &etcd_url, &peer_url))?;
+        let arguments = api_server_arguments(folder.path(), &etcd_url, port);
+        let api_server = start(bin, folder.path(), API_SERVER, &arguments)?;
+        let (api_server, etcd) = (Mutex::new(api_server), Mutex::new(etcd));
+        Ok(Self { api_server, etcd, folder, bin: bin.to_owned(), port, etcd_url, url, admin_token })
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    fn wait_until_ready(&self) -> Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             self.check()?;
@@ -169,6 +198,17 @@ impl Cluster {
             .iter()
             .any(|log| last_lines(&self.folder.path().join(log)).contains("address already in use"))
     }
+}
+
+const API_SERVER: &str = "kube-apiserver";
+
+fn lock(server: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {
+    server.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(bin: &Path, folder: &Path, program: &str, arguments: &[String]) -> Result<Guarded> {
+    let log = folder.join(format!("{program}.log"));
+    Guarded::start(&bin.join(program), arguments, &log).with_context(|| format!("{program} does not start"))
 }
 
 fn etcd_arguments(folder: &Path, url: &str, peer_url: &str) -> Vec<String> {
@@ -205,6 +245,8 @@ fn api_server_arguments(folder: &Path, etcd_url: &str, port: u16) -> Vec<String>
         "--endpoint-reconciler-type=none".to_owned(),
         // It refuses pods until a controller manager has made the ServiceAccount `default`.
         "--disable-admission-plugins=ServiceAccount".to_owned(),
+        format!("--audit-policy-file={}", folder.join("audit-policy.yaml").display()),
+        format!("--audit-log-path={}", folder.join("audit.log").display()),
         // Otherwise privileged pods are refused before any webhook sees them.
         "--allow-privileged=true".to_owned(),
     ]

@@ -41,6 +41,11 @@ impl Guarded {
         Ok(Self(guard.spawn()?))
     }
 
+    /// Kills the process and waits for its end.
+    pub fn kill(&mut self) {
+        cut(&mut self.0);
+    }
+
     /// How the process ended, if it has.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
@@ -49,7 +54,7 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        cut(&mut self.0);
+        self.kill();
     }
 }
 
@@ -98,7 +103,9 @@ mod tests {
     use super::*;
 
     fn scratch(name: &str) -> ScratchFolder {
-        ScratchFolder::create(env::temp_dir().join(format!("bylaw-lifeline-{name}-{}", process::id()))).unwrap()
+        // A test target may hold this file more than once.
+        let module = module_path!().replace("::", "-");
+        ScratchFolder::create(env::temp_dir().join(format!("{module}-{name}-{}", process::id()))).unwrap()
     }
 
     fn shell(script: &str) -> Vec<String> {

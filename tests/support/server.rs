@@ -1,7 +1,11 @@
 //! A running `bylaw serve` of the binary under test, on free ports of loopback; it ends with its owner.
 
 #![allow(dead_code, reason = "each test target uses a part")]
-#![allow(clippy::expect_used, clippy::panic, reason = "a test has nothing better to do about a server that does not start")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test has nothing better to do about a server that does not start"
+)]
 
 #[path = "lifeline.rs"]
 pub mod lifeline;
@@ -20,7 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 use lifeline::{Guarded, ScratchFolder};
 
 /// V8 starts in well under a second; machines that compile meanwhile are slower.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// What comes out of a log has passed a pipe and a file.
 const LOGGED_WITHIN: Duration = Duration::from_secs(5);
@@ -229,8 +233,12 @@ impl Printed {
         let after = |label: &str| text.lines().find_map(|line| line.trim_start().strip_prefix(label)).map(str::trim);
         let url = after("Bylaw is serving at ")?.to_owned();
         let own = |label| after(label).map(str::to_owned);
-        let printed =
-            Self { url, authority: after("authority ").map(Into::into), health: own("health "), metrics: own("metrics ") };
+        let printed = Self {
+            url,
+            authority: after("authority ").map(Into::into),
+            health: own("health "),
+            metrics: own("metrics "),
+        };
         text.ends_with('\n').then_some(printed)
     }
 

@@ -18,7 +18,7 @@
       if (value instanceof Error) return `${value.name}: ${value.message}`;
       return JSON.stringify(value) ?? String(value);
     } catch {
-      return Object.prototype.toString.call(value);
+      return typeof value === "bigint" ? `${value}n` : `[${typeof value}]`;
     }
   };
   const line = (...values) => log(values.map(show).join(" "));

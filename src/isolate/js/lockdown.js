@@ -6,12 +6,10 @@
   const { apply, deleteProperty, ownKeys } = Reflect;
   const global = globalThis;
 
-  // Shared memory and the observation of garbage collection carry state between runs; WebAssembly.Memory is the
-  // back door to shared memory; Temporal is absent from some builds of the library, so policies never see it.
-  for (const name of ["WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry", "Temporal",
-    "ShadowRealm", "escape", "unescape"]) {
-    deleteProperty(global, name);
-  }
+  // Temporal is absent from some builds of the library, so policies never see it; nor anything that makes its objects,
+  // whose prototypes would be out of reach here. The other two are legacy.
+  for (const name of ["Temporal", "escape", "unescape"]) deleteProperty(global, name);
+  deleteProperty(Date.prototype, "toTemporalInstant");
 
   // RegExp.$1 and its kin hold the text of the last match, whoever made it.
   for (const name of ownKeys(RegExp)) {
@@ -49,15 +47,15 @@
     }
   }
   const usual = ["constructor", "toString", "toLocaleString", "valueOf", "hasOwnProperty", "toJSON", "name", "message"];
-  for (const prototype of [Object.prototype, Function.prototype, Promise.prototype, RegExp.prototype, Date.prototype]) {
-    repair(prototype, usual);
-  }
-  repair(Array.prototype, [...usual, "concat", "filter", "forEach", "indexOf", "join", "map", "pop", "push", "reduce",
+  // What everything inherits from, and what lodash and its like hang their functions on.
+  for (const prototype of [Object.prototype, Function.prototype]) repair(prototype, ownKeys(prototype).filter((name) => typeof name === "string"));
+  for (const prototype of [Promise.prototype, RegExp.prototype]) repair(prototype, ["then", "catch", "exec", "test"]);
+  repair(Array.prototype, ["concat", "filter", "forEach", "indexOf", "join", "map", "pop", "push", "reduce",
     "slice", "some", "sort", "splice", Symbol.iterator]);
-  const errors = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
-  if (typeof AggregateError === "function") errors.push(AggregateError);
-  for (const error of errors) repair(error.prototype, [...usual, "stack", "cause"]);
-  for (const collection of [Map, Set, WeakMap, WeakSet]) repair(collection.prototype, ["constructor", "get", "set", "has", "add", "delete"]);
+  for (const error of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]) {
+    repair(error.prototype, ["stack", "cause"]);
+  }
+  for (const collection of [Map, Set, WeakMap, WeakSet]) repair(collection.prototype, ["get", "set", "has", "add", "delete"]);
 
   // Everything reachable from the global object, and the prototypes that only syntax reaches.
   async function* asyncGenerator() {}
@@ -85,6 +83,8 @@
     const value = queue.pop();
     if (value === null || (typeof value !== "object" && typeof value !== "function") || seen.has(value)) continue;
     seen.add(value);
+    const made = getOwnPropertyDescriptor(value, "constructor")?.value;
+    if (typeof made === "function" && getOwnPropertyDescriptor(made, "prototype")?.value === value) repair(value, usual);
     queue.push(getPrototypeOf(value));
     for (const key of ownKeys(value)) {
       const found = getOwnPropertyDescriptor(value, key);

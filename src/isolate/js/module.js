@@ -3,29 +3,37 @@
 // is a single variable, and `deny` and its kin are the same functions for every policy.
 (function (native) {
   "use strict";
-  const { call, start, log } = native;
+  const { call, start, said } = native;
+  const { log } = console;
   const { parse, stringify } = JSON;
   const { freeze, keys } = Object;
   const isArray = Array.isArray;
+  // What a run may record. Beyond it records are dropped and the run goes on: were it an error, whoever makes an object
+  // with enough faults in it would turn a denial into one.
   const MAX_RECORDS = 256;
+  const MAX_RECORDED = 131_072;
+  const MAX_TEXT = 4_096;
 
+  // Recursion is safe: reviews nest at most 127 levels. It is twice as fast as a queue, and for-in twice as fast as keys.
   const freezeDeep = (value) => {
     if (typeof value !== "object" || value === null) return value;
-    const queue = [value];
-    while (queue.length > 0) {
-      const item = queue.pop();
-      freeze(item);
-      for (const key of keys(item)) {
-        const child = item[key];
-        if (typeof child === "object" && child !== null) queue.push(child);
-      }
+    if (isArray(value)) {
+      for (let at = 0; at < value.length; at += 1) freezeDeep(value[at]);
+    } else {
+      for (const key in value) freezeDeep(value[key]);
     }
-    return value;
+    return freeze(value);
   };
 
-  // The review under way, and what the running policy has recorded about it.
+  // The review under way, and what the running policy has recorded about it. The lists are made when first needed: most
+  // policies have nothing to say.
   let review;
-  let run;
+  let denials;
+  let warnings;
+  let audits;
+  let recordedLength = 0;
+  let template;
+  let edited;
 
   const hostError = (pair) => {
     const error = new Error(pair[1]);
@@ -49,36 +57,43 @@
     throw new TypeError(`${what} must be a string, not ${value === null ? "null" : typeof value}`);
   };
   const optional = (value, what) => (value === undefined ? undefined : text(value, what));
-  const room = (list, what) => {
-    if (list.length >= MAX_RECORDS) throw new RangeError(`${what}: more than ${MAX_RECORDS} in one run`);
-  };
 
-  // A field of the pod is told as a field of the workload that carries its template.
-  const fieldOf = (field) => {
-    const prefix = run.template?.path;
-    return field === undefined || prefix === undefined ? field : `${prefix}.${field}`;
+  // A text for the record: never too long, and never half of a surrogate pair, which JSON cannot carry.
+  const noted = (value, what) => {
+    const whole = text(value, what);
+    return (whole.length > MAX_TEXT ? `${whole.slice(0, MAX_TEXT - 1)}…` : whole).toWellFormed();
+  };
+  const note = (list, entry, length) => {
+    if (list === undefined) {
+      said();
+      list = [];
+    }
+    if (list.length < MAX_RECORDS && (recordedLength < MAX_RECORDED || list.length === 0)) {
+      list.push(entry);
+      recordedLength += length;
+    }
+    return list;
   };
   const deny = (message, options) => {
     const { field, reason, code } = options ?? {};
-    room(run.deny, "deny");
     if (code !== undefined && !(Number.isInteger(code) && code >= 400 && code <= 599)) {
       throw new TypeError("deny: code must be an integer from 400 to 599");
     }
-    run.deny.push({
-      message: text(message, "deny: message"), field: fieldOf(optional(field, "deny: field")),
-      reason: optional(reason, "deny: reason"), code,
-    });
-    run.said = true;
+    const entry = {
+      message: noted(message, "deny: message"), field: field === undefined ? undefined : noted(field, "deny: field"),
+      reason: reason === undefined ? undefined : noted(reason, "deny: reason"), code,
+    };
+    // A field of the pod is told as a field of the workload that carries its template.
+    if (entry.field !== undefined && template !== undefined) entry.field = `${template.path}.${entry.field}`;
+    denials = note(denials, entry, entry.message.length + (entry.field?.length ?? 0) + (entry.reason?.length ?? 0));
   };
   const warn = (message) => {
-    room(run.warn, "warn");
-    run.warn.push(text(message, "warn: message"));
-    run.said = true;
+    const entry = noted(message, "warn: message");
+    warnings = note(warnings, entry, entry.length);
   };
   const audit = (key, value) => {
-    room(run.audit, "audit");
-    run.audit.push([text(key, "audit: key"), text(value, "audit: value")]);
-    run.said = true;
+    const entry = [noted(key, "audit: key"), noted(value, "audit: value")];
+    audits = note(audits, entry, entry[0].length + entry[1].length);
   };
 
   const value = (found) => (found === undefined ? undefined : parse(found));
@@ -117,21 +132,24 @@
       ...kindOf(kind, "patch"), namespace: optional(namespace, "patch: namespace"), name: text(name, "patch: name"), patch: change,
     }));
   };
+  // The host names headers as Go does, for scripts; the Fetch standard has them in lower case.
+  const lowered = (headers) => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   const fetch = async (url, options) => {
     const { method, headers, body, insecure } = options ?? {};
     const request = { url: String(url), method, headers, body: optional(body, "fetch: body"), insecure };
     const answer = parse(await later("fetch", request));
     const { body: content, status, statusText, headers: received } = answer;
     return freeze({
-      status, statusText, headers: freeze(received), ok: status >= 200 && status < 300,
+      status, statusText, headers: freeze(lowered(received)), ok: status >= 200 && status < 300,
       async text() { return content; },
       async json() { return parse(content); },
     });
   };
   const env = (name) => value(host("env", { name: text(name, "env: name") }));
   const readFile = (path) => value(host("readFile", { path: text(path, "readFile: path") }));
-  const write = (...values) => log(values.map((value) => (typeof value === "string" ? value : stringify(value))).join(" "));
-  const functions = { deny, warn, audit, get, list, log: write, create, update, patch, remove, fetch, env, readFile };
+
+  // The policies of a realm share these, so none of them may leave anything on one.
+  for (const shared of [deny, warn, audit, get, list, create, update, patch, remove, fetch, env, readFile]) freeze(shared);
 
   // Where each workload keeps the pod it makes (contract §3, `workloads`).
   const TEMPLATES = new Map([
@@ -141,35 +159,61 @@
     ["batch/cronjobs", ["spec", "jobTemplate", "spec", "template"]],
   ]);
   const descend = (object, path) => path.reduce((at, key) => at?.[key] ?? undefined, object ?? undefined);
-  const podOf = (object, path) => {
-    const template = descend(object, path);
-    if (template === undefined) return undefined;
-    return { apiVersion: "v1", kind: "Pod", metadata: { namespace: object.metadata?.namespace, ...template.metadata }, spec: template.spec };
+  const podOf = (object, path, draft) => {
+    const found = descend(object, path);
+    if (typeof found !== "object") return undefined;
+    // A draft shares its parts with the workload, so that edits reach it; elsewhere the pod can tell its namespace.
+    const metadata = draft ? (found.metadata ?? {}) : freeze({ namespace: object.metadata?.namespace, ...found.metadata });
+    const pod = { apiVersion: "v1", kind: "Pod", metadata, spec: found.spec };
+    return draft ? pod : freeze(pod);
   };
-  const templateOf = (request) => {
+  // What a mutating policy put in place of the parts that the draft shared.
+  const putBack = () => {
+    const found = edited === undefined ? undefined : descend(review.draft, edited.path);
+    if (found === undefined) return;
+    const { pod } = edited;
+    if (found.metadata !== undefined || keys(pod.metadata ?? {}).length > 0) found.metadata = pod.metadata;
+    found.spec = pod.spec;
+  };
+  const pathOf = (request) => {
     if (request.subResource) return undefined;
-    const path = TEMPLATES.get(`${request.resource?.group ?? ""}/${request.resource?.resource ?? ""}`);
-    return path === undefined ? undefined : { path, kind: request.kind?.kind, name: request.name };
+    return TEMPLATES.get(`${request.resource?.group ?? ""}/${request.resource?.resource ?? ""}`);
+  };
+  // What a policy with `workloads` sees in place of the objects of the review; `null` where they are no workloads.
+  const viewOf = (request) => {
+    const path = pathOf(request);
+    if (path === undefined) return null;
+    const about = freeze({ kind: request.kind?.kind, name: request.name, path: path.join(".") });
+    return { path, about, object: podOf(request.object, path, false), oldObject: podOf(request.oldObject, path, false) };
   };
 
-  const contextOf = (meta, object, oldObject) => {
-    let seen = object;
-    let old = oldObject;
-    let template;
-    const found = meta.workloads ? templateOf(review.request) : undefined;
-    if (found !== undefined) {
-      seen = podOf(object, found.path) ?? object;
-      old = podOf(oldObject, found.path) ?? oldObject;
-      if (seen !== object || old !== oldObject) {
-        template = freeze({ kind: found.kind, name: found.name, path: found.path.join(".") });
-        run.template = template;
+  // Begins a run: its context. `draft` is what a mutating policy edits.
+  const contextOf = (meta, draft) => {
+    const { request } = review;
+    denials = undefined;
+    warnings = undefined;
+    audits = undefined;
+    recordedLength = 0;
+    template = undefined;
+    edited = undefined;
+    let object = draft ?? request.object;
+    let { oldObject } = request;
+    if (meta.workloads) {
+      if (review.view === undefined) review.view = viewOf(request);
+      const seen = review.view;
+      if (seen !== null) {
+        const pod = draft === undefined ? seen.object : podOf(draft, seen.path, true);
+        if (pod !== undefined || seen.oldObject !== undefined) template = seen.about;
+        if (pod !== undefined && draft !== undefined) edited = { pod, path: seen.path };
+        object = pod ?? object;
+        oldObject = seen.oldObject ?? oldObject;
       }
     }
     return {
-      object: seen, oldObject: old, request: review.request, operation: review.request.operation,
-      user: review.request.userInfo, namespace: review.namespace, parameters: meta.parameters,
-      tenant: review.tenant, vantage: review.vantage, virtual: undefined, dryRun: review.request.dryRun === true,
-      template, now: new Date(review.now), ...functions,
+      object, oldObject, request, operation: request.operation, user: request.userInfo,
+      namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant, vantage: review.vantage,
+      virtual: undefined, dryRun: request.dryRun === true, template, now: new Date(review.now),
+      deny, warn, audit, get, list, log, create, update, patch, remove, fetch, env, readFile,
     };
   };
 
@@ -193,7 +237,15 @@
   };
 
   // What a run says, as short as can be: nothing at all is an allow.
-  const recorded = () => (run.said ? stringify([run.deny, run.warn, run.audit]) : undefined);
+  const recorded = () => (
+    denials === undefined && warnings === undefined && audits === undefined
+      ? undefined
+      : stringify([denials ?? [], warnings ?? [], audits ?? []])
+  );
+
+  // Namespace and tenant are the same from one review to the next more often than not.
+  let knownNamespace;
+  let knownTenant;
 
   return freeze({
     // What the default export declares, or undefined for a module that is no policy.
@@ -209,30 +261,28 @@
       const definition = definitionsOf(namespace)[entry];
       const { validate, mutate } = definition;
       const meta = freeze({ workloads, parameters: freezeDeep(parse(parameters)) });
-      const fresh = () => {
-        run = { said: false, deny: [], warn: [], audit: [], template: undefined };
-      };
       return {
         validate() {
-          fresh();
-          return validate.call(definition, contextOf(meta, review.request.object, review.request.oldObject));
+          return validate.call(definition, contextOf(meta, undefined));
         },
         mutate() {
-          fresh();
           review.draft = parse(review.before);
-          return mutate.call(definition, contextOf(meta, review.draft, review.request.oldObject));
+          return mutate.call(definition, contextOf(meta, review.draft));
         },
       };
     },
 
-    begin(request, namespace, tenant, vantage, now) {
+    // `namespace` and `tenant` are JSON texts, or undefined where they are the ones of the last review; a review without
+    // a namespace has `null` for it.
+    begin(request, namespace, tenant, isVirtual, now) {
       for (const name of ["object", "oldObject", "options"]) {
         if (request[name] === undefined) request[name] = null;
       }
+      if (namespace !== undefined) knownNamespace = freezeDeep(parse(namespace) ?? undefined);
+      if (tenant !== undefined) knownTenant = freezeDeep(parse(tenant));
       review = {
-        request: freezeDeep(request), vantage, now,
-        namespace: namespace === undefined ? undefined : freezeDeep(parse(namespace)),
-        tenant: freezeDeep(parse(tenant)), before: undefined, draft: undefined,
+        request: freezeDeep(request), vantage: isVirtual ? "virtual" : "host", now,
+        namespace: knownNamespace, tenant: knownTenant, before: undefined, draft: undefined, view: undefined,
       };
     },
     beginMutations() {
@@ -240,7 +290,10 @@
     },
     end() {
       review = undefined;
-      run = undefined;
+      denials = undefined;
+      warnings = undefined;
+      audits = undefined;
+      edited = undefined;
     },
 
     // After `validate` returned (or its promise was fulfilled) with `value`.
@@ -254,11 +307,13 @@
       if (value !== undefined) {
         throw new TypeError(`mutate returned ${typeof value}: edit \`object\` in place, it must return nothing`);
       }
+      putBack();
       const { before } = review;
       const after = stringify(review.draft);
       review.draft = undefined;
       if (after === before) return [recorded(), undefined, undefined];
-      if (commit) review.before = after;
+      // The change of a policy that also denies is not applied, so the next policy must not see it either.
+      if (commit && denials === undefined) review.before = after;
       return [recorded(), before, after];
     },
 

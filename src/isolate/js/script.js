@@ -214,6 +214,10 @@
   }
   define("__throw", function __throw(message) { throw message; });
 
+  // Half of a surrogate pair became U+FFFD on its way to Go; JSON would refuse it.
+  const toWellFormed = Function.prototype.call.bind(String.prototype.toWellFormed);
+  const whole = (key, value) => (typeof value === "string" ? toWellFormed(value) : value);
+
   let received;
   return {
     // JSON.parse and not source text: a key named __proto__ stays a key.
@@ -233,7 +237,8 @@
       const { patched, ...rest } = __response ?? {};
       const changed = patched !== undefined && patched !== null;
       const before = changed ? stringify(parse(received).object ?? null) : null;
-      return stringify([keys(rest).length > 0 ? rest : null, changed ? (stringify(patched) ?? null) : null, before]);
+      const after = changed ? (stringify(patched) ?? null) : null;
+      return stringify([keys(rest).length > 0 ? rest : null, after, before], whole);
     },
     words(thrown) {
       return thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack.split("\n")[0] : String(thrown);

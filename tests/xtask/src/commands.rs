@@ -62,7 +62,7 @@ pub fn v8() -> Result<()> {
 
 /// Ctrl-C ends this process; the cluster never outlives it.
 pub fn cluster() -> Result<()> {
-    let mut cluster = Cluster::start_from(&servers::ensure()?)?;
+    let cluster = Cluster::start_from(&servers::ensure()?)?;
     println!("{}", cluster.kubeconfig().display());
     std::io::stdout().flush()?;
     eprintln!("kube-apiserver is ready at {}; Ctrl-C stops it and removes its files", cluster.url());

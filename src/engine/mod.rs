@@ -3,22 +3,24 @@
 //! The order is fixed. Mutating policies run by `priority`, then by name, each on what the last one left; validating
 //! policies all see the same object, and their verdicts are merged by name.
 
+mod chain;
+mod log;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use crate::decision::{
-    Cause, Decision, Document, Effect, Judged, PatchOp, Style, Verdict, merge, undecided,
-};
+use crate::decision::{Cause, Decision, Document, Judged, Style, merge, undecided};
 use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
 use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, Enforcement, OnError, Revision};
+use crate::policy::{Catalog, OnError, Revision};
 use crate::pool::Pool;
-use crate::review::{self, JsonText, Review};
+use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
+use chain::{Chain, ends_request};
 
 /// What the API server gives a webhook that says nothing of time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +43,9 @@ pub enum Scope {
     Validate,
     /// Every mutating policy that matches.
     Mutate,
+    /// Those of one webhook, as `bylaw webhook` registers it. A name that no policy in force has stands for all that match:
+    /// an outdated registration must not take enforcement away.
+    Webhook { name: String, phase: Phase },
     /// First all that mutate, then all that validate what came of it: what the API server does with both webhooks.
     Both,
     /// One policy, whatever it matches: who calls it by name has matched already (jsPolicy's semantics).
@@ -63,6 +68,7 @@ struct Serving {
 struct Entry {
     revision: Arc<Revision>,
     metrics: Arc<PolicyMetrics>,
+    webhook: String,
 }
 
 /// Judges reviews by the catalog in force.
@@ -106,6 +112,7 @@ impl Engine {
             .map(|revision| Entry {
                 revision: Arc::clone(revision),
                 metrics: self.metrics.policy(&revision.spec.name, &revision.code.hash),
+                webhook: revision.webhook(),
             })
             .collect();
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
@@ -130,28 +137,38 @@ impl Engine {
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
         let input = self.input(review, deadline, measure);
-        match scope {
-            Scope::Validate => {
-                let asked = self.matching(&serving, review, Phase::Validate, deadline).await;
+        let (phase, webhook) = match scope {
+            Scope::Validate => (Phase::Validate, None),
+            Scope::Mutate => (Phase::Mutate, None),
+            Scope::Webhook { name, phase } => (*phase, Some(name)),
+            Scope::Both => return self.both(&serving, review, input, Style::Merged, None).await,
+            Scope::Only(name) if position(&serving, name).is_none() => {
+                let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
+                return Judgement { decision, evaluated: Vec::new() };
+            }
+            Scope::Only(name) => return self.both(&serving, review, input, Style::JsPolicy, Some(name)).await,
+        };
+        let mut asked = self.matching(&serving, review, phase, deadline).await;
+        if let Some(name) = webhook {
+            keep_webhook(&serving, name, &mut asked);
+        }
+        match phase {
+            Phase::Validate => {
                 let (judged, evaluated) = self.ask(&serving, &input, asked).await;
                 Judgement { decision: merge(judged, Style::Merged, Vec::new()), evaluated }
             }
-            Scope::Mutate => {
-                let asked = self.matching(&serving, review, Phase::Mutate, deadline).await;
-                self.mutate(&serving, review, &input, asked, Style::Merged).await.finish(Style::Merged)
-            }
-            Scope::Both => self.both(&serving, review, input, Style::Merged, None).await,
-            Scope::Only(name) => {
-                if position(&serving, name).is_none() {
-                    let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
-                    return Judgement { decision, evaluated: Vec::new() };
-                }
-                self.both(&serving, review, input, Style::JsPolicy, Some(name)).await
-            }
+            Phase::Mutate => self.mutate(&serving, review, &input, asked, Style::Merged).await.finish(Style::Merged),
         }
     }
 
-    async fn both(&self, serving: &Serving, review: &Review, mut input: Input, style: Style, only: Option<&str>) -> Judgement {
+    async fn both(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        mut input: Input,
+        style: Style,
+        only: Option<&str>,
+    ) -> Judgement {
         let asked = match only {
             Some(name) => named(serving, name, Phase::Mutate),
             None => self.matching(serving, review, Phase::Mutate, input.deadline).await,
@@ -176,7 +193,7 @@ impl Engine {
             None => self.matching(serving, &changed, Phase::Validate, input.deadline).await,
         };
         let validated = self.ask(serving, &input, asked).await;
-        Mutated {
+        Chain {
             judged: mutated.judged.into_iter().chain(validated.0).collect(),
             evaluated: mutated.evaluated.into_iter().chain(validated.1).collect(),
             ..mutated
@@ -199,8 +216,8 @@ impl Engine {
         (judged, evaluated)
     }
 
-    async fn mutate(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches, style: Style) -> Mutated {
-        let mut chain = Mutated { judged: failed(serving, asked.failed), ..Mutated::default() };
+    async fn mutate(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches, style: Style) -> Chain {
+        let mut chain = Chain { judged: failed(serving, asked.failed), ..Chain::default() };
         // A policy whose matching failed ends the request before anything runs, where it is one that must.
         chain.lost = style == Style::Merged && chain.judged.iter().any(ends_request);
         let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
@@ -217,7 +234,7 @@ impl Engine {
                 let Some(entry) = entries.get(next) else { break };
                 next += 1;
                 record(entry, PolicyKind::Mutating, &one);
-                let again = chain.take(review, entry, one);
+                let again = chain.take(review, &entry.revision.spec, one);
                 if chain.lost || again {
                     break;
                 }
@@ -287,6 +304,9 @@ impl Engine {
         let scope = match endpoint {
             Endpoint::Validate => Scope::Validate,
             Endpoint::Mutate => Scope::Mutate,
+            Endpoint::Webhook { name, mutate } => {
+                Scope::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } }
+            }
             Endpoint::Policy(name) => Scope::Only(name),
             Endpoint::Crds | Endpoint::VirtualCluster { .. } => {
                 return Answer::error(StatusCode::NOT_FOUND, "this endpoint is not served here");
@@ -297,13 +317,14 @@ impl Engine {
             Err(error) => {
                 self.metrics.review(route, ReviewOutcome::Malformed, received.elapsed());
                 tracing::debug!(%error, "a body that is no AdmissionReview");
-                return Answer::error(StatusCode::BAD_REQUEST, &error.to_string());
+                let status = if error.is_too_large() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+                return Answer::error(status, &error.to_string());
             }
         };
         let judgement = self.judge(&review, &scope, deadline(received, timeout), false).await;
         let reply = review::reply(&review, &judgement.decision);
-        log(&review, &judgement);
-        self.metrics.review(route, outcome(&judgement), received.elapsed());
+        log::decided(&review, &judgement);
+        self.metrics.review(route, log::outcome(&judgement), received.elapsed());
         Answer { status: StatusCode::OK, body: reply.into_bytes() }
     }
 }
@@ -318,76 +339,6 @@ impl Admit for Engine {
     }
 }
 
-/// How far a chain of mutations came.
-#[derive(Default)]
-struct Mutated {
-    judged: Vec<Judged>,
-    evaluated: Vec<Evaluated>,
-    /// Absent while nobody has changed anything.
-    document: Option<Document>,
-    /// A verdict denied the request: nothing after it matters.
-    lost: bool,
-}
-
-impl Mutated {
-    /// Takes in one verdict. Whether the policies after it must run again, for they saw a change that is refused.
-    fn take(&mut self, review: &Review, entry: &Entry, mut one: Evaluated) -> bool {
-        let spec = &entry.revision.spec;
-        let mut again = false;
-        let change = one.verdict.mutation.as_ref().filter(|_| spec.enforcement != Enforcement::Dry && one.verdict.effect == Effect::Allow);
-        if let Some(mutation) = change
-            && let Err(why) = self.change(review, mutation)
-        {
-            one.verdict = Verdict::error(spec.name.clone(), Cause::BadResult, why);
-            again = true;
-        }
-        let judged = Judged::by(spec, one.verdict.clone());
-        self.lost |= ends_request(&judged);
-        self.judged.push(judged);
-        self.evaluated.push(one);
-        again
-    }
-
-    fn change(&mut self, review: &Review, mutation: &crate::decision::Mutation) -> Result<(), String> {
-        let mut document = match self.document.take() {
-            Some(document) => document,
-            None => {
-                let object: &JsonText = review.request.object.as_ref().ok_or("there is no object to change")?;
-                Document::parse(object).map_err(|error| error.to_string())?
-            }
-        };
-        // A refused change leaves the document as it was.
-        let result = document.apply(mutation).map_err(|error| error.to_string());
-        self.document = Some(document);
-        result
-    }
-
-    fn finish(self, style: Style) -> Judgement {
-        let Self { mut judged, evaluated, document, lost } = self;
-        let patch = match document.filter(|_| !lost).map(Document::patch_from_original).transpose() {
-            Ok(patch) => patch.unwrap_or_default(),
-            Err(error) => {
-                tracing::error!(%error, "the patch of a chain of mutations is refused");
-                let decision = undecided(OnError::Deny, &error.to_string());
-                judged.clear();
-                return Judgement { decision, evaluated };
-            }
-        };
-        let patch: Vec<PatchOp> = patch;
-        Judgement { decision: merge(judged, style, patch), evaluated }
-    }
-}
-
-/// Whether this verdict alone denies the request.
-fn ends_request(judged: &Judged) -> bool {
-    judged.enforcement == Enforcement::Deny
-        && match &judged.verdict.effect {
-            Effect::Allow => false,
-            Effect::Deny(_) => true,
-            Effect::Error(_) => judged.on_error == OnError::Deny,
-        }
-}
-
 fn failed(serving: &Serving, failed: Vec<(u32, MatchError)>) -> Vec<Judged> {
     let of = |at: u32| serving.entries.get(at as usize).map(|entry| &entry.revision.spec);
     let failed = failed.into_iter().filter_map(|(at, error)| Some((of(at)?, error)));
@@ -396,6 +347,16 @@ fn failed(serving: &Serving, failed: Vec<(u32, MatchError)>) -> Vec<Judged> {
 
 fn position(serving: &Serving, name: &str) -> Option<usize> {
     serving.entries.binary_search_by(|entry| (*entry.revision.spec.name).cmp(name)).ok()
+}
+
+/// Leaves those that this webhook was registered for; all of them where it was registered for none that is in force.
+fn keep_webhook(serving: &Serving, name: &str, asked: &mut Matches) {
+    if !serving.entries.iter().any(|entry| entry.webhook == name) {
+        return;
+    }
+    let is_member = |at: u32| serving.entries.get(at as usize).is_some_and(|entry| entry.webhook == name);
+    asked.matched.retain(|at| is_member(*at));
+    asked.failed.retain(|(at, _)| is_member(*at));
 }
 
 /// The named policy alone, where it has a handler for this phase.
@@ -411,39 +372,4 @@ fn named(serving: &Serving, name: &str, phase: Phase) -> Matches {
 
 fn record(entry: &Entry, kind: PolicyKind, one: &Evaluated) {
     entry.metrics.record(kind, Outcome::from(&one.verdict), one.time);
-}
-
-fn outcome(judgement: &Judgement) -> ReviewOutcome {
-    if judgement.decision.allowed {
-        return ReviewOutcome::Allow;
-    }
-    let denied = judgement.evaluated.iter().any(|one| matches!(one.verdict.effect, Effect::Deny(_)));
-    if denied { ReviewOutcome::Deny } else { ReviewOutcome::Error }
-}
-
-/// One line a decision at debug, denials at info; names and reasons, never a body.
-fn log(review: &Review, judgement: &Judgement) {
-    let request = &review.request;
-    let Judgement { decision, evaluated } = judgement;
-    macro_rules! line {
-        ($level:ident, $message:literal) => {
-            tracing::$level!(
-                uid = %request.uid,
-                operation = request.operation.as_str(),
-                kind = %request.kind.kind,
-                namespace = %request.namespace,
-                name = %request.name,
-                user = %request.user.username,
-                policies = evaluated.len(),
-                status = decision.status.as_ref().map(|status| status.code),
-                reason = decision.status.as_ref().map(|status| status.message.as_str()),
-                $message
-            )
-        };
-    }
-    if decision.allowed {
-        line!(debug, "allowed");
-    } else {
-        line!(info, "denied");
-    }
 }

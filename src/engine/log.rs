@@ -1,0 +1,41 @@
+//! What is said of a decision: its metric label, and one line.
+
+use super::Judgement;
+use crate::decision::Effect;
+use crate::review::Review;
+use crate::telemetry::ReviewOutcome;
+
+pub(super) fn outcome(judgement: &Judgement) -> ReviewOutcome {
+    if judgement.decision.allowed {
+        return ReviewOutcome::Allow;
+    }
+    let denied = judgement.evaluated.iter().any(|one| matches!(one.verdict.effect, Effect::Deny(_)));
+    if denied { ReviewOutcome::Deny } else { ReviewOutcome::Error }
+}
+
+/// One line a decision at debug, denials at info; names and reasons, never a body.
+pub(super) fn decided(review: &Review, judgement: &Judgement) {
+    let request = &review.request;
+    let Judgement { decision, evaluated } = judgement;
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                uid = %request.uid,
+                operation = request.operation.as_str(),
+                kind = %request.kind.kind,
+                namespace = %request.namespace,
+                name = %request.name,
+                user = %request.user.username,
+                policies = evaluated.len(),
+                status = decision.status.as_ref().map(|status| status.code),
+                reason = decision.status.as_ref().map(|status| status.message.as_str()),
+                $message
+            )
+        };
+    }
+    if decision.allowed {
+        line!(debug, "allowed");
+    } else {
+        line!(info, "denied");
+    }
+}

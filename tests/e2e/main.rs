@@ -1,0 +1,43 @@
+//! Bylaw on a real Kubernetes API server: etcd, kube-apiserver and kubectl as they are released, the real binary behind
+//! them. Each test says what a user of the cluster, an author of policies or an operator can rely on.
+
+#![allow(clippy::needless_pass_by_value, reason = "a test is to read as a sentence: what it makes it may give away")]
+#![allow(clippy::duplicate_mod, reason = "each file of tests/support brings its lifeline along")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this crate is nothing but tests"
+)]
+
+// What the tests stand on.
+mod api;
+mod ask;
+mod bylaw;
+#[path = "../support/cluster.rs"]
+mod cluster;
+mod objects;
+mod policies;
+#[path = "../support/server.rs"]
+mod server;
+mod world;
+
+// The promises.
+mod audit;
+mod custom_resources;
+mod denials;
+mod edits;
+mod failure_policy;
+mod jspolicy_reads;
+mod jspolicy_writes;
+mod multiplexing;
+mod mutations;
+mod permissions;
+mod restart;
+mod selectors;
+mod starter_policies;
+mod subresources;
+mod versions;
+mod warnings;
+mod writes;

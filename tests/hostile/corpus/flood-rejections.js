@@ -1,0 +1,5 @@
+// Promises that nobody handles.
+// must: error too many promises were rejected
+function validate() {
+  for (let i = 0; i < 2e5; i += 1) Promise.reject(i);
+}

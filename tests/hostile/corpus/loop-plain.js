@@ -1,0 +1,5 @@
+// An endless loop.
+// must: error more processor time
+function validate(c) {
+  for (;;);
+}

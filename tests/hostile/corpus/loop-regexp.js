@@ -1,0 +1,5 @@
+// Backtracking without end.
+// must: error more processor time
+function validate(c) {
+  /^(a+)+$/.test('a'.repeat(64) + 'b');
+}

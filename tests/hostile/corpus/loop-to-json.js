@@ -1,0 +1,5 @@
+// A toJSON that never returns.
+// must: error more processor time
+function validate(c) {
+  JSON.stringify({ toJSON() { for (;;); } });
+}

@@ -1,0 +1,11 @@
+// A chain of closures.
+// must: error
+// within: 10
+// costs a thread
+function validate() {
+  let chain = () => 0;
+  for (;;) {
+    const last = chain;
+    chain = () => last;
+  }
+}

@@ -1,0 +1,11 @@
+// A string that doubles, made flat each time.
+// must: error
+// within: 10
+// costs a thread
+function validate() {
+  let text = "x";
+  for (;;) {
+    text += text;
+    /y/.test(text);
+  }
+}

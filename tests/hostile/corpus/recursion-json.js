@@ -1,0 +1,7 @@
+// Nesting that natives walk by recursion.
+// must: anything
+function validate() {
+  let deep = {};
+  for (let i = 0; i < 1e6; i += 1) deep = { deep };
+  JSON.stringify(deep);
+}

@@ -1,0 +1,5 @@
+// Recursion without end.
+// must: error Maximum call stack size exceeded
+function validate() {
+  (function f() { f(); })();
+}

@@ -1,0 +1,4 @@
+// A loop in what the engine reads after the script is done.
+// must: error
+// dialect: script
+Object.defineProperty(globalThis, "__response", { get() { for (;;); } });

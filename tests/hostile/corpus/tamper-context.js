@@ -1,0 +1,5 @@
+// Leaves something on a function that every policy is handed.
+// must: error TypeError
+function validate({ deny }) {
+  deny.leak = "found";
+}

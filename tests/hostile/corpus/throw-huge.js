@@ -1,0 +1,5 @@
+// An error with a text of half a gigabyte.
+// must: error xxx
+function validate() {
+  throw "x".repeat(2 ** 28);
+}
