@@ -33,7 +33,7 @@ pub(crate) fn yaml(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(format!("---\n{}\n", body.trim_end()))
 }
 
-/// A value with plain numbers: serde_json hands out its own kind of number, which only serde_json understands.
+/// A value with plain numbers: `serde_json` hands out its own kind of number, which only `serde_json` understands.
 struct Plain<'v>(&'v Value);
 
 impl Serialize for Plain<'_> {

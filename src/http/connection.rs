@@ -168,7 +168,7 @@ pub(super) async fn serve<A: Admit>(
             Next::LookAfter(time) => look.as_mut().reset(Instant::now() + time),
             Next::SayGoodbye => {
                 http.as_mut().graceful_shutdown();
-                look.as_mut().reset(Instant::now() + silence::GOODBYE);
+                look.as_mut().reset(Instant::now() + silence.patience());
             }
             Next::CutOff => return,
         }

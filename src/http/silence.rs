@@ -13,7 +13,11 @@ use super::drain::Phase;
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long a connection that was told to close may take over it.
-pub(super) const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// The same for HTTP/2 when the server stops. Until its client has heard the goodbye it may send requests, and a client
+/// without a processor to run on hears late; all others take milliseconds.
+const LAST_GOODBYE: Duration = Duration::from_secs(5);
 
 /// Counts the requests of a connection.
 #[derive(Debug, Default)]
@@ -53,7 +57,7 @@ pub(super) enum Next {
     /// The timer is set already.
     Wait,
     LookAfter(Duration),
-    /// Let requests in flight finish, take no new ones, look again after [`GOODBYE`].
+    /// Let requests in flight finish, take no new ones, look again after [`Silence::patience`].
     SayGoodbye,
     CutOff,
 }
@@ -84,7 +88,7 @@ impl Silence {
         if self.said_goodbye {
             return match looking {
                 true if requests.none_in_flight() => Next::CutOff,
-                true => Next::LookAfter(GOODBYE),
+                true => Next::LookAfter(self.patience()),
                 false => Next::Wait,
             };
         }
@@ -100,6 +104,11 @@ impl Silence {
             Phase::Stopping => Next::LookAfter(LINGER),
             _ => Next::LookAfter(self.idle_time),
         }
+    }
+
+    /// How long the connection may take over its end.
+    pub(super) fn patience(&self) -> Duration {
+        if self.is_http2 && self.phase >= Phase::Stopping { LAST_GOODBYE } else { GOODBYE }
     }
 
     /// Nothing in flight, and nothing finished since the last look.
@@ -167,7 +176,7 @@ mod tests {
         let slow = requests.enter();
         let mut silence = Silence::new(true, IDLE);
         assert_eq!(silence.judge(Phase::Stopping, false, &requests), Next::SayGoodbye);
-        assert_eq!(look(&mut silence, Phase::Stopping, &requests), Next::LookAfter(GOODBYE));
+        assert_eq!(look(&mut silence, Phase::Stopping, &requests), Next::LookAfter(LAST_GOODBYE));
         drop(slow);
         assert_eq!(look(&mut silence, Phase::Stopping, &requests), Next::CutOff);
     }

@@ -55,8 +55,10 @@ impl Index {
     /// Builds the index of `policies`, each with its compiled match fields.
     #[must_use]
     pub fn build(policies: Vec<(Arc<PolicySpec>, Arc<Matcher>)>) -> Self {
-        let mutating = Lookup::build(&policies, |spec| spec.mutates && on_host(spec), |spec| (spec.priority, spec.name.clone()));
-        let validating = Lookup::build(&policies, |spec| spec.validates && on_host(spec), |spec| (0, spec.name.clone()));
+        let mutating =
+            Lookup::build(&policies, |spec| spec.mutates && on_host(spec), |spec| (spec.priority, spec.name.clone()));
+        let validating =
+            Lookup::build(&policies, |spec| spec.validates && on_host(spec), |spec| (0, spec.name.clone()));
         Self { policies, mutating, validating }
     }
 

@@ -129,7 +129,11 @@ async fn finish(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(response.status().is_success(), "answered {}", response.status());
     let body = response.into_body().collect().await?.to_bytes();
-    anyhow::ensure!(body.windows(14).any(|part| part == br#""allowed":true"#), "denied: {}", String::from_utf8_lossy(&body));
+    anyhow::ensure!(
+        body.windows(14).any(|part| part == br#""allowed":true"#),
+        "denied: {}",
+        String::from_utf8_lossy(&body)
+    );
     if begun >= from {
         latencies.push(begun.elapsed());
     }

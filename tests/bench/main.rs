@@ -1,6 +1,11 @@
 //! `cargo xtask bench`: microseconds inside an isolate, and requests a second over TLS as a ratio to `serve --echo`,
 //! all in one run on one machine.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and stops at the first fault")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops at the first fault"
+)]
 
 mod load;
 mod micro;
@@ -24,7 +29,8 @@ struct Row {
 
 fn main() -> anyhow::Result<()> {
     bylaw::isolate::init();
-    let seconds = std::env::args().find_map(|arg| arg.strip_prefix("--seconds=").and_then(|text| text.parse().ok())).unwrap_or(4);
+    let seconds =
+        std::env::args().find_map(|arg| arg.strip_prefix("--seconds=").and_then(|text| text.parse().ok())).unwrap_or(4);
     let review = policies::review();
     println!("review: {} bytes; each load {seconds} s after warming up", review.len());
     micro::run(&review)?;
@@ -60,7 +66,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn print(rows: &[Row]) {
-    println!("\n{:<12} {:<22} {:>10} {:>8} {:>9} {:>9} {:>10}", "policies", "load", "per second", "to echo", "p50", "p99", "CPU each");
+    println!(
+        "\n{:<12} {:<22} {:>10} {:>8} {:>9} {:>9} {:>10}",
+        "policies", "load", "per second", "to echo", "p50", "p99", "CPU each"
+    );
     for row in rows {
         let echoes = rows.iter().filter(|other| other.shape == row.shape && other.name.starts_with("echo"));
         let best = echoes.map(|echo| echo.per_second).fold(0.0, f64::max);
@@ -70,7 +79,12 @@ fn print(rows: &[Row]) {
         };
         println!(
             "{:<12} {shape:<22} {:>10.0} {:>7.2}x {:>9.1?} {:>9.1?} {:>10.1?}",
-            row.name, row.per_second, row.per_second / best, row.p50, row.p99, row.cpu_a_request
+            row.name,
+            row.per_second,
+            row.per_second / best,
+            row.p50,
+            row.p99,
+            row.cpu_a_request
         );
     }
 }

@@ -66,7 +66,7 @@ fn input(body: &str) -> anyhow::Result<Input> {
         dry_run: false,
         now: now_millis(),
         measure: false,
-        deadline: Instant::now() + Duration::from_secs(600),
+        deadline: Instant::now() + Duration::from_mins(10),
     })
 }
 
@@ -84,6 +84,7 @@ fn report(name: &str, mut one: impl FnMut()) {
 
 fn print(name: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1)).copied().unwrap_or_default();
+    let at =
+        |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1)).copied().unwrap_or_default();
     println!("{name:<34} {:>9.1?} {:>9.1?} {:>9.1?}", at(50), at(99), at(100));
 }

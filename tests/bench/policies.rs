@@ -5,21 +5,63 @@ use std::path::Path;
 /// `(name, body of validate)`. Each looks at every container, as real ones do.
 const CHECKS: [(&str, &str); 16] = [
     ("privileged", "if (c.securityContext?.privileged === true) deny(`${c.name} is privileged`, { field });"),
-    ("escalation", "if (c.securityContext?.allowPrivilegeEscalation !== false) deny(`${c.name} may escalate`, { field });"),
-    ("non-root", "if ((c.securityContext?.runAsNonRoot ?? pod.securityContext?.runAsNonRoot) !== true) deny(`${c.name} may be root`, { field });"),
-    ("drop-all", "if (!c.securityContext?.capabilities?.drop?.includes(\"ALL\")) deny(`${c.name} keeps capabilities`, { field });"),
-    ("add-none", "for (const added of c.securityContext?.capabilities?.add ?? []) if (added !== \"NET_BIND_SERVICE\") deny(`${c.name} adds ${added}`, { field });"),
-    ("seccomp", "const type = c.securityContext?.seccompProfile?.type ?? pod.securityContext?.seccompProfile?.type; if (type !== \"RuntimeDefault\" && type !== \"Localhost\") deny(`${c.name} has no seccomp profile`, { field });"),
-    ("proc-mount", "const mount = c.securityContext?.procMount; if (mount !== undefined && mount !== \"Default\") deny(`${c.name} changes /proc`, { field });"),
-    ("host-ports", "for (const port of c.ports ?? []) if (port.hostPort) deny(`${c.name} takes host port ${port.hostPort}`, { field });"),
-    ("read-only", "if (c.securityContext?.readOnlyRootFilesystem !== true) deny(`${c.name} has a writable root`, { field });"),
-    ("registry", "if (!c.image.startsWith(\"registry.example.com/\")) deny(`${c.image} is not ours`, { field: `${field}.image` });"),
-    ("tag", "if (c.image.endsWith(\":latest\") || !c.image.includes(\":\")) deny(`${c.image} has no fixed tag`, { field: `${field}.image` });"),
-    ("limits", "if (!c.resources?.limits?.memory || !c.resources?.requests?.cpu) deny(`${c.name} has no limits`, { field });"),
+    (
+        "escalation",
+        "if (c.securityContext?.allowPrivilegeEscalation !== false) deny(`${c.name} may escalate`, { field });",
+    ),
+    (
+        "non-root",
+        "if ((c.securityContext?.runAsNonRoot ?? pod.securityContext?.runAsNonRoot) !== true) deny(`${c.name} may be root`, { field });",
+    ),
+    (
+        "drop-all",
+        "if (!c.securityContext?.capabilities?.drop?.includes(\"ALL\")) deny(`${c.name} keeps capabilities`, { field });",
+    ),
+    (
+        "add-none",
+        "for (const added of c.securityContext?.capabilities?.add ?? []) if (added !== \"NET_BIND_SERVICE\") deny(`${c.name} adds ${added}`, { field });",
+    ),
+    (
+        "seccomp",
+        "const type = c.securityContext?.seccompProfile?.type ?? pod.securityContext?.seccompProfile?.type; if (type !== \"RuntimeDefault\" && type !== \"Localhost\") deny(`${c.name} has no seccomp profile`, { field });",
+    ),
+    (
+        "proc-mount",
+        "const mount = c.securityContext?.procMount; if (mount !== undefined && mount !== \"Default\") deny(`${c.name} changes /proc`, { field });",
+    ),
+    (
+        "host-ports",
+        "for (const port of c.ports ?? []) if (port.hostPort) deny(`${c.name} takes host port ${port.hostPort}`, { field });",
+    ),
+    (
+        "read-only",
+        "if (c.securityContext?.readOnlyRootFilesystem !== true) deny(`${c.name} has a writable root`, { field });",
+    ),
+    (
+        "registry",
+        "if (!c.image.startsWith(\"registry.example.com/\")) deny(`${c.image} is not ours`, { field: `${field}.image` });",
+    ),
+    (
+        "tag",
+        "if (c.image.endsWith(\":latest\") || !c.image.includes(\":\")) deny(`${c.image} has no fixed tag`, { field: `${field}.image` });",
+    ),
+    (
+        "limits",
+        "if (!c.resources?.limits?.memory || !c.resources?.requests?.cpu) deny(`${c.name} has no limits`, { field });",
+    ),
     ("probes", "if (!c.readinessProbe) deny(`${c.name} has no readiness probe`, { field });"),
-    ("host-namespaces", "if (pod.hostNetwork || pod.hostPID || pod.hostIPC) deny(\"shares a namespace of the host\", { field: \"spec\" });"),
-    ("host-path", "for (const volume of pod.volumes ?? []) if (volume.hostPath) deny(`${volume.name} is a host path`, { field: \"spec.volumes\" });"),
-    ("labels", "if (!object.metadata.labels?.[\"app.kubernetes.io/name\"]) deny(\"has no app label\", { field: \"metadata.labels\" });"),
+    (
+        "host-namespaces",
+        "if (pod.hostNetwork || pod.hostPID || pod.hostIPC) deny(\"shares a namespace of the host\", { field: \"spec\" });",
+    ),
+    (
+        "host-path",
+        "for (const volume of pod.volumes ?? []) if (volume.hostPath) deny(`${volume.name} is a host path`, { field: \"spec.volumes\" });",
+    ),
+    (
+        "labels",
+        "if (!object.metadata.labels?.[\"app.kubernetes.io/name\"]) deny(\"has no app label\", { field: \"metadata.labels\" });",
+    ),
 ];
 
 /// Writes the first `count` of them into a folder.

@@ -53,7 +53,12 @@ impl Serving {
         }
         // The threads load what they serve; a measurement must not begin before.
         std::thread::sleep(Duration::from_millis(500));
-        Ok(Self { child, address: address.context("no address")?, authority: authority.context("no authority")?, _dir: dir })
+        Ok(Self {
+            child,
+            address: address.context("no address")?,
+            authority: authority.context("no authority")?,
+            _dir: dir,
+        })
     }
 
     /// Processor time that the server has used.

@@ -67,17 +67,17 @@ impl Attack {
         let within = Duration::from_secs_f64(header("within:").map_or(6.0, |text| text.parse().unwrap()));
         let is_script = header("dialect:") == Some("script");
         let costs_a_thread = header("costs a thread").is_some();
-        Self { name, must, within, is_script, costs_a_thread, source }
+        Self { name, source, must, within, is_script, costs_a_thread }
     }
 
     /// Writes it as a policy that matches its own review alone.
     pub fn write(&self, folder: &Path) {
         let Self { name, source, .. } = self;
         if self.is_script {
-            let code: String = source.lines().map(|line| format!("    {line}\n")).collect();
+            let code = source.lines().collect::<Vec<_>>().join("\n    ");
             let manifest = format!(
                 "apiVersion: policy.jspolicy.com/v1beta1\nkind: JsPolicy\nmetadata:\n  name: {name}.example.com\nspec:\n  operations: [CREATE]\n  \
-                 resources: [pods]\n  timeoutSeconds: 1\n  objectSelector:\n    matchLabels: {{ {name}: \"true\" }}\n  javascript: |\n{code}"
+                 resources: [pods]\n  timeoutSeconds: 1\n  objectSelector:\n    matchLabels: {{ {name}: \"true\" }}\n  javascript: |\n    {code}\n"
             );
             fs::write(folder.join(format!("{name}.yaml")), manifest).unwrap();
         } else {

@@ -138,7 +138,7 @@ impl Case {
         let output = command.output().unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout)
             .map_err(|_| format!("no answer: {}", String::from_utf8_lossy(&output.stderr)))?;
-        let exit = if answer["response"]["allowed"] == true { 0 } else { 1 };
+        let exit = i32::from(answer["response"]["allowed"] != true);
         same("exit code", &json!(output.status.code()), &json!(exit), &answer)?;
         Ok(answer["response"].clone())
     }

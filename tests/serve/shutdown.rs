@@ -95,6 +95,28 @@ fn what_is_in_flight_is_waited_for() {
 }
 
 #[test]
+fn a_client_that_is_slow_to_hear_the_goodbye_loses_nothing() {
+    let (_folder, mut server) = serve(&[]);
+    let target = Target::of(&server);
+    // One thread, so that the connection rests while the client is busy elsewhere.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut sender = target.http2().await;
+        let review = quick();
+        assert_eq!(answer(sender.send_request(request("/validate", &review)).await.unwrap()).await.0, 200);
+        sender.ready().await.unwrap();
+        let sent: Vec<_> = (0..8).map(|_| sender.send_request(request("/validate", &review))).collect();
+        server.terminate();
+        std::thread::sleep(Duration::from_secs(3));
+        for one in sent {
+            let (status, answer) = answer(one.await.expect("the server took leave too early")).await;
+            assert_eq!((status, &answer["response"]["allowed"]), (200, &json!(true)), "{answer}");
+        }
+    });
+    assert_clean_end(&mut server);
+}
+
+#[test]
 fn readiness_fails_while_the_server_still_judges() {
     let (_folder, mut server) = serve(&["--drain-delay", "3"]);
     assert_eq!(server.get(server.health_url()), (200, "ok".to_owned()));

@@ -70,6 +70,7 @@ fn the_statics_of_regexp_are_gone() {
 
 /// What npm packages do all day, and what a naive freeze of the prototypes forbids.
 #[test]
+#[allow(clippy::too_many_lines, reason = "one list of what a realm keeps")]
 fn ordinary_code_works_in_a_locked_realm() {
     let mut rig = Rig::new();
     for (what, body) in [
