@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::body::Budget;
 use super::drain::Phase;
-use super::silence::{self, Next, Requests, Silence};
+use super::silence::{Next, Requests, Silence};
 use super::tls::H2;
 use super::{Admit, Limits, routes};
 use crate::telemetry::Metrics;
