@@ -67,6 +67,13 @@ function holds({ operator, bound }: Comparator, version: Release): boolean {
 }
 
 function parseAlternative(part: string, text: string): Alternative {
+  // `>=0.0.0` is another way to write `*`.
+  return parseComparators(part, text).filter(
+    ({ operator, bound }) => operator !== ">=" || precedence(bound, release(0, 0, 0)) !== 0,
+  );
+}
+
+function parseComparators(part: string, text: string): Comparator[] {
   const hyphen = /^(\S+)\s+-\s+(\S+)$/.exec(part);
   if (hyphen !== null) {
     const [, from = "", to = ""] = hyphen;
@@ -74,9 +81,7 @@ function parseAlternative(part: string, text: string): Alternative {
   }
   // An operator may stand apart from its version.
   const words = part.replace(/(~>?|\^|[<>]=?|=)\s+/g, "$1").split(/\s+/);
-  const comparators = words.filter((word) => word !== "").flatMap((word) => parseWord(word, text));
-  // `>=0.0.0` is another way to write `*`.
-  return comparators.filter(({ operator, bound }) => operator !== ">=" || precedence(bound, release(0, 0, 0)) !== 0);
+  return words.filter((word) => word !== "").flatMap((word) => parseWord(word, text));
 }
 
 function parseWord(word: string, text: string): Comparator[] {

@@ -1,6 +1,7 @@
 //! One TLS connection from the handshake to its end.
 
 use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -38,6 +39,9 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: applicatio
 
 /// The most that is read of what such a client sends.
 const PLAIN_HTTP_READ: u64 = 64 * 1024;
+
+/// The most that is read of a connection that has ended.
+const LINGER_READ: u64 = 1024 * 1024;
 
 /// What all connections of a server share.
 pub(super) struct Shared<A> {
@@ -139,6 +143,7 @@ pub(super) async fn serve<A: Admit>(
         return;
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+    let socket = is_http2.then(|| stream.get_ref().0.as_fd().try_clone_to_owned().ok()).flatten();
     let connection = Arc::new(Connection { shared: Arc::clone(&shared), requests: Requests::default() });
     let service = {
         let connection = Arc::clone(&connection);
@@ -155,8 +160,9 @@ pub(super) async fn serve<A: Admit>(
         let looking = tokio::select! {
             biased;
             ended = http.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended");
+                match ended {
+                    Ok(()) => linger(socket, silence.patience()).await,
+                    Err(error) => tracing::debug!(%error, "connection ended"),
                 }
                 return;
             }
@@ -194,6 +200,13 @@ async fn handshake<A>(shared: &Shared<A>, stream: TcpStream) -> Option<TlsStream
         }
     };
     timeout(shared.limits.handshake_time, handshake).await.ok().flatten()
+}
+
+/// Waits for the client to close its side as well, and reads what still comes. HTTP/2 clients write of their own accord
+/// (windows, pings): into a socket that is closed already, that is an error before they have read their last answers.
+async fn linger(socket: Option<OwnedFd>, patience: Duration) {
+    let Some(Ok(socket)) = socket.map(|socket| TcpStream::from_std(socket.into())) else { return };
+    let _ = timeout(patience, tokio::io::copy(&mut socket.take(LINGER_READ), &mut tokio::io::sink())).await;
 }
 
 /// Closing a socket with unread data resets it, and the client would never see the answer: so what it sent is read.

@@ -23,8 +23,9 @@ use super::{IsolateError, Limits, heap, host, platform};
 use crate::host::Host;
 use crate::policy::{Dialect, Revision};
 
-/// Runs after which an idle cell is replaced: whatever leaks slowly leaks only so far.
-const MAX_RUNS: u64 = 50_000;
+/// Runs after which an idle cell is replaced: whatever leaks slowly leaks only so far. Under load that is a minute or
+/// more, so that the milliseconds it takes are not felt.
+const MAX_RUNS: u64 = 1_000_000;
 
 /// What a cell keeps ready for its next run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

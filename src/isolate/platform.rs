@@ -30,27 +30,21 @@ const FLAGS: &str = concat!(
     "--no-flush-bytecode ",
 );
 
+/// The test harness makes its threads before V8 is there.
+const FLAGS_FOR_TESTS: &str = if cfg!(test) { "--no-memory-protection-keys " } else { "" };
+
 /// Initialises V8. Later calls do nothing.
 pub fn init() {
     PLATFORM.get_or_init(|| {
         v8::V8::set_flags_from_string(FLAGS);
-        let platform = new_platform().make_shared();
+        v8::V8::set_flags_from_string(FLAGS_FOR_TESTS);
+        // Without worker threads: V8 hands them pieces of a collection even where it was told to be single-threaded.
+        let platform = v8::new_single_threaded_default_platform(false).make_shared();
         v8::V8::initialize_platform(platform.clone());
         v8::V8::initialize();
         fatal::guard_process();
         platform
     });
-}
-
-#[cfg(not(test))]
-fn new_platform() -> v8::UniqueRef<v8::Platform> {
-    v8::new_default_platform(1, false)
-}
-
-/// The test harness makes its threads before V8 is there.
-#[cfg(test)]
-fn new_platform() -> v8::UniqueRef<v8::Platform> {
-    v8::new_unprotected_default_platform(1, false)
 }
 
 /// Runs what V8 put off (finishing a collection, compiled code) for this isolate: after the reply, not before.

@@ -1,6 +1,7 @@
 //! Ends runs that take too long: one thread that looks at the slots of all threads that enter isolates, every
 //! millisecond while one of them is in use, and sleeps otherwise.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -117,7 +118,7 @@ impl Watch {
     fn look(&mut self, slot: &Slot) -> bool {
         if slot.lost.load(Ordering::Acquire) {
             if !std::mem::replace(&mut self.told, true) {
-                (slot.listener)(Fate::Lost);
+                tell(slot, Fate::Lost);
             }
             return false;
         }
@@ -141,13 +142,20 @@ impl Watch {
             KILLED => {
                 let since = self.killed_at.get_or_insert_with(Instant::now).elapsed();
                 if since >= WEDGED_AFTER && slot.abandon(word) {
-                    (slot.listener)(Fate::Wedged(slot.cause()));
+                    tell(slot, Fate::Wedged(slot.cause()));
                 }
                 true
             }
             // Being killed by its own thread, or written off already: nothing is left to do until it comes back.
             _ => true,
         }
+    }
+}
+
+/// A listener that panics must not take the watchdog, and with it every limit, away.
+fn tell(slot: &Slot, fate: Fate) {
+    if catch_unwind(AssertUnwindSafe(|| (slot.listener)(fate))).is_err() {
+        tracing::error!(?fate, "who replaces lost threads panicked");
     }
 }
 
@@ -211,6 +219,16 @@ mod tests {
         assert!(told.recv_timeout(Duration::from_millis(150)).is_err());
         assert_eq!(slot.disarm(), Some(KillCause::Wall));
         assert!(slot.is_abandoned());
+    }
+
+    #[test]
+    fn a_listener_that_panics_does_not_end_the_watch() {
+        let panics = Slot::register(|_| panic!("a fault of the listener"));
+        panics.lose();
+        let slot = Slot::register(|_| {});
+        slot.arm(Instant::now() + Duration::from_millis(50), LONG);
+        until_killed(&slot);
+        slot.disarm();
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn a_wedged_thread_is_replaced_while_it_is_wedged_and_its_caller_is_answered() {
     for verdict in &verdicts {
         assert_eq!(error(verdict).0, Cause::Cpu, "who was in the same job has no verdict to give");
     }
-    assert_eq!(rig.pool.lost_threads(), 1);
+    wait_until("it is counted", || rig.pool.lost_threads() == 1);
     let verdicts = rig.validate(&input(), &[denying("next")]);
     assert_eq!(messages(&verdicts[0]), ["next"]);
     assert!(begun.elapsed() < Duration::from_secs(4), "the next one waited for the wedged thread");

@@ -14,7 +14,8 @@
   const MAX_RECORDED = 131_072;
   const MAX_TEXT = 4_096;
 
-  // Recursion is safe: reviews nest at most 127 levels. It is twice as fast as a queue, and for-in twice as fast as keys.
+  // Of the ways to walk what JSON.parse made, this one is the fastest: `for in` makes no list of the keys, and what is
+  // frozen here inherits nothing enumerable. Recursion is safe: reviews are at most 127 levels deep.
   const freezeDeep = (value) => {
     if (typeof value !== "object" || value === null) return value;
     if (isArray(value)) {
