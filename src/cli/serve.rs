@@ -1,16 +1,15 @@
 //! `bylaw serve`: the webhook server on policies from folders.
 
 use std::collections::HashSet;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use clap::Args;
 
 use super::Verdict;
+use super::output::say;
 use super::runtime::{Stage, logging};
 use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
@@ -92,7 +91,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         })?
     };
     let watching = tokio::spawn(watch_pool(Arc::clone(&engine), Arc::clone(&checks)));
-    announce(settings, &server, count)?;
+    announce(settings, &server, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
     drop(watcher);
@@ -216,7 +215,7 @@ async fn watch_pool(engine: Arc<Engine>, checks: Arc<Checks>) {
 }
 
 /// What a newcomer needs next, on standard output.
-fn announce(settings: &Settings, server: &Server, policies: usize) -> anyhow::Result<()> {
+fn announce(settings: &Settings, server: &Server, policies: usize) {
     let mut lines = Vec::new();
     let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
     lines.push(format!("Bylaw is serving at {url}"));
@@ -240,8 +239,11 @@ fn announce(settings: &Settings, server: &Server, policies: usize) -> anyhow::Re
             path.display()
         ));
     }
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush()).context("cannot write to standard output")
+    lines.push(String::new());
+    if let Err(error) = say(&lines.join("\n")) {
+        // A full disk behind standard output is no reason not to serve.
+        tracing::warn!("{error:#}");
+    }
 }
 
 /// The shortest review that shows a denial by the starter policies.

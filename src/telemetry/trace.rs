@@ -45,7 +45,12 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(config)?).with_writer(writer).with_ansi(colours);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter(config)?)
+        .with_writer(writer)
+        .with_ansi(colours)
+        // It would tell of a log that cannot be written on standard error, and panic where that is what is broken.
+        .log_internal_errors(false);
     Ok(match config.format {
         // Where a line comes from matters to those who asked for more than the usual.
         LogFormat::Text => Box::new(builder.with_target(config.verbosity > 0 || config.filter.is_some()).finish()),

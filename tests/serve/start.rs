@@ -1,9 +1,13 @@
 //! What keeps the server from starting ends with code 2 and one clear line; what does not, does not.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -235,4 +239,33 @@ fn two_servers_share_an_authority_that_only_its_owner_can_read() {
         );
     }
     denied(second.post("/validate", &config_map(json!({}))));
+}
+
+/// Whoever started it may have gone away: a server does not need somebody who reads what it says.
+#[test]
+fn a_server_whose_output_nobody_reads_serves() {
+    let folder = good();
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let health = free();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bylaw"));
+    command.args(["serve", "--policies", &folder.argument(""), "--health-listen", &health, "-v"]);
+    command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    command.env("XDG_STATE_HOME", folder.argument(".state")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !is_ready(&health) {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it does not serve");
+        sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn is_ready(health: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(health) else { return false };
+    let mut answer = String::new();
+    stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").unwrap();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.contains(" 200 ")
 }
