@@ -1,5 +1,5 @@
-// More elements than any array has: V8 fails a check of its own.
-// must: error more memory
+// More elements than any array has: V8 fails a check of its own, where its processor time does not end first.
+// must: error policy failed
 // within: 10
 // costs a thread
 function validate() {
