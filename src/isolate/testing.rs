@@ -80,6 +80,8 @@ fn draft(dialect: Dialect, script: String) -> Draft {
         parameters: Arc::new(json!({})),
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
+        keeps_state: false,
+        tenant: None,
     };
     Draft { spec, script, source_map: None }
 }
@@ -112,6 +114,7 @@ impl Draft {
         let Permissions { read, write, net, files, env: _ } = &spec.permissions;
         let may_wait =
             spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty());
+        let domain = spec.domain();
         Arc::new(Revision {
             matcher: Arc::new(Matcher::compile(&spec.rules).unwrap()),
             spec: Arc::new(spec),
@@ -121,6 +124,8 @@ impl Draft {
             source: Arc::new(PathBuf::from("p.js")),
             schema: None,
             may_wait,
+            conduct: Arc::default(),
+            domain,
         })
     }
 }

@@ -30,6 +30,8 @@ fn policy(name: &str, rules: MatchSpec) -> PolicySpec {
         parameters: Arc::new(Value::Null),
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
+        keeps_state: false,
+        tenant: None,
     }
 }
 

@@ -10,10 +10,11 @@ use crate::matching::{MatchError, Matcher};
 
 use super::about::About;
 use super::code::Code;
+use super::conduct::Conduct;
 use super::draft::Complete;
 use super::error::{FieldError, PolicyError};
 use super::parameters;
-use super::spec::{Dialect, Permissions, PolicySpec};
+use super::spec::{Dialect, Domain, Permissions, PolicySpec};
 use super::webhook;
 
 /// `failurePolicy`: what the API server does when it gets no answer.
@@ -39,6 +40,10 @@ pub struct Revision {
     pub schema: Option<Arc<Value>>,
     /// Whether a run may hold its thread for long: block on something outside of memory, or compute for seconds.
     pub may_wait: bool,
+    /// Whose heap its code may live in.
+    pub domain: Domain,
+    /// How its runs went lately.
+    pub conduct: Arc<Conduct>,
 }
 
 impl Revision {
@@ -55,7 +60,20 @@ impl Revision {
         })?;
         let matcher = Arc::new(matcher);
         let may_wait = may_wait(&spec.permissions, &code);
-        Ok(Self { spec: Arc::new(spec), code, about, webhook_failure, matcher, source, schema, may_wait })
+        let domain = spec.domain();
+        let conduct = Arc::default();
+        Ok(Self {
+            spec: Arc::new(spec),
+            code,
+            about,
+            webhook_failure,
+            matcher,
+            source,
+            schema,
+            may_wait,
+            domain,
+            conduct,
+        })
     }
 
     /// The name of the webhook that asks for this policy.

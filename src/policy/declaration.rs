@@ -102,13 +102,12 @@ pub(super) fn timeout(fields: &Fields<'_, '_>) -> Option<Duration> {
     u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
-/// Both stronger forms of isolation are a realm for each run until they have a heap or a process of their own.
 pub(super) fn isolation(fields: &Fields<'_, '_>) -> Option<Isolation> {
     let words = [
         ("Shared", Isolation::Shared),
         ("Fresh", Isolation::Fresh),
-        ("Dedicated", Isolation::Fresh),
-        ("Process", Isolation::Fresh),
+        ("Dedicated", Isolation::Dedicated),
+        ("Process", Isolation::Process),
     ];
     fields.choice("isolation", &words)
 }

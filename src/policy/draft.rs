@@ -125,7 +125,7 @@ impl Draft {
             _ => OnError::Deny,
         };
         let isolation = match dialect {
-            Dialect::Script => Isolation::Fresh,
+            Dialect::Script => self.isolation.filter(|asked| *asked > Isolation::Fresh).unwrap_or(Isolation::Fresh),
             Dialect::Module => self.isolation.unwrap_or_default(),
         };
         let rules = MatchSpec {
@@ -155,6 +155,8 @@ impl Draft {
             parameters: Arc::new(parameters),
             permissions: self.permissions.unwrap_or_default(),
             isolation,
+            keeps_state: false,
+            tenant: None,
         };
         let schema = self.schema.map(Arc::new);
         Ok(Complete { spec, about: self.about, schema, webhook_failure, reconciles: self.handlers.reconciles })

@@ -6,6 +6,7 @@ mod assemble;
 mod bundles;
 mod catalog;
 mod code;
+mod conduct;
 mod declaration;
 mod draft;
 mod error;
@@ -32,11 +33,12 @@ mod webhook;
 pub use about::{About, Severity};
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
 pub use code::{Code, Inspect, InspectError};
+pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
 pub use loader::{LoadOptions, Loader};
 pub use names::is_policy_name;
 pub use spec::{
-    Dialect, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition, MatchPolicy,
-    MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
+    Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,
+    MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
 };
 pub use watch::{PolicyWatcher, watch};

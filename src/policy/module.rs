@@ -113,10 +113,14 @@ pub(super) fn finish_module(
 
 /// What keeps state between requests must not share its realm with anyone, itself included.
 fn without_shared_state(mut complete: Complete, state: &[ModuleState], built: &mut Built) -> Complete {
-    let Some(first) = state.first().filter(|_| complete.spec.isolation == Isolation::Shared) else { return complete };
+    let Some(first) = state.first() else { return complete };
+    complete.spec.keeps_state = true;
+    if complete.spec.isolation == Isolation::Fresh {
+        return complete;
+    }
     let note = format!("{first}; it runs in a fresh realm each time, which is slower. Keep state out of the module");
     built.notes.push((complete.spec.name.to_string(), note));
-    complete.spec.isolation = Isolation::Fresh;
+    complete.spec.isolation = complete.spec.isolation.max(Isolation::Fresh);
     complete
 }
 

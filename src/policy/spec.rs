@@ -35,6 +35,35 @@ pub struct PolicySpec {
     pub parameters: Arc<Value>,
     pub permissions: Permissions,
     pub isolation: Isolation,
+    /// What its module keeps must not be seen by its next run: it gets a realm of its own each time, in whatever heap.
+    pub keeps_state: bool,
+    /// Whose policy it is; `None` for the host's own.
+    pub tenant: Option<Arc<str>>,
+}
+
+/// Who must not share a heap with whom: the policies of one domain share isolates, those of different ones never do
+/// (design §1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Domain {
+    /// The host's own policies.
+    #[default]
+    Host,
+    /// All policies of one tenant.
+    Tenant(Arc<str>),
+    /// One policy that asked for a heap of its own.
+    Policy(Arc<str>),
+}
+
+impl PolicySpec {
+    /// The domain that the policy belongs to.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        match (&self.tenant, self.isolation) {
+            (_, Isolation::Dedicated) => Domain::Policy(Arc::clone(&self.name)),
+            (Some(tenant), _) => Domain::Tenant(Arc::clone(tenant)),
+            (None, _) => Domain::Host,
+        }
+    }
 }
 
 /// What to do with a denial (jsPolicy's `violationPolicy`).
@@ -56,14 +85,18 @@ pub enum OnError {
     Allow,
 }
 
-/// Which realm a policy runs in (contract §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// What a policy shares with others (contract §6), from the most to the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum Isolation {
     /// The locked-down realm that the policies of a domain share.
     #[default]
     Shared,
     /// A realm of its own for each run.
     Fresh,
+    /// A heap of its own.
+    Dedicated,
+    /// A process of its own.
+    Process,
 }
 
 /// Which requests a policy wants to see. Empty lists of groups and versions mean all of them.
