@@ -112,7 +112,7 @@ impl<'a> Offline<'a> {
             Arc::new(OfflineNamespaces { given, inventory: Arc::clone(&inventory) });
         let objects = if self.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
         let catalog = Arc::new(ArcSwap::new(catalog));
-        let size = PoolSize { threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
+        let size = PoolSize { threads: 1, spares: 0, apart_threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
         let host = stage.host(objects);
         let pool =
             Pool::start(size, host, Arc::clone(&stage.limits), Arc::clone(&catalog), Arc::clone(&stage.metrics))?;

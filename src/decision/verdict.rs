@@ -87,6 +87,8 @@ pub enum Cause {
     Matching,
     /// No room or no time left to run it.
     Overload,
+    /// Its last runs all had to be ended, so it is not asked for a while.
+    Shunned,
     /// A fault of Bylaw's own.
     Internal,
 }
@@ -104,6 +106,7 @@ impl Cause {
             Self::BadResult => "bad_result",
             Self::Matching => "matching",
             Self::Overload => "overload",
+            Self::Shunned => "shunned",
             Self::Internal => "internal",
         }
     }

@@ -101,6 +101,7 @@ impl Engine {
     /// Puts a new catalog in force. Reviews under way finish with the one they began with.
     pub fn publish(&self, catalog: Arc<Catalog>) {
         self.catalog.store(catalog);
+        self.pool.refresh();
         self.refresh();
     }
 

@@ -78,6 +78,7 @@ impl ModuleRealm {
         let mut begun = Instant::now();
         for revision in revisions {
             let before = batch.input.measure.then(|| allocated(scope));
+            batch.slot.runs(Arc::as_ptr(revision));
             let loaded = if self.has(revision) {
                 Ok(())
             } else {
@@ -117,6 +118,7 @@ impl ModuleRealm {
                 format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
             return Err((Cause::Memory, why, false));
         }
+        batch.slot.runs(std::ptr::null());
         batch.slot.arm(batch.input.deadline, batch.limits.cpu);
         let read = self.read(scope, batch.input, phase);
         let killed = batch.slot.disarm();

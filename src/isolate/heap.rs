@@ -11,7 +11,7 @@ use super::slot::Slot;
 
 /// What the limit is raised by when it is reached, so that the termination can take effect. More only makes the
 /// bombs bigger: one array that grows may ask for any amount at once.
-const HEADROOM: usize = 64 << 20;
+pub(super) const HEADROOM: usize = 64 << 20;
 
 thread_local! {
     /// The slot of this thread, for the handler that V8 calls without any context.

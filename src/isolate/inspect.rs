@@ -85,7 +85,11 @@ impl Inspect for Inspector {
 fn spawn(host: Host, limits: Arc<Limits>) -> std::io::Result<Sender<Ask>> {
     let (asks, asked) = bounded::<Ask>(QUEUE);
     let work = move || {
-        let slot = Slot::register(|fate| tracing::warn!(?fate, "the inspection thread does not come back"));
+        let slot = Slot::register(|fate| {
+            if fate.is_final() {
+                tracing::warn!(?fate, "the inspection thread does not come back");
+            }
+        });
         let mut cell = None;
         while let Ok(ask) = asked.recv() {
             let cell_in_use =

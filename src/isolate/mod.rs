@@ -18,6 +18,7 @@ mod input;
 mod inspect;
 mod modules;
 mod platform;
+mod priority;
 mod pure;
 mod realm;
 mod rejections;
@@ -40,7 +41,7 @@ pub use evaluated::Evaluated;
 pub use input::{Input, Vantage, no_tenant, now_millis};
 pub use inspect::Inspector;
 pub use platform::init;
-pub use slot::{Fate, KillCause, Slot};
+pub use slot::{Fate, HOG_AFTER, KillCause, SLOW_AFTER, Slot};
 
 /// What one isolate, and one run in it, may use.
 #[derive(Debug, Clone)]
@@ -55,6 +56,14 @@ pub struct Limits {
     pub startup: Duration,
     /// jsPolicy's `GLOBAL_CONTEXT`: a script that runs in every script realm before the policy.
     pub shared_prelude: Option<String>,
+}
+
+impl Limits {
+    /// Bytes, at most, of an isolate that is at its end: V8 has raised its limit by then.
+    #[must_use]
+    pub const fn most_bytes(&self) -> usize {
+        self.heap + heap::HEADROOM + self.buffers
+    }
 }
 
 impl Default for Limits {

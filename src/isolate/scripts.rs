@@ -79,6 +79,7 @@ impl Scripts {
             Err(failure) => return (failure.into_verdict(spec, code, None).into(), false),
         };
         let mut killed = None;
+        batch.slot.runs(revision);
         let evaluated = measured(scope, batch.input, |scope, now| {
             let deadline = batch.input.deadline.min(now + spec.timeout);
             batch.state.begin(spec, batch.input.dry_run, deadline);

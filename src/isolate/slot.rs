@@ -5,14 +5,16 @@
 //! the two succeeds, and the loser waits for the other to finish (engine notes §2.5). In the same way a thread that
 //! comes back and the watchdog that writes it off agree on which of them was first.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
 use super::clock::ThreadClock;
+use super::priority::ThreadPriority;
 use super::watchdog::{Watchdog, epoch, nanos};
+use crate::policy::Revision;
 
 /// The lowest bits of the word are one of these, the others count the runs.
 pub(super) const IDLE: u64 = 0;
@@ -41,14 +43,33 @@ impl KillCause {
     }
 }
 
-/// What became of a thread that did not come back.
+/// What the watchdog sees of a thread whose run takes long, or does not come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
+    /// Has computed for longer than most runs ever do ([`SLOW_AFTER`]), and goes on.
+    Slow,
+    /// Has computed for so long ([`HOG_AFTER`]) that it should get out of the way of others; it goes on.
+    Hog,
     /// Still inside a built-in, long after it was told to stop; it may come back.
     Wedged(KillCause),
     /// Parked for ever by the out-of-memory handler, its isolate's memory with it.
     Lost,
 }
+
+impl Fate {
+    /// Whether the thread is given up.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Wedged(_) | Self::Lost)
+    }
+}
+
+/// Processor time of a run after which it is told to be slow: hundreds of times what policies take, and yet less than
+/// anybody notices who waits behind it.
+pub const SLOW_AFTER: Duration = Duration::from_millis(3);
+
+/// Processor time of a run after which it is told to be a hog.
+pub const HOG_AFTER: Duration = Duration::from_millis(25);
 
 type Listener = Box<dyn Fn(Fate) + Send + Sync>;
 
@@ -60,6 +81,9 @@ pub struct Slot {
     pub(super) clock: ThreadClock,
     pub(super) listener: Listener,
     pub(super) lost: AtomicBool,
+    priority: ThreadPriority,
+    /// The address of the revision that runs, so that whoever is told of the run knows whose it is.
+    running: AtomicUsize,
     cause: AtomicU8,
     abandoned: AtomicBool,
     exhausted: AtomicBool,
@@ -78,6 +102,8 @@ impl Slot {
             clock: ThreadClock::of_this_thread(),
             listener: Box::new(listener),
             lost: AtomicBool::new(false),
+            priority: ThreadPriority::of_this_thread(),
+            running: AtomicUsize::new(0),
             cause: AtomicU8::new(0),
             abandoned: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
@@ -92,6 +118,28 @@ impl Slot {
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// The address of the revision that runs, or ran last on this thread; 0 while a request is read.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// Says whose run comes next.
+    pub(super) fn runs(&self, revision: *const Revision) {
+        self.running.store(revision.addr(), Ordering::Relaxed);
+    }
+
+    /// Puts this thread behind all others for good.
+    pub fn lower_priority(&self) {
+        self.priority.lower();
+    }
+
+    /// Whether this thread was put behind all others.
+    #[must_use]
+    pub fn has_low_priority(&self) -> bool {
+        self.priority.is_low()
     }
 
     /// After a panic: whatever ran on this thread is over.

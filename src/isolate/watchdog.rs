@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::slot::{Fate, IDLE, KILLED, KillCause, RUNNING, STATE, Slot};
+use super::slot::{Fate, HOG_AFTER, IDLE, KILLED, KillCause, RUNNING, SLOW_AFTER, STATE, Slot};
 
 /// How often running slots are looked at. A deadline is kept to within this.
 const TICK: Duration = Duration::from_millis(1);
@@ -31,6 +31,8 @@ struct Watch {
     generation: u64,
     cpu_at_start: Option<Duration>,
     killed_at: Option<Instant>,
+    told_slow: bool,
+    told_hog: bool,
     /// The listener was told that the thread is lost.
     told: bool,
 }
@@ -104,7 +106,15 @@ impl Watchdog {
 
 impl Watch {
     fn new(slot: Weak<Slot>) -> Self {
-        Self { slot, generation: 0, cpu_at_start: None, killed_at: None, told: false }
+        Self {
+            slot,
+            generation: 0,
+            cpu_at_start: None,
+            killed_at: None,
+            told_slow: false,
+            told_hog: false,
+            told: false,
+        }
     }
 
     fn is_in_use(&self) -> bool {
@@ -136,6 +146,13 @@ impl Watch {
                     slot.kill(word, KillCause::Wall);
                 } else if nanos(used) >= slot.cpu_limit.load(Ordering::Relaxed) {
                     slot.kill(word, KillCause::Cpu);
+                }
+                // A run that ended meanwhile is told of all the same: who is told too much does no harm.
+                if used >= SLOW_AFTER && !std::mem::replace(&mut self.told_slow, true) {
+                    tell(slot, Fate::Slow);
+                }
+                if used >= HOG_AFTER && !std::mem::replace(&mut self.told_hog, true) {
+                    tell(slot, Fate::Hog);
                 }
                 true
             }
@@ -219,6 +236,21 @@ mod tests {
         assert!(told.recv_timeout(Duration::from_millis(150)).is_err());
         assert_eq!(slot.disarm(), Some(KillCause::Wall));
         assert!(slot.is_abandoned());
+    }
+
+    #[test]
+    fn a_run_that_computes_for_long_is_told_of_once_for_each_step() {
+        let (tell, told) = mpsc::channel();
+        let slot = Slot::register(move |fate| tell.send(fate).unwrap());
+        for _ in 0..2 {
+            slot.arm(Instant::now() + LONG, LONG);
+            let begun = slot.clock.now();
+            while slot.clock.now() < begun + HOG_AFTER * 2 {
+                std::hint::spin_loop();
+            }
+            assert_eq!(slot.disarm(), None, "it goes on");
+            assert_eq!(told.try_iter().collect::<Vec<_>>(), [Fate::Slow, Fate::Hog]);
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn the_new_fields_are_optional_and_read() {
     assert_eq!(policy.code, CodeSource::TypeScript("export default 1;".to_owned()));
     let draft = policy.draft;
     assert_eq!((draft.priority, draft.on_error, draft.workloads), (Some(3), Some(OnError::Allow), Some(true)));
-    assert_eq!((draft.isolation, draft.operations), (Some(Isolation::Fresh), None));
+    assert_eq!((draft.isolation, draft.operations), (Some(Isolation::Dedicated), None));
     assert_eq!(draft.notes.len(), 2, "{:?}", draft.notes);
 }
 

@@ -1,14 +1,14 @@
-//! Two lanes of threads: one for policies that only compute, one for those that may wait for the outside world. A
-//! policy that waits never holds a thread of one that cannot.
+//! Three lanes of threads: for policies that only compute, for those that compute for long, and for those that may
+//! wait for the outside world. A policy that waits never holds a thread of one that cannot, and one that is slow holds
+//! up its like alone.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender};
 
-use super::job::Job;
+use super::PoolSize;
+use super::queue::FairQueue;
 use crate::host::Host;
 use crate::isolate::Limits;
 use crate::policy::{Catalog, Revision};
@@ -20,13 +20,13 @@ pub(super) struct Shared {
     pub limits: Arc<Limits>,
     pub catalog: Arc<ArcSwap<Catalog>>,
     pub metrics: Arc<Metrics>,
-    pub isolates_a_thread: NonZeroUsize,
-    /// Threads of both lanes.
-    pub threads: usize,
+    pub size: PoolSize,
     ready_threads: AtomicUsize,
     was_ready: AtomicBool,
     /// Threads written off since the start.
     pub lost_threads: AtomicUsize,
+    /// Those of them that hold their isolate's memory for ever.
+    pub parked_threads: AtomicUsize,
 }
 
 impl Shared {
@@ -35,26 +35,25 @@ impl Shared {
         limits: Arc<Limits>,
         catalog: Arc<ArcSwap<Catalog>>,
         metrics: Arc<Metrics>,
-        isolates_a_thread: NonZeroUsize,
-        threads: usize,
+        size: PoolSize,
     ) -> Self {
         Self {
             host,
             limits,
             catalog,
             metrics,
-            isolates_a_thread,
-            threads,
+            size,
             ready_threads: AtomicUsize::new(0),
             was_ready: AtomicBool::new(false),
             lost_threads: AtomicUsize::new(0),
+            parked_threads: AtomicUsize::new(0),
         }
     }
 
     /// One more thread has loaded what it serves.
     pub(super) fn thread_is_ready(&self) {
         let ready = self.ready_threads.fetch_add(1, Ordering::AcqRel) + 1;
-        if ready >= self.threads {
+        if ready >= self.size.all_threads() {
             self.was_ready.store(true, Ordering::Release);
         }
     }
@@ -76,24 +75,41 @@ impl Shared {
     }
 }
 
-/// A queue and the threads that take from it.
-pub(super) struct Lane {
-    pub name: &'static str,
-    /// Whether its policies may wait.
-    pub waits: bool,
-    pub queue: Receiver<Job>,
-    pub shared: Arc<Shared>,
+/// What the threads of a lane are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Policies that only compute, and are done in no time.
+    Quick,
+    /// Policies that only compute, and were seen to take long.
+    Apart,
+    /// Policies that may wait for the API server or the network.
+    Waiting,
 }
 
-impl Lane {
-    /// Whether this lane runs the policy.
-    pub(super) fn serves(&self, revision: &Revision) -> bool {
-        revision.may_wait == self.waits
+impl Purpose {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Apart => "apart",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// Whether its threads load this policy ahead of its first review.
+    pub(super) fn serves(self, revision: &Revision) -> bool {
+        match self {
+            Self::Quick => !revision.may_wait,
+            Self::Waiting => revision.may_wait,
+            Self::Apart => false,
+        }
     }
 }
 
-/// The sending ends of both lanes.
-pub(super) struct Queues {
-    pub quick: Sender<Job>,
-    pub waiting: Sender<Job>,
+/// A queue and the threads that take from it.
+pub(super) struct Lane {
+    pub purpose: Purpose,
+    pub queue: Arc<FairQueue>,
+    /// Where jobs go whose policies turned out to be slow while they waited.
+    pub apart: Option<Arc<FairQueue>>,
+    pub shared: Arc<Shared>,
 }

@@ -4,53 +4,41 @@
 //! deadline: a policy that is still at work by then counts as timed out, and so does one that never got its turn.
 
 mod census;
+mod fate;
+mod heaps;
 mod job;
 mod lane;
+mod plan;
+mod queue;
+mod size;
 mod standing;
 mod thread;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use crate::decision::Cause;
 use crate::host::Host;
 use crate::isolate::{Evaluated, Input, Limits};
-use crate::policy::{Catalog, Dialect, Isolation, Revision};
+use crate::policy::{Catalog, Revision};
 use crate::telemetry::Metrics;
-use job::{Job, Policies, Work, errors, fail};
-use lane::{Lane, Queues, Shared};
+use job::{Job, Reply, Task, Work};
+use lane::{Lane, Purpose, Shared};
+use plan::{Part, plan};
+use queue::{FairQueue, Refusal};
+pub use size::PoolSize;
 
-/// How many threads, isolates and waiting jobs.
-#[derive(Debug, Clone, Copy)]
-pub struct PoolSize {
-    /// Threads for policies that only compute: the cores.
-    pub threads: usize,
-    /// Threads for policies that may wait for the API server or the network.
-    pub waiting_threads: usize,
-    /// Jobs that wait for a thread in each lane; one more is turned away at once.
-    pub queue: usize,
-    /// Isolates a thread keeps.
-    pub isolates_a_thread: NonZeroUsize,
-}
-
-impl PoolSize {
-    /// For a machine with this many cores.
-    #[must_use]
-    pub fn for_cores(cores: usize) -> Self {
-        let isolates_a_thread = NonZeroUsize::MIN.saturating_add(7);
-        Self { threads: cores.max(1), waiting_threads: (cores * 2).max(4), queue: 1_024, isolates_a_thread }
-    }
-}
+pub(crate) use plan::shares_realm;
 
 /// The isolate threads and their queues.
 pub struct Pool {
-    queues: Queues,
+    quick: Arc<FairQueue>,
+    apart: Arc<FairQueue>,
+    waiting: Arc<FairQueue>,
     shared: Arc<Shared>,
 }
 
@@ -73,21 +61,19 @@ impl Pool {
         catalog: Arc<ArcSwap<Catalog>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, PoolError> {
-        let threads = size.threads + size.waiting_threads;
-        let shared = Arc::new(Shared::new(host, limits, catalog, metrics, size.isolates_a_thread, threads));
-        let lane = |name, waits, threads| -> Result<_, PoolError> {
-            let (sender, queue) = bounded(size.queue);
-            let lane = Arc::new(Lane { name, waits, queue, shared: Arc::clone(&shared) });
-            for _ in 0..threads {
+        let shared = Arc::new(Shared::new(host, limits, catalog, metrics, size));
+        let queue = |purpose| Arc::new(FairQueue::new(size.capacity(purpose)));
+        let (quick, apart, waiting) = (queue(Purpose::Quick), queue(Purpose::Apart), queue(Purpose::Waiting));
+        let pool = Self { quick, apart, waiting, shared };
+        for purpose in [Purpose::Quick, Purpose::Apart, Purpose::Waiting] {
+            let apart = (purpose == Purpose::Quick).then(|| Arc::clone(&pool.apart));
+            let queue = Arc::clone(pool.queue(purpose));
+            let lane = Arc::new(Lane { purpose, queue, apart, shared: Arc::clone(&pool.shared) });
+            for _ in 0..size.threads_of(purpose) {
                 thread::start(&lane)?;
             }
-            Ok(sender)
-        };
-        let queues = Queues {
-            quick: lane("quick", false, size.threads)?,
-            waiting: lane("waiting", true, size.waiting_threads)?,
-        };
-        Ok(Self { queues, shared })
+        }
+        Ok(pool)
     }
 
     /// Whether every thread has loaded what it served when it started.
@@ -102,70 +88,107 @@ impl Pool {
         self.shared.lost_threads.load(Ordering::Acquire)
     }
 
+    /// Bytes, at most, that are held for ever by isolates that ran out of memory.
+    #[must_use]
+    pub fn lost_bytes(&self) -> usize {
+        self.shared.parked_threads.load(Ordering::Acquire).saturating_mul(self.shared.limits.most_bytes())
+    }
+
+    /// What the isolates may take together, in bytes.
+    #[must_use]
+    pub fn memory_budget(&self) -> usize {
+        self.shared.size.memory
+    }
+
+    /// The catalog is another: idle threads load what is new in it.
+    pub fn refresh(&self) {
+        for queue in [&self.quick, &self.apart, &self.waiting] {
+            queue.wake_all();
+        }
+    }
+
     /// The verdicts of validating policies, in the order given. Never later than the input's deadline.
     pub async fn validate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
-        let Some(first) = revisions.first() else { return Vec::new() };
-        if revisions.iter().all(|revision| shares_realm(revision) && revision.may_wait == first.may_wait) {
-            return self.send(input, Work::Validate, revisions.into()).receive(input.deadline).await;
+        let mut parts = plan(revisions, Instant::now());
+        if let [part] = &mut *parts
+            && let Part::Run { work, purpose, policies } = part
+        {
+            let task = Task { work: *work, policies: std::mem::take(policies).into(), input: input.clone() };
+            return in_order(self.send(*purpose, task).receive(input.deadline).await, revisions);
         }
         // Each of them is on its way before the first is waited for.
-        let (shared, own): (Vec<_>, Vec<_>) = revisions.iter().partition(|revision| shares_realm(revision));
-        let (waiting, quick): (Vec<_>, Vec<_>) = shared.into_iter().partition(|revision| revision.may_wait);
-        let mut asked: Vec<Asked> = own
-            .into_iter()
-            .map(|revision| self.send(input, alone(revision, false), [Arc::clone(revision)].into()))
-            .collect();
-        for batch in [waiting, quick] {
-            if !batch.is_empty() {
-                asked.push(self.send(input, Work::Validate, batch.into_iter().cloned().collect()));
+        let mut verdicts = Vec::with_capacity(revisions.len());
+        let mut asked = Vec::with_capacity(parts.len());
+        for part in parts {
+            match part {
+                Part::Run { work, purpose, policies } => {
+                    asked.push(self.send(purpose, Task { work, policies: policies.into(), input: input.clone() }));
+                }
+                Part::Known(evaluated) => verdicts.push(*evaluated),
             }
         }
-        let mut verdicts = Vec::with_capacity(revisions.len());
         for answer in asked {
             verdicts.extend(answer.receive(input.deadline).await);
         }
-        let place = |evaluated: &Evaluated| revisions.iter().position(|one| one.spec.name == evaluated.verdict.policy);
-        verdicts.sort_by_cached_key(place);
-        verdicts
+        in_order(verdicts, revisions)
     }
 
     /// The verdicts of consecutive mutating policies that [`Pool::one_go`] lets run together. Fewer verdicts than
     /// policies mean that one of them ended the request.
     pub async fn mutate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
-        let work = match revisions {
-            [] => return Vec::new(),
-            [only] if !shares_realm(only) => alone(only, true),
-            _ => Work::Mutate,
+        let Some(first) = revisions.first() else { return Vec::new() };
+        let (work, purpose) = match plan::alone(first, true, Instant::now()) {
+            Part::Known(evaluated) => return vec![*evaluated],
+            Part::Run { work, purpose, .. } => (work, purpose),
         };
-        self.send(input, work, revisions.into()).receive(input.deadline).await
+        let policies = if work == Work::Mutate { revisions.into() } else { [Arc::clone(first)].into() };
+        let task = Task { work, policies, input: input.clone() };
+        in_order(self.send(purpose, task).receive(input.deadline).await, revisions)
     }
 
     /// How many of these mutating policies, from the first on, can run in one realm one after another.
     #[must_use]
     pub fn one_go(revisions: &[Arc<Revision>]) -> usize {
-        let Some(first) = revisions.first() else { return 0 };
-        if !shares_realm(first) {
-            return 1;
-        }
-        revisions.iter().take_while(|next| shares_realm(next) && next.may_wait == first.may_wait).count()
+        plan::one_go(revisions, Instant::now())
     }
 
-    fn send(&self, input: &Input, work: Work, policies: Policies) -> Asked {
-        let may_wait = policies.first().is_some_and(|first| first.may_wait);
-        let queue = if may_wait { &self.queues.waiting } else { &self.queues.quick };
-        let (reply, answer) = oneshot::channel();
-        let job = Job { work, policies: Arc::clone(&policies), input: input.clone(), reply };
-        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = queue.try_send(job) {
+    fn send(&self, purpose: Purpose, task: Task) -> Asked {
+        let (to, answer) = oneshot::channel();
+        let task = Arc::new(task);
+        let job = Job { task: Arc::clone(&task), reply: Reply { to, known: Vec::new() } };
+        if let Err((refusal, job)) = self.queue(purpose).push(job) {
             self.shared.metrics.shed.increment();
-            fail(&job.policies, job.reply, Cause::Overload, "too many reviews wait for an isolate");
+            job.fail(
+                Cause::Overload,
+                match refusal {
+                    Refusal::Full => "too many reviews wait for an isolate",
+                    Refusal::TooLate => "its turn would come after the deadline of the review",
+                },
+            );
         }
-        Asked { policies, answer }
+        Asked { task, answer }
+    }
+
+    fn queue(&self, purpose: Purpose) -> &Arc<FairQueue> {
+        match purpose {
+            Purpose::Quick => &self.quick,
+            Purpose::Apart => &self.apart,
+            Purpose::Waiting => &self.waiting,
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for queue in [&self.quick, &self.apart, &self.waiting] {
+            queue.close();
+        }
     }
 }
 
 /// A job under way.
 struct Asked {
-    policies: Policies,
+    task: Arc<Task>,
     answer: oneshot::Receiver<Vec<Evaluated>>,
 }
 
@@ -174,22 +197,19 @@ impl Asked {
     async fn receive(self, deadline: Instant) -> Vec<Evaluated> {
         match tokio::time::timeout_at(deadline.into(), self.answer).await {
             Ok(Ok(verdicts)) => verdicts,
-            Ok(Err(_)) => errors(&self.policies, Cause::Internal, "its isolate thread ended without an answer"),
-            Err(_) => errors(&self.policies, Cause::Timeout, "gave no verdict before the deadline of the review"),
+            Ok(Err(_)) => self.task.errors(Cause::Internal, "its isolate thread ended without an answer"),
+            Err(_) => self.task.errors(Cause::Timeout, "gave no verdict before the deadline of the review"),
         }
     }
 }
 
-fn shares_realm(revision: &Revision) -> bool {
-    revision.code.dialect == Dialect::Module && revision.spec.isolation == Isolation::Shared
-}
-
-/// How to run a policy that has a realm to itself.
-fn alone(revision: &Revision, mutating: bool) -> Work {
-    match revision.code.dialect {
-        Dialect::Script => Work::Script,
-        Dialect::Module => Work::Fresh { mutating },
+/// Verdicts in the order of their policies. Mostly they are.
+fn in_order(mut verdicts: Vec<Evaluated>, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+    let of = |evaluated: &Evaluated, revision: &Arc<Revision>| evaluated.verdict.policy == revision.spec.name;
+    if !verdicts.iter().zip(revisions).all(|(evaluated, revision)| of(evaluated, revision)) {
+        verdicts.sort_by_cached_key(|evaluated| revisions.iter().position(|revision| of(evaluated, revision)));
     }
+    verdicts
 }
 
 #[cfg(test)]

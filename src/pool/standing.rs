@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::job::{Policies, Reply};
+use super::job::{Job, Reply, Task};
 use super::lane::Shared;
 
 pub(super) struct Standing {
@@ -13,7 +13,9 @@ pub(super) struct Standing {
 
 #[derive(Default)]
 struct Inner {
-    job: Option<(Policies, Reply)>,
+    job: Option<Job>,
+    /// The permit of the job that it took last.
+    holds_permit: bool,
     is_ready: bool,
     is_gone: bool,
 }
@@ -24,13 +26,28 @@ impl Standing {
     }
 
     /// The thread begins a job.
-    pub(super) fn begin(&self, policies: Policies, reply: Reply) {
-        self.inner().job = Some((policies, reply));
+    pub(super) fn begin(&self, task: Arc<Task>, reply: Reply) {
+        self.inner().job = Some(Job { task, reply });
     }
 
     /// The job that has not been answered yet. Whoever gets it answers.
-    pub(super) fn take_job(&self) -> Option<(Policies, Reply)> {
+    pub(super) fn take_job(&self) -> Option<Job> {
         self.inner().job.take()
+    }
+
+    /// The task that has not been answered yet.
+    pub(super) fn task(&self) -> Option<Arc<Task>> {
+        self.inner().job.as_ref().map(|job| Arc::clone(&job.task))
+    }
+
+    /// The thread took a job from the queue, and a permit with it.
+    pub(super) fn take_permit(&self) {
+        self.inner().holds_permit = true;
+    }
+
+    /// Gives the permit back: whether there was one, so that it goes back to the queue once.
+    pub(super) fn release_permit(&self) -> bool {
+        std::mem::take(&mut self.inner().holds_permit)
     }
 
     /// The thread has loaded what it serves.

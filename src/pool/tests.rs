@@ -25,8 +25,12 @@ struct Rig {
 }
 
 fn rig(threads: usize, queue: usize, served: &[Arc<Revision>]) -> Rig {
-    let size = PoolSize { threads, waiting_threads: 1, queue, ..PoolSize::for_cores(1) };
-    let limits = Limits { cpu: CPU, startup: CPU, heap: 24 << 20, ..Limits::default() };
+    let size = PoolSize { threads, spares: 0, apart_threads: 1, waiting_threads: 1, queue, ..PoolSize::for_cores(1) };
+    rig_of(size, CPU, served)
+}
+
+fn rig_of(size: PoolSize, cpu: Duration, served: &[Arc<Revision>]) -> Rig {
+    let limits = Limits { cpu, startup: cpu, heap: 24 << 20, ..Limits::default() };
     let catalog = Arc::new(ArcSwap::from_pointee(catalog(1, served)));
     let metrics = Arc::new(Metrics::default());
     let host = host(Objects::Nowhere);
@@ -68,7 +72,7 @@ impl Rig {
 
     /// That it still answers, on as many threads as it began with.
     fn check_whole(&self) {
-        wait_until("all threads are back", || self.pool.shared.ready_threads() == self.pool.shared.threads);
+        wait_until("all threads are back", || self.pool.shared.ready_threads() == self.pool.shared.size.all_threads());
         let probe = denying("probe");
         assert_eq!(messages(&self.validate(&input(), &[probe])[0]), ["probe"]);
     }
@@ -132,7 +136,7 @@ fn verdicts_come_in_the_order_asked_whoever_gives_them() {
 
 #[test]
 fn a_full_queue_is_told_at_once() {
-    let rig = rig(1, 2, &[]);
+    let rig = rig(1, 4, &[]);
     let asked: Vec<_> = (0..8).map(|_| (input(), vec![looping("loop")])).collect();
     let answers = rig.at_once(&asked);
     let shed: Vec<_> =
@@ -157,7 +161,8 @@ fn what_waited_too_long_is_not_run_and_nobody_waits_for_it() {
     let asked: Vec<_> = std::iter::once((input(), vec![hold])).chain(late).collect();
     let answers = rig.at_once(&asked);
     for (evaluated, took) in &answers[1..] {
-        assert_eq!(error(&evaluated[0].verdict).0, Cause::Timeout, "the caller keeps its own time");
+        // The caller keeps its own time; a busy machine may let the thread be first to say so.
+        assert!(matches!(error(&evaluated[0].verdict).0, Cause::Timeout | Cause::Overload));
         assert!(*took < Duration::from_millis(45), "{took:?}");
     }
     wait_until("the thread has shed them", || rig.metrics.shed.get() >= 3);
@@ -171,8 +176,10 @@ fn a_wedged_thread_is_replaced_while_it_is_wedged_and_its_caller_is_answered() {
     let begun = Instant::now();
     let verdicts = rig.validate(&input(), &[denying("before"), wedge, denying("after")]);
     assert!(begun.elapsed() < Duration::from_secs(3), "answered after {:?}", begun.elapsed());
-    for verdict in &verdicts {
-        assert_eq!(error(verdict).0, Cause::Cpu, "who was in the same job has no verdict to give");
+    assert_eq!(names(&verdicts), ["before", "wedge", "after"]);
+    assert_eq!(error(&verdicts[1]).0, Cause::Cpu);
+    for at in [0, 2] {
+        assert_eq!(messages(&verdicts[at]), [&*verdicts[at].policy], "who was in the same job has run again");
     }
     wait_until("it is counted", || rig.pool.lost_threads() == 1);
     let verdicts = rig.validate(&input(), &[denying("next")]);
@@ -214,6 +221,93 @@ fn a_policy_that_waits_never_delays_one_that_computes() {
         assert!(*took < Duration::from_millis(500), "waited for {took:?}");
     }
     assert!(answers[0].1 > Duration::from_millis(500));
+}
+
+#[test]
+fn a_run_that_takes_long_holds_up_nobody_and_runs_apart_from_then_on() {
+    let size = PoolSize { spares: 1, apart_threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
+    let rig = rig_of(size, Duration::from_millis(400), &[]);
+    let long = looping("long");
+    for round in 0..2 {
+        let mut asked = vec![(input(), vec![Arc::clone(&long)])];
+        asked.extend((0..20).map(|_| (input(), vec![denying("quick")])));
+        let answers = rig.at_once(&asked);
+        let (evaluated, took) = &answers[0];
+        assert_eq!(error(&evaluated[0].verdict).0, Cause::Cpu);
+        for (evaluated, quick) in &answers[1..] {
+            assert_eq!(messages(&evaluated[0].verdict), ["quick"]);
+            assert!(*quick * 2 < *took, "waited {quick:?} of the {took:?} that the other took");
+        }
+        assert_eq!(long.conduct.is_apart(Instant::now()), round == 1);
+    }
+    let mut asked: Vec<_> = (0..3).map(|_| (input(), vec![Arc::clone(&long), denying("quick")])).collect();
+    asked.extend((0..20).map(|_| (input(), vec![denying("quick")])));
+    let answers = rig.at_once(&asked);
+    for (evaluated, _) in &answers[..2] {
+        assert_eq!(error(&evaluated[0].verdict).0, Cause::Cpu);
+        assert_eq!(messages(&evaluated[1].verdict), ["quick"]);
+    }
+    for (_, quick) in &answers[3..] {
+        assert!(*quick * 2 < answers[0].1, "{quick:?} of {:?}", answers[0].1);
+    }
+    rig.check_whole();
+}
+
+#[test]
+fn a_policy_whose_runs_all_have_to_be_ended_is_not_asked_for_a_while() {
+    let rig = rig(1, 16, &[]);
+    let long = looping("long");
+    for _ in 0..5 {
+        assert_eq!(error(&rig.validate(&input(), &[Arc::clone(&long)])[0]).0, Cause::Cpu);
+    }
+    let verdicts = rig.validate(&input(), &[denying("a"), Arc::clone(&long), denying("b")]);
+    assert_eq!(names(&verdicts), ["a", "long", "b"]);
+    assert_eq!(error(&verdicts[1]).0, Cause::Shunned);
+    assert_eq!(messages(&verdicts[0]), ["a"]);
+    assert_eq!(messages(&verdicts[2]), ["b"]);
+    let evaluated = rig.runtime.block_on(rig.pool.mutate(&input(), &[long]));
+    assert_eq!(error(&evaluated[0].verdict).0, Cause::Shunned);
+}
+
+#[test]
+fn every_domain_has_a_heap_of_its_own() {
+    let rig = rig(1, 16, &[]);
+    let counting = || {
+        crate::isolate::testing::bundle(
+            "const key = Symbol.for('n'); ({ default: { validate({ deny }) { deny(String(key === Symbol.for('n'))); } } })",
+        )
+    };
+    wait_until("the first isolates are there", || rig.metrics.isolates.get() >= 0);
+    let policies = [
+        counting().named("a").made(),
+        counting().named("b").with(|spec| spec.isolation = Isolation::Dedicated).made(),
+        counting().named("c").with(|spec| spec.tenant = Some("one".into())).made(),
+        counting().named("d").with(|spec| spec.tenant = Some("one".into())).made(),
+        counting().named("e").with(|spec| spec.tenant = Some("two".into())).made(),
+    ];
+    let verdicts = rig.validate(&input(), &policies);
+    assert_eq!(names(&verdicts), ["a", "b", "c", "d", "e"]);
+    // The host's, the policy's own, and one for each tenant; all on the only thread.
+    wait_until("four isolates are counted", || rig.metrics.isolates.get() == 4);
+}
+
+#[test]
+fn a_storm_of_one_tenant_makes_nobody_else_wait() {
+    let rig = rig(1, 4_096, &[]);
+    let of = |name: &str, tenant: &str| {
+        let busy = "let x = 0; for (let i = 0; i < 1e6; i += 1) x += i; c.deny('done')";
+        validate(busy).named(name).with(|spec| spec.tenant = Some(tenant.into())).made()
+    };
+    let (storm, calm) = (of("storm", "a"), of("calm", "b"));
+    rig.at_once(&[(input(), vec![Arc::clone(&storm)]), (input(), vec![Arc::clone(&calm)])]);
+    let mut asked: Vec<_> = (0..300).map(|_| (input(), vec![Arc::clone(&storm)])).collect();
+    asked.extend((0..3).map(|_| (input(), vec![Arc::clone(&calm)])));
+    let answers = rig.at_once(&asked);
+    let longest = answers.iter().map(|(_, took)| *took).max().unwrap();
+    for (evaluated, took) in &answers[300..] {
+        assert_eq!(messages(&evaluated[0].verdict), ["done"]);
+        assert!(*took * 3 < longest, "{took:?} of {longest:?}");
+    }
 }
 
 #[test]

@@ -1,53 +1,31 @@
-//! A pool thread: its isolates, and its loop of take, run, answer, tidy up.
+//! A pool thread: its loop of take, run, answer, tidy up.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
-use lru::LruCache;
-
 use super::census::Census;
-use super::job::{Job, Work, errors, fail};
-use super::lane::{Lane, Shared};
+use super::fate;
+use super::heaps::{Heaps, Key, Kind};
+use super::job::{Job, Reply, Task, Work, errors};
+use super::lane::{Lane, Purpose};
+use super::queue::{Done, Taken};
 use super::standing::Standing;
-use crate::decision::Cause;
-use crate::isolate::{Cell, Evaluated, Fate, Input, KillCause, Slot, Spare};
-use crate::policy::{Dialect, Isolation, Revision};
+use crate::decision::{Cause, Effect};
+use crate::isolate::{Evaluated, Input, Slot};
+use crate::policy::{Dialect, Domain, Isolation, Revision};
 
-/// How long an idle thread waits before it looks for something to tidy up.
-const IDLE: Duration = Duration::from_millis(20);
+/// How long an idle thread waits before it looks for something to tidy up. A new catalog wakes it.
+const IDLE: Duration = Duration::from_millis(100);
 
 /// Jobs after which V8 gets to its put-off work although more jobs wait.
 const TEND_EVERY: u32 = 256;
 
-/// Which of a thread's isolates a policy runs in. Policies of different rows never share a heap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Heap {
-    /// The locked-down realm of the host's module policies.
-    Modules,
-    /// Script policies, a realm a run.
-    Scripts,
-    /// Module policies that keep state, a realm a run.
-    Fresh,
-}
-
-impl Heap {
-    const fn spare(self) -> Spare {
-        match self {
-            Self::Modules => Spare::None,
-            Self::Scripts => Spare::Script,
-            Self::Fresh => Spare::Module,
-        }
-    }
-}
-
 /// Starts one thread of a lane. It ends when the lane's queue closes, or after it was written off.
 pub(super) fn start(lane: &Arc<Lane>) -> std::io::Result<()> {
     let lane = Arc::clone(lane);
-    let name = format!("{}-isolate", lane.name);
+    let name = format!("{}-isolate", lane.purpose.name());
     std::thread::Builder::new()
         .name(name)
         .stack_size(crate::isolate::STACK)
@@ -55,38 +33,35 @@ pub(super) fn start(lane: &Arc<Lane>) -> std::io::Result<()> {
         .map(drop)
 }
 
-struct Thread {
-    lane: Arc<Lane>,
+pub(super) struct Thread {
+    pub(super) lane: Arc<Lane>,
     slot: Arc<Slot>,
-    cells: LruCache<Heap, Cell>,
+    pub(super) heaps: Heaps,
     census: Census,
-    /// Isolates to be disposed of once the reply is out.
-    condemned: Vec<Cell>,
-    standing: Arc<Standing>,
+    pub(super) standing: Arc<Standing>,
     /// The catalog that `pending` was made from.
     generation: Option<u64>,
     /// Policies still to be loaded ahead of their first review.
     pending: VecDeque<Arc<Revision>>,
+    /// Tenants have policies: their isolates come and go.
+    has_tenants: bool,
     /// Since V8 last got to its put-off work.
     jobs: u32,
     is_tidy: bool,
 }
 
 impl Thread {
-    fn new(lane: Arc<Lane>) -> Self {
+    pub(super) fn new(lane: Arc<Lane>) -> Self {
         let standing = Arc::new(Standing::new(Arc::clone(&lane.shared)));
-        let listener = {
-            let (lane, standing) = (Arc::clone(&lane), Arc::clone(&standing));
-            move |fate| write_off(&lane, &standing, fate)
-        };
+        let slot = fate::register(&lane, &standing);
         Self {
-            slot: Slot::register(listener),
-            cells: LruCache::new(lane.shared.isolates_a_thread),
+            heaps: Heaps::new(Arc::clone(&lane.shared), Arc::clone(&slot)),
+            slot,
             census: Census::new(Arc::clone(&lane.shared.metrics)),
-            condemned: Vec::new(),
             standing,
             generation: None,
             pending: VecDeque::new(),
+            has_tenants: false,
             jobs: 0,
             is_tidy: false,
             lane,
@@ -95,71 +70,125 @@ impl Thread {
 
     fn run(mut self) {
         self.shielded(Self::tidy);
-        while !self.slot.is_abandoned() {
+        let mut done: Option<Done> = None;
+        loop {
             // With something left to do it does not wait for jobs, but jobs go first.
             let patience = if self.is_tidy { IDLE } else { Duration::ZERO };
-            match self.lane.queue.recv_timeout(patience) {
-                Ok(job) => self.shielded(|this| this.answer(job)),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+            if let Some(done) = &mut done {
+                done.held_permit = self.standing.release_permit();
+            }
+            match self.lane.queue.take(done.take(), patience) {
+                Taken::Job(job, charged) => done = Some(self.serve(job, charged)),
+                Taken::Nothing => {}
+                Taken::Closed => return,
+            }
+            if self.slot.is_abandoned() {
+                // Whoever wrote it off has given its permit back, and started another.
+                return;
+            }
+            if self.slot.has_low_priority() {
+                return self.make_way(done);
             }
             self.shielded(Self::tidy);
-            self.shielded(|this| this.census.keep(this.cells.iter_mut().map(|(_, cell)| cell)));
+            self.shielded(|this| this.census.keep(this.heaps.cells()));
         }
     }
 
+    /// A thread that was put behind all others cannot get back: another takes its place.
+    fn make_way(self, done: Option<Done>) {
+        if let Some(done) = done {
+            self.lane.queue.done(&Done { held_permit: self.standing.release_permit(), ..done });
+        }
+        if self.standing.leave()
+            && let Err(error) = start(&self.lane)
+        {
+            tracing::error!(%error, "no thread to replace the one that makes way");
+        }
+    }
+
+    fn serve(&mut self, job: Job, charged: u64) -> Done {
+        let begun = Instant::now();
+        self.standing.take_permit();
+        let domain = job.domain().clone();
+        self.shielded(|this| this.answer(job, begun));
+        self.is_tidy = false;
+        Done { domain, took: begun.elapsed(), charged, held_permit: false }
+    }
+
     /// A fault of our own costs the job it happened in and the thread's isolates, never the thread.
-    fn shielded(&mut self, work: impl FnOnce(&mut Self)) {
+    pub(super) fn shielded(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_ok() {
             return;
         }
         tracing::error!("a fault of the engine: an isolate thread panicked and goes on with new isolates");
         self.slot.recover();
-        if let Some((policies, reply)) = self.standing.take_job() {
-            fail(&policies, reply, Cause::Internal, "the engine failed while it ran");
+        if let Some(job) = self.standing.take_job() {
+            job.fail(Cause::Internal, "the engine failed while it ran");
         }
-        self.condemned.clear();
-        self.cells.clear();
+        self.heaps.clear();
         self.is_tidy = false;
     }
 
-    fn answer(&mut self, job: Job) {
-        let Job { work, policies, input, reply } = job;
-        if Instant::now() >= input.deadline {
+    pub(super) fn answer(&mut self, job: Job, now: Instant) {
+        let Job { task, reply } = job;
+        if now >= task.input.deadline {
             self.lane.shared.metrics.shed.increment();
-            fail(&policies, reply, Cause::Overload, "its turn came after the deadline of the review");
+            Job { task, reply }.fail(Cause::Overload, "its turn came after the deadline of the review");
             return;
         }
-        self.standing.begin(Arc::clone(&policies), reply);
-        let verdicts = self.judge(&input, work, &policies);
-        if let Some((_, reply)) = self.standing.take_job() {
-            drop(reply.send(verdicts));
+        if let Some(apart) = self.lane.apart.as_ref().filter(|_| is_slow(&task, now)) {
+            if let Err((_, job)) = apart.push(Job { task, reply }) {
+                self.lane.shared.metrics.shed.increment();
+                job.fail(Cause::Overload, "too many reviews wait for slow policies");
+            }
+            return;
         }
-        self.condemned.clear();
+        self.standing.begin(Arc::clone(&task), reply);
+        let verdicts = self.judge(&task);
+        // What a killed run did is no news of those who were written off with it.
+        if !self.slot.is_abandoned() {
+            take_note(&task, &verdicts);
+        }
+        if let Some(Job { reply, .. }) = self.standing.take_job() {
+            Reply::send(reply, verdicts);
+        }
+        self.heaps.dispose();
         self.jobs += 1;
-        self.is_tidy = false;
     }
 
-    fn judge(&mut self, input: &Input, work: Work, policies: &[Arc<Revision>]) -> Vec<Evaluated> {
-        match work {
+    fn judge(&mut self, task: &Task) -> Vec<Evaluated> {
+        let Task { work, policies, input } = task;
+        match *work {
             Work::Validate => self.in_batches(input, policies),
-            Work::Mutate => self.in_heap(Heap::Modules, |cell| cell.mutate(input, policies)),
+            Work::Mutate => self.within(policies, Kind::Modules, |cell| cell.mutate(input, policies)),
             Work::Fresh { mutating } => policies
                 .iter()
-                .flat_map(|revision| self.in_heap(Heap::Fresh, |cell| cell.run_fresh(input, mutating, revision)))
+                .flat_map(|revision| {
+                    self.within(policies, Kind::Fresh, |cell| cell.run_fresh(input, mutating, revision))
+                })
                 .collect(),
             Work::Script => policies
                 .iter()
-                .map(|revision| self.in_heap(Heap::Scripts, |cell| cell.run_script(input, revision)))
+                .map(|revision| self.within(policies, Kind::Scripts, |cell| cell.run_script(input, revision)))
                 .collect(),
         }
+    }
+
+    fn within<R>(
+        &mut self,
+        policies: &[Arc<Revision>],
+        kind: Kind,
+        run: impl FnOnce(&mut crate::isolate::Cell) -> R,
+    ) -> R {
+        let domain = policies.first().map(|first| first.domain.clone()).unwrap_or_default();
+        self.heaps.within(&(domain, kind), run)
     }
 
     /// Where one policy had to be killed, the ones after it run in a new isolate with the time that is left.
     fn in_batches(&mut self, input: &Input, policies: &[Arc<Revision>]) -> Vec<Evaluated> {
         let mut verdicts = Vec::with_capacity(policies.len());
         while let Some(rest) = policies.get(verdicts.len()..).filter(|rest| !rest.is_empty()) {
-            let some = self.in_heap(Heap::Modules, |cell| cell.validate(input, rest));
+            let some = self.within(rest, Kind::Modules, |cell| cell.validate(input, rest));
             if some.is_empty() {
                 verdicts.extend(errors(rest, Cause::Internal, "no isolate could be made"));
                 break;
@@ -175,67 +204,57 @@ impl Thread {
         verdicts
     }
 
-    fn in_heap<R>(&mut self, heap: Heap, run: impl FnOnce(&mut Cell) -> R) -> R {
-        let Shared { host, limits, .. } = &*self.lane.shared;
-        let slot = &self.slot;
-        let new = || Cell::new(host.clone(), Arc::clone(slot), Arc::clone(limits));
-        let cell = self.cells.get_or_insert_mut(heap, new);
-        let result = run(cell);
-        if cell.condemned() {
-            self.condemned.extend(self.cells.pop(&heap));
-        }
-        result
-    }
-
     /// After the reply, and when idle: load what is new, restock shelves, replace what is worn. Does one thing at a time
     /// while somebody waits.
     fn tidy(&mut self) {
         self.notice_catalog();
         if let Some(revision) = self.pending.pop_front() {
-            self.in_heap(Heap::Modules, |cell| cell.prepare(&revision));
-            self.condemned.clear();
+            self.heaps.within(&(revision.domain.clone(), Kind::Modules), |cell| cell.prepare(&revision));
+            self.heaps.dispose();
             return;
         }
         self.standing.become_ready();
         let somebody_waits = !self.lane.queue.is_empty();
-        if self.is_tidy || (somebody_waits && self.jobs < TEND_EVERY && !self.cells.contains(&Heap::Scripts)) {
+        if self.is_tidy || (somebody_waits && self.jobs < TEND_EVERY && !self.heaps.has_scripts()) {
             return;
         }
         self.jobs = 0;
-        self.is_tidy = true;
-        for heap in [Heap::Modules, Heap::Scripts, Heap::Fresh] {
-            let Some(cell) = self.cells.peek_mut(&heap) else { continue };
-            if cell.worn() && !somebody_waits {
-                self.cells.pop(&heap);
-                self.generation = None;
-                self.is_tidy = false;
-            } else if cell.tend(heap.spare()) {
-                self.is_tidy = false;
-            }
-            if self.cells.peek(&heap).is_some_and(Cell::condemned) {
-                self.cells.pop(&heap);
+        let (is_more, is_gone) = self.heaps.tend(somebody_waits);
+        self.is_tidy = !is_more;
+        if is_gone {
+            self.generation = None;
+        }
+        if self.is_tidy && !somebody_waits {
+            self.heaps.fit();
+            if self.has_tenants {
+                self.heaps.make_blank();
             }
         }
     }
 
-    /// Makes a list of what a new catalog brings, so that as few reviews as can be pay for it.
+    /// Makes a list of what a new catalog brings, so that as few reviews as can be pay for it. The isolates of tenants
+    /// are made when they are asked for: there may be thousands.
     fn notice_catalog(&mut self) {
         let catalog = self.lane.shared.catalog.load();
         if self.generation == Some(catalog.generation) {
             return;
         }
         self.generation = Some(catalog.generation);
-        let mine = || catalog.revisions.iter().filter(|revision| self.lane.serves(revision));
-        let is_shared = |revision: &&Arc<Revision>| revision.spec.isolation == Isolation::Shared;
+        let purpose = self.lane.purpose;
+        self.has_tenants = catalog.revisions.iter().any(|revision| revision.domain != Domain::Host);
+        let mine = || {
+            let served = catalog.revisions.iter().filter(|revision| purpose.serves(revision));
+            served.filter(|revision| revision.domain == Domain::Host && revision.spec.isolation != Isolation::Process)
+        };
         let is_module = |revision: &&Arc<Revision>| revision.code.dialect == Dialect::Module;
-        let pending = mine().filter(is_module).filter(is_shared).cloned().collect();
+        self.pending = mine().filter(|revision| super::shares_realm(revision)).cloned().collect();
         let has_scripts = mine().any(|revision| revision.code.dialect == Dialect::Script);
-        let has_fresh = mine().filter(is_module).any(|revision| revision.spec.isolation != Isolation::Shared);
-        self.pending = pending;
+        let has_fresh = mine().filter(is_module).any(|revision| !super::shares_realm(revision));
         self.is_tidy = false;
-        for (heap, wanted) in [(Heap::Scripts, has_scripts), (Heap::Fresh, has_fresh)] {
-            if wanted {
-                self.in_heap(heap, |_| ());
+        for (kind, wanted) in [(Kind::Scripts, has_scripts), (Kind::Fresh, has_fresh)] {
+            if wanted && purpose != Purpose::Apart {
+                let key: Key = (Domain::Host, kind);
+                self.heaps.within(&key, |_| ());
             }
         }
     }
@@ -251,80 +270,21 @@ impl Drop for Thread {
     }
 }
 
-/// A thread that does not come back: its caller is answered, and another takes its place.
-fn write_off(lane: &Arc<Lane>, standing: &Standing, fate: Fate) {
-    const STUCK: &str = "does not stop: it holds its thread in a built-in function";
-    let (cause, why) = match fate {
-        Fate::Lost | Fate::Wedged(KillCause::Memory) => (Cause::Memory, "used more memory than a run may"),
-        Fate::Wedged(KillCause::Cpu) => (Cause::Cpu, STUCK),
-        Fate::Wedged(KillCause::Wall) => (Cause::Timeout, STUCK),
-    };
-    if let Some((policies, reply)) = standing.take_job() {
-        let names: Vec<&str> = policies.iter().map(|revision| &*revision.spec.name).collect();
-        tracing::error!(?fate, policies = ?names, "a policy cost an isolate thread");
-        fail(&policies, reply, cause, why);
-    }
-    if !standing.leave() {
-        return;
-    }
-    lane.shared.lost_threads.fetch_add(1, Ordering::AcqRel);
-    if let Err(error) = start(lane) {
-        tracing::error!(%error, "no thread to replace the one that was lost");
-    }
+fn is_slow(task: &Task, now: Instant) -> bool {
+    task.policies.iter().any(|revision| revision.conduct.is_apart(now))
 }
 
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroUsize;
-
-    use super::*;
-    use crate::decision::Verdict;
-    use crate::host::Objects;
-    use crate::isolate::testing::{error, host, input, messages, validate};
-
-    fn thread() -> Thread {
-        let host = host(Objects::Nowhere);
-        let shared = Shared::new(host, Arc::default(), Arc::default(), Arc::default(), NonZeroUsize::MIN, 1);
-        let (_, queue) = crossbeam_channel::bounded(1);
-        Thread::new(Arc::new(Lane { name: "quick", waits: false, queue, shared: Arc::new(shared) }))
-    }
-
-    fn answered(thread: &mut Thread, work: impl FnOnce(&mut Thread, Job)) -> Verdict {
-        let (reply, mut answer) = tokio::sync::oneshot::channel();
-        let policies = [validate("c.deny('no')").made()].into();
-        let job = Job { work: Work::Validate, policies, input: input(), reply };
-        thread.shielded(|thread| work(thread, job));
-        answer.try_recv().unwrap().remove(0).verdict
-    }
-
-    #[test]
-    fn a_panic_costs_its_job_and_nothing_else() {
-        let mut thread = thread();
-        assert_eq!(messages(&answered(&mut thread, Thread::answer)), ["no"]);
-        let verdict = answered(&mut thread, |thread, job| {
-            thread.standing.begin(Arc::clone(&job.policies), job.reply);
-            thread.in_heap(Heap::Modules, |_| panic!("a fault of ours"));
-        });
-        assert_eq!(error(&verdict).0, Cause::Internal);
-        assert_eq!(messages(&answered(&mut thread, Thread::answer)), ["no"]);
-    }
-
-    #[test]
-    fn a_thread_is_counted_once_however_it_ends() {
-        let thread = thread();
-        let shared = Arc::clone(&thread.lane.shared);
-        thread.standing.become_ready();
-        thread.standing.become_ready();
-        assert_eq!(shared.ready_threads(), 1);
-        write_off(&thread.lane, &thread.standing, Fate::Wedged(crate::isolate::KillCause::Wall));
-        write_off(&thread.lane, &thread.standing, Fate::Lost);
-        thread.standing.become_ready();
-        assert_eq!(shared.lost_threads.load(Ordering::Acquire), 1);
-        drop(thread);
-        assert!(shared.ready_threads() <= 1, "the replacement at most");
-        let never_ready = self::thread();
-        let shared = Arc::clone(&never_ready.lane.shared);
-        drop(never_ready);
-        assert_eq!(shared.ready_threads(), 0);
+/// Keeps the record of each policy that ran.
+fn take_note(task: &Task, verdicts: &[Evaluated]) {
+    for (revision, one) in task.policies.iter().zip(verdicts).filter(|(_, one)| !one.time.is_zero()) {
+        let was_killed = matches!(
+            &one.verdict.effect,
+            Effect::Error(error) if matches!(error.cause, Cause::Timeout | Cause::Cpu | Cause::Memory)
+        );
+        if !was_killed {
+            revision.conduct.ended();
+        } else if revision.conduct.killed(Instant::now()) {
+            fate::warn_of(revision);
+        }
     }
 }

@@ -79,7 +79,7 @@ impl Outcome {
 }
 
 /// Every cause, in the order of its declaration and of [`PolicyMetrics::errors`].
-pub(super) const CAUSES: [Cause; 9] = [
+pub(super) const CAUSES: [Cause; 10] = [
     Cause::Exception,
     Cause::Timeout,
     Cause::Cpu,
@@ -88,6 +88,7 @@ pub(super) const CAUSES: [Cause; 9] = [
     Cause::BadResult,
     Cause::Matching,
     Cause::Overload,
+    Cause::Shunned,
     Cause::Internal,
 ];
 

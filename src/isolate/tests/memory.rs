@@ -137,7 +137,11 @@ fn on_own_thread(draft: Draft, limits: Limits) -> (Option<Verdict>, Option<Fate>
     let (done, is_done) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let work = move || {
-        let slot = Slot::register(move |fate| tell.send(fate).unwrap_or_default());
+        let slot = Slot::register(move |fate| {
+            if fate.is_final() {
+                tell.send(fate).unwrap_or_default();
+            }
+        });
         let mut cell = Cell::new(host, slot, Arc::new(limits));
         let revision = draft.made();
         let verdict = match revision.spec.dialect {

@@ -1,0 +1,106 @@
+//! Which policies of a review run together, and where: those that share a realm and a lane in one go, the others each
+//! on its own, and who was shunned not at all.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::job::Work;
+use super::lane::Purpose;
+use crate::decision::{Cause, Verdict};
+use crate::isolate::Evaluated;
+use crate::policy::{Dialect, Isolation, Revision, Standing};
+
+/// Some of the policies of a review.
+pub(super) enum Part {
+    Run {
+        work: Work,
+        purpose: Purpose,
+        policies: Vec<Arc<Revision>>,
+    },
+    /// A policy that is not asked.
+    Known(Box<Evaluated>),
+}
+
+/// What to do about validating policies. One part, where they all share a realm as they mostly do.
+pub(super) fn plan(revisions: &[Arc<Revision>], now: Instant) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::with_capacity(1);
+    for revision in revisions {
+        let next = alone(revision, false, now);
+        let together = match &next {
+            Part::Run { work: Work::Validate, purpose, .. } => parts.iter_mut().find_map(|part| match part {
+                Part::Run { work: Work::Validate, purpose: other, policies }
+                    if *other == *purpose && policies.first().is_none_or(|first| first.domain == revision.domain) =>
+                {
+                    Some(policies)
+                }
+                _ => None,
+            }),
+            _ => None,
+        };
+        match together {
+            Some(policies) => policies.push(Arc::clone(revision)),
+            None => parts.push(next.with(revision, revisions.len())),
+        }
+    }
+    parts
+}
+
+impl Part {
+    fn with(self, revision: &Arc<Revision>, room: usize) -> Self {
+        match self {
+            Self::Run { work, purpose, mut policies } => {
+                policies.reserve(if work == Work::Validate { room } else { 1 });
+                policies.push(Arc::clone(revision));
+                Self::Run { work, purpose, policies }
+            }
+            known @ Self::Known(_) => known,
+        }
+    }
+}
+
+/// What to do about one policy; the list of policies is still empty.
+pub(super) fn alone(revision: &Revision, mutating: bool, now: Instant) -> Part {
+    if let Standing::Shunned(pause) = revision.conduct.standing(now) {
+        let why =
+            format!("all of its last runs had to be ended, so it is not asked for another {} s", pause.as_secs() + 1);
+        return Part::Known(Box::new(Verdict::error(revision.spec.name.clone(), Cause::Shunned, why).into()));
+    }
+    let work = match revision.code.dialect {
+        Dialect::Script => Work::Script,
+        Dialect::Module if !shares_realm(revision) => Work::Fresh { mutating },
+        Dialect::Module if mutating => Work::Mutate,
+        Dialect::Module => Work::Validate,
+    };
+    Part::Run { work, purpose: purpose(revision, now), policies: Vec::new() }
+}
+
+/// How many of these mutating policies, from the first on, run one after another in one realm.
+pub(super) fn one_go(revisions: &[Arc<Revision>], now: Instant) -> usize {
+    let Some(first) = revisions.first() else { return 0 };
+    let lane = purpose(first, now);
+    let fits = |next: &&Arc<Revision>| {
+        shares_realm(next)
+            && next.domain == first.domain
+            && purpose(next, now) == lane
+            && next.conduct.shunned_for(now).is_none()
+    };
+    revisions.iter().take_while(fits).count().max(1)
+}
+
+fn purpose(revision: &Revision, now: Instant) -> Purpose {
+    if revision.may_wait {
+        Purpose::Waiting
+    } else if revision.conduct.is_apart(now) {
+        Purpose::Apart
+    } else {
+        Purpose::Quick
+    }
+}
+
+/// Whether it runs in the realm that the module policies of its domain share.
+pub(crate) fn shares_realm(revision: &Revision) -> bool {
+    let spec = &revision.spec;
+    revision.code.dialect == Dialect::Module
+        && !spec.keeps_state
+        && matches!(spec.isolation, Isolation::Shared | Isolation::Dedicated)
+}

@@ -1,0 +1,301 @@
+//! The jobs that wait for a thread of a lane, and whose turn it is.
+//!
+//! Each domain has a queue of its own, and the domain that was served least goes first, by the time its jobs took and
+//! its weight (start-time fair queueing): a storm of one tenant makes its own reviews wait, and nobody else's. A domain
+//! gathers no credit while it asks for nothing.
+//!
+//! Only as many threads run at once as there are permits: the cores. A run that takes long gives its permit back while
+//! it goes on ([`FairQueue::overdue`]), so that a waiting thread can serve the others.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::job::Job;
+use crate::policy::Domain;
+
+/// What the host's own policies get for one share of each tenant.
+const HOST_WEIGHT: u64 = 4;
+
+/// Nanoseconds that a first job of a domain is taken to need.
+const FIRST_GUESS: u64 = 50_000;
+
+/// Domains that are remembered although they ask for nothing, before those are dropped that owe nothing.
+const REMEMBERED: usize = 1_024;
+
+/// Looks at the queue before a thread goes to sleep: the next review is often microseconds away.
+const SPINS: u32 = 20;
+
+/// Why a job was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Too many jobs wait.
+    Full,
+    /// Its turn would come after its deadline.
+    TooLate,
+}
+
+/// What a thread gets.
+pub(super) enum Taken {
+    /// With the nanoseconds that its domain was charged for it in advance.
+    Job(Job, u64),
+    Nothing,
+    Closed,
+}
+
+/// A job that ended: whose it was, how long it took, and whether it still held its permit.
+pub(super) struct Done {
+    pub domain: Domain,
+    pub took: Duration,
+    pub charged: u64,
+    pub held_permit: bool,
+}
+
+/// How many jobs wait at most, and how many run at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Capacity {
+    pub jobs: usize,
+    pub jobs_a_domain: usize,
+    pub permits: usize,
+}
+
+pub(super) struct FairQueue {
+    state: Mutex<State>,
+    capacity: Capacity,
+    /// Jobs that wait, for threads that look without the lock.
+    waiting: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    accounts: HashMap<Domain, Account>,
+    /// The domains with jobs, by what they have had.
+    turns: BTreeSet<(u64, Domain)>,
+    /// What the domain that was served last had had.
+    clock: u64,
+    waiting: usize,
+    running: usize,
+    /// Threads that sleep, the one that fell asleep last at the end: its caches are the warmest.
+    sleepers: Vec<Thread>,
+    is_closed: bool,
+}
+
+/// What a domain has had, in nanoseconds divided by its weight, and what it waits for.
+struct Account {
+    jobs: VecDeque<Job>,
+    had: u64,
+    /// What a job of this domain takes, in nanoseconds: a moving average.
+    usual: u64,
+    weight: u64,
+}
+
+impl Account {
+    fn new(domain: &Domain, clock: u64) -> Self {
+        let weight = if *domain == Domain::Host { HOST_WEIGHT } else { 1 };
+        Self { jobs: VecDeque::new(), had: clock, usual: FIRST_GUESS, weight }
+    }
+}
+
+impl FairQueue {
+    pub(super) fn new(capacity: Capacity) -> Self {
+        Self { state: Mutex::default(), capacity, waiting: AtomicUsize::new(0) }
+    }
+
+    /// Puts a job in line and wakes a thread for it.
+    pub(super) fn push(&self, job: Job) -> Result<(), (Refusal, Job)> {
+        let mut state = self.state();
+        if state.is_closed || state.waiting >= self.capacity.jobs {
+            return Err((Refusal::Full, job));
+        }
+        let domain = job.domain();
+        let clock = state.clock;
+        let others = u64::try_from(state.turns.len()).unwrap_or(u64::MAX).max(1);
+        if !state.accounts.contains_key(domain) {
+            state.forget_idle();
+            state.accounts.insert(domain.clone(), Account::new(domain, clock));
+        }
+        let Some(account) = state.accounts.get_mut(domain) else { return Err((Refusal::Full, job)) };
+        if account.jobs.len() >= self.capacity.jobs_a_domain {
+            return Err((Refusal::Full, job));
+        }
+        if !account.jobs.is_empty() {
+            let ahead = u64::try_from(account.jobs.len()).unwrap_or(u64::MAX);
+            let permits = u64::try_from(self.capacity.permits).unwrap_or(1).max(1);
+            let wait = Duration::from_nanos(ahead.saturating_mul(account.usual).saturating_mul(others) / permits);
+            if Instant::now() + wait >= job.task.input.deadline {
+                return Err((Refusal::TooLate, job));
+            }
+        }
+        let is_first = account.jobs.is_empty();
+        if is_first {
+            account.had = account.had.max(clock);
+        }
+        let turn = is_first.then(|| (account.had, domain.clone()));
+        account.jobs.push_back(job);
+        state.turns.extend(turn);
+        state.waiting += 1;
+        self.waiting.store(state.waiting, Ordering::Relaxed);
+        let sleeper = self.sleeper(&mut state);
+        drop(state);
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+        Ok(())
+    }
+
+    /// The next job in turn, waiting for one no longer than `patience`. `done` is the one that this thread has ended.
+    pub(super) fn take(&self, done: Option<Done>, patience: Duration) -> Taken {
+        if let Some(taken) = self.try_take(done) {
+            return taken;
+        }
+        if patience.is_zero() {
+            return Taken::Nothing;
+        }
+        for _ in 0..SPINS {
+            if self.waiting.load(Ordering::Relaxed) > 0
+                && let Some(taken) = self.try_take(None)
+            {
+                return taken;
+            }
+            std::thread::yield_now();
+        }
+        {
+            let mut state = self.state();
+            if let Some(taken) = self.next(&mut state) {
+                return taken;
+            }
+            state.sleepers.push(std::thread::current());
+        }
+        std::thread::park_timeout(patience);
+        let mut state = self.state();
+        let me = std::thread::current().id();
+        // Whoever woke it has taken it from the list; nobody has where its patience ended.
+        state.sleepers.retain(|sleeper| sleeper.id() != me);
+        self.next(&mut state).unwrap_or(Taken::Nothing)
+    }
+
+    fn try_take(&self, done: Option<Done>) -> Option<Taken> {
+        let mut state = self.state();
+        if let Some(done) = done {
+            state.settle(&done);
+        }
+        self.next(&mut state)
+    }
+
+    fn next(&self, state: &mut State) -> Option<Taken> {
+        if state.is_closed && state.waiting == 0 {
+            return Some(Taken::Closed);
+        }
+        if state.running >= self.capacity.permits {
+            return None;
+        }
+        let (job, charged) = state.pop()?;
+        self.waiting.store(state.waiting, Ordering::Relaxed);
+        state.running += 1;
+        Some(Taken::Job(job, charged))
+    }
+
+    /// The thread ends, or rests, with this job behind it.
+    pub(super) fn done(&self, done: &Done) {
+        let mut state = self.state();
+        state.settle(done);
+        let sleeper = self.sleeper(&mut state);
+        drop(state);
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+    }
+
+    /// A job takes long, or its thread is given up: another may run beside it.
+    pub(super) fn overdue(&self) {
+        let mut state = self.state();
+        state.running = state.running.saturating_sub(1);
+        let sleeper = self.sleeper(&mut state);
+        drop(state);
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+    }
+
+    /// Nothing more is taken in; what waits is still served.
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
+        self.wake_all();
+    }
+
+    /// Lets every sleeping thread look around.
+    pub(super) fn wake_all(&self) {
+        let sleepers = std::mem::take(&mut self.state().sleepers);
+        for sleeper in sleepers {
+            sleeper.unpark();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+
+    /// A thread to wake, where one sleeps and could run something.
+    fn sleeper(&self, state: &mut State) -> Option<Thread> {
+        (state.waiting > 0 && state.running < self.capacity.permits).then(|| state.sleepers.pop()).flatten()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes a job of the domain that has had the least, and charges what such a job usually takes.
+    fn pop(&mut self) -> Option<(Job, u64)> {
+        let (had, domain) = self.turns.pop_first()?;
+        self.clock = self.clock.max(had);
+        let account = self.accounts.get_mut(&domain)?;
+        let job = account.jobs.pop_front()?;
+        let charged = account.usual;
+        account.had = account.had.saturating_add(charged / account.weight);
+        if !account.jobs.is_empty() {
+            self.turns.insert((account.had, domain));
+        }
+        self.waiting -= 1;
+        Some((job, charged))
+    }
+
+    /// Charges what a job took in place of what it was thought to take.
+    fn settle(&mut self, done: &Done) {
+        if done.held_permit {
+            self.running = self.running.saturating_sub(1);
+        }
+        let Some(account) = self.accounts.get_mut(&done.domain) else { return };
+        let took = u64::try_from(done.took.as_nanos()).unwrap_or(u64::MAX);
+        let before = account.had;
+        account.had = before.saturating_sub(done.charged / account.weight).saturating_add(took / account.weight);
+        account.usual = (account.usual - account.usual / 8).saturating_add(took / 8).max(1_000);
+        if !account.jobs.is_empty() && account.had != before {
+            let had = account.had;
+            self.turns.remove(&(before, done.domain.clone()));
+            self.turns.insert((had, done.domain.clone()));
+        } else if self.turns.is_empty() && self.running == 0 {
+            // Nobody waited for what this domain had: it owes nothing.
+            self.clock = self.clock.max(account.had);
+        }
+    }
+
+    fn forget_idle(&mut self) {
+        let most = REMEMBERED + self.turns.len() * 2;
+        if self.accounts.len() >= most {
+            let clock = self.clock;
+            self.accounts.retain(|_, account| !account.jobs.is_empty() || account.had > clock);
+        }
+        // Thousands that each asked for a little: what they owe is not worth its keep.
+        if self.accounts.len() >= most {
+            self.accounts.retain(|_, account| !account.jobs.is_empty());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

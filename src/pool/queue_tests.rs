@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use super::super::job::{Reply, Task, Work};
+use super::*;
+use crate::isolate::Input;
+use crate::isolate::testing::{input, validate};
+
+const SOON: Duration = Duration::from_millis(20);
+
+fn queue(jobs: usize, permits: usize) -> FairQueue {
+    FairQueue::new(Capacity { jobs, jobs_a_domain: jobs.div_ceil(2), permits })
+}
+
+fn job_with(tenant: &str, input: Input) -> Job {
+    let tenant = (!tenant.is_empty()).then(|| Arc::from(tenant));
+    let policies = [validate("").with(|spec| spec.tenant = tenant).made()].into();
+    let (to, _) = tokio::sync::oneshot::channel();
+    Job { task: Arc::new(Task { work: Work::Validate, policies, input }), reply: Reply { to, known: Vec::new() } }
+}
+
+fn job(tenant: &str) -> Job {
+    job_with(tenant, input())
+}
+
+fn add(queue: &FairQueue, tenant: &str) {
+    assert!(queue.push(job(tenant)).is_ok());
+}
+
+/// Serves the next job in a millisecond, and tells whose it was: nothing for the host's.
+fn serve(queue: &FairQueue, last: &mut Option<Done>) -> String {
+    let Taken::Job(job, charged) = queue.take(last.take(), Duration::ZERO) else { panic!("nothing to take") };
+    let domain = job.domain().clone();
+    *last = Some(Done { domain: domain.clone(), took: Duration::from_millis(1), charged, held_permit: true });
+    match domain {
+        Domain::Host => String::new(),
+        Domain::Tenant(name) | Domain::Policy(name) => name.to_string(),
+    }
+}
+
+#[test]
+fn domains_take_turns_however_much_one_of_them_asks() {
+    let queue = queue(100, 1);
+    for _ in 0..40 {
+        add(&queue, "storm");
+    }
+    for tenant in ["a", "a", "b"] {
+        add(&queue, tenant);
+    }
+    let mut last = None;
+    let served: Vec<String> = (0..8).map(|_| serve(&queue, &mut last)).collect();
+    for (tenant, times) in [("a", 2), ("b", 1)] {
+        assert_eq!(served.iter().filter(|one| *one == tenant).count(), times, "{served:?}");
+    }
+}
+
+#[test]
+fn the_host_has_four_turns_for_one_of_each_tenant() {
+    let queue = queue(200, 1);
+    for _ in 0..50 {
+        add(&queue, "");
+        add(&queue, "a");
+    }
+    let mut last = None;
+    let served: Vec<String> = (0..50).map(|_| serve(&queue, &mut last)).collect();
+    let hosts = served.iter().filter(|one| one.is_empty()).count();
+    assert!((36..=44).contains(&hosts), "{hosts} of 50");
+}
+
+#[test]
+fn who_asked_for_nothing_has_gathered_no_credit() {
+    let queue = queue(100, 1);
+    let mut last = None;
+    add(&queue, "idle");
+    serve(&queue, &mut last);
+    for _ in 0..30 {
+        add(&queue, "busy");
+        serve(&queue, &mut last);
+    }
+    for _ in 0..10 {
+        add(&queue, "idle");
+        add(&queue, "busy");
+    }
+    let served: Vec<String> = (0..10).map(|_| serve(&queue, &mut last)).collect();
+    let idle = served.iter().filter(|one| *one == "idle").count();
+    assert!((4..=6).contains(&idle), "{served:?}");
+}
+
+#[test]
+fn only_as_many_run_as_there_are_permits_and_one_that_takes_long_gives_its_back() {
+    let queue = queue(10, 1);
+    add(&queue, "a");
+    add(&queue, "a");
+    assert!(matches!(queue.take(None, SOON), Taken::Job(..)));
+    assert!(matches!(queue.take(None, SOON), Taken::Nothing));
+    queue.overdue();
+    assert!(matches!(queue.take(None, SOON), Taken::Job(..)));
+    assert!(queue.is_empty());
+    let done = |held_permit| Done { domain: Domain::Tenant("a".into()), took: SOON, charged: 0, held_permit };
+    add(&queue, "a");
+    assert!(matches!(queue.take(Some(done(false)), SOON), Taken::Nothing), "it had given its permit back");
+    assert!(matches!(queue.take(Some(done(true)), SOON), Taken::Job(..)));
+}
+
+#[test]
+fn there_is_room_for_so_many_and_half_of_it_for_one_domain() {
+    let queue = queue(4, 1);
+    let refused = |tenant| matches!(queue.push(job(tenant)), Err((Refusal::Full, _)));
+    assert!(!refused("a") && !refused("a") && refused("a"));
+    assert!(!refused("b") && !refused("b") && refused("c"));
+}
+
+#[test]
+fn a_job_that_would_come_too_late_is_turned_away_at_once() {
+    let queue = queue(100, 1);
+    let mut last = None;
+    for _ in 0..40 {
+        add(&queue, "slow");
+        let Taken::Job(_, charged) = queue.take(last.take(), Duration::ZERO) else { panic!("nothing to take") };
+        let took = Duration::from_millis(200);
+        last = Some(Done { domain: Domain::Tenant("slow".into()), took, charged, held_permit: true });
+    }
+    add(&queue, "slow");
+    let soon = || Input { deadline: Instant::now() + Duration::from_millis(100), ..input() };
+    assert!(matches!(queue.push(job_with("slow", soon())), Err((Refusal::TooLate, _))));
+    assert!(queue.push(job_with("other", soon())).is_ok(), "it does not wait behind that one");
+}
+
+#[test]
+fn a_sleeping_thread_is_woken_for_a_job_and_for_the_end() {
+    let queue = queue(10, 1);
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| queue.take(None, Duration::from_mins(1)));
+        std::thread::sleep(SOON);
+        add(&queue, "a");
+        assert!(matches!(taken.join().unwrap(), Taken::Job(..)));
+        let closed = scope.spawn(|| {
+            loop {
+                match queue.take(None, Duration::from_mins(1)) {
+                    Taken::Nothing => {}
+                    other => break other,
+                }
+            }
+        });
+        std::thread::sleep(SOON);
+        queue.close();
+        assert!(matches!(closed.join().unwrap(), Taken::Closed));
+    });
+    assert!(queue.push(job("a")).is_err(), "and nothing comes in any more");
+}
+
+#[test]
+fn domains_that_owe_nothing_are_forgotten() {
+    let queue = queue(10, 1);
+    let mut last = None;
+    for at in 0..REMEMBERED * 4 {
+        add(&queue, &at.to_string());
+        serve(&queue, &mut last);
+    }
+    assert!(queue.state().accounts.len() <= REMEMBERED * 2, "{} accounts", queue.state().accounts.len());
+}
