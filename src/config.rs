@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use serde::Deserialize;
 
 /// jsPolicy's compatibility switch: its ambient rights.
@@ -59,6 +60,9 @@ pub struct Settings {
     /// Where an API server reaches this server, if not at the listening address: https://HOST:PORT
     #[arg(long, value_name = "URL", env = "BYLAW_WEBHOOK_URL")]
     pub webhook_url: Option<String>,
+    /// Memory that all isolates may take together, such as 512Mi [default: 512Mi]
+    #[arg(long, value_name = "BYTES", env = "BYLAW_MEMORY_BUDGET")]
+    pub memory_budget: Option<ByteSize>,
     /// Log lines as JSON
     #[arg(long, env = "BYLAW_LOG_JSON")]
     pub log_json: bool,
@@ -105,6 +109,7 @@ impl Settings {
             compat: self.compat.or(file.compat),
             echo: self.echo || file.echo,
             webhook_url: self.webhook_url.or(file.webhook_url),
+            memory_budget: self.memory_budget.or(file.memory_budget),
             log_json: self.log_json || file.log_json,
             drain_delay: self.drain_delay.or(file.drain_delay),
         })

@@ -6,6 +6,7 @@ mod explain;
 mod inputs;
 mod manifest;
 mod output;
+mod pool_health;
 mod review;
 mod runtime;
 mod serve;

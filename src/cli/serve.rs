@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::Verdict;
 use super::output::say;
+use super::pool_health::watch_pool;
 use super::runtime::{Stage, logging};
 use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
@@ -35,9 +36,6 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     settings: Settings,
 }
-
-/// How long the start waits for policies to be loaded into every thread before it says what it waits for.
-const READY_POLL: Duration = Duration::from_millis(20);
 
 pub(super) fn run(args: ServeArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     let settings = match &args.config {
@@ -69,8 +67,12 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut size = PoolSize::for_cores(cores);
+    if let Some(budget) = settings.memory_budget {
+        size.memory = usize::try_from(budget.as_u64()).unwrap_or(usize::MAX);
+    }
     let pool = Pool::start(
-        PoolSize::for_cores(cores),
+        size,
         stage.host(world.objects),
         Arc::clone(&stage.limits),
         Arc::clone(&current),
@@ -90,13 +92,19 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
             engine.publish(catalog);
         })?
     };
-    let watching = tokio::spawn(watch_pool(Arc::clone(&engine), Arc::clone(&checks)));
+    let watching = {
+        let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
+        tokio::spawn(watch_pool(engine, checks, metrics, shutdown.clone()))
+    };
     announce(settings, &server, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
     drop(watcher);
     tracing::info!(?drained, "stopped");
-    Ok(())
+    match watching.await {
+        Ok(why) => Err(anyhow::anyhow!(why)),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Where policies read and write, and where namespaces have their labels from.
@@ -188,30 +196,6 @@ fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
     let broken = catalog.problems.iter().map(ToString::to_string);
     let none = catalog.revisions.is_empty().then(|| "there are no policies: every request is allowed".to_owned());
     checks.set_details("policies", none.into_iter().chain(serving).chain(broken).collect());
-}
-
-/// Threads lost to policies beyond this many make the server unready: something is attacking it.
-const MAX_LOST_THREADS: usize = 16;
-
-/// Keeps the readiness of the pool up to date.
-async fn watch_pool(engine: Arc<Engine>, checks: Arc<Checks>) {
-    let mut interval = tokio::time::interval(READY_POLL);
-    let mut shown = None;
-    loop {
-        interval.tick().await;
-        let lost = engine.pool().lost_threads();
-        let state = match (engine.pool().ready(), lost > MAX_LOST_THREADS) {
-            (_, true) => {
-                Err(format!("{lost} isolate threads were lost to policies that do not stop; restart to get them back"))
-            }
-            (true, false) => Ok(()),
-            (false, false) => Err("isolates are being made".to_owned()),
-        };
-        if shown.as_ref() != Some(&state) {
-            checks.set("pool", Gate::Ready, state.clone());
-            shown = Some(state);
-        }
-    }
 }
 
 /// What a newcomer needs next, on standard output.

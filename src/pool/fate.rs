@@ -64,6 +64,10 @@ pub(super) fn write_off(lane: &Arc<Lane>, standing: &Standing, running_at: usize
         Fate::Wedged(KillCause::Cpu) => (Cause::Cpu, STUCK),
         _ => (Cause::Timeout, STUCK),
     };
+    if fate == Fate::Lost {
+        // Also of a thread that was given up before.
+        lane.shared.parked_threads.fetch_add(1, Ordering::AcqRel);
+    }
     if standing.release_permit() {
         lane.queue.overdue();
     }
@@ -85,9 +89,6 @@ pub(super) fn write_off(lane: &Arc<Lane>, standing: &Standing, running_at: usize
         return;
     }
     lane.shared.lost_threads.fetch_add(1, Ordering::AcqRel);
-    if fate == Fate::Lost {
-        lane.shared.parked_threads.fetch_add(1, Ordering::AcqRel);
-    }
     if let Err(error) = start(lane) {
         tracing::error!(%error, "no thread to replace the one that was lost");
     }

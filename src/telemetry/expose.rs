@@ -152,6 +152,10 @@ fn state(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut Descr
     }
     plain_gauge(encoder, "bylaw_isolates", "V8 isolates alive", &metrics.isolates.get())?;
     plain_gauge(encoder, "bylaw_isolate_heap_bytes", "Heap of all V8 isolates", &metrics.isolate_heap_bytes.get())?;
+    let help = "Isolate threads given up since the start: policies held them, or ran them out of memory";
+    plain_gauge(encoder, "bylaw_isolate_threads_lost", help, &metrics.lost_threads.get())?;
+    let help = "Policies that are not asked for a while: all of their last runs had to be ended";
+    plain_gauge(encoder, "bylaw_policies_shunned", help, &metrics.shunned_policies.get())?;
     plain_gauge(encoder, "bylaw_connections", "Open TLS connections", &metrics.connections.get())?;
     let help = "Connections that never got as far as HTTP";
     let mut family = counters(encoder, "bylaw_handshake_failures", help)?;

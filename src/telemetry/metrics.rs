@@ -171,6 +171,10 @@ pub struct Metrics {
     pub isolates: Gauge,
     /// `bylaw_isolate_heap_bytes`.
     pub isolate_heap_bytes: Gauge,
+    /// `bylaw_isolate_threads_lost`: since the start.
+    pub lost_threads: Gauge,
+    /// `bylaw_policies_shunned`: not asked for a while.
+    pub shunned_policies: Gauge,
     /// `bylaw_connections`: open TLS connections.
     pub connections: Gauge,
     /// `bylaw_handshake_failures_total`: connections that never got as far as HTTP.
@@ -190,6 +194,8 @@ impl Default for Metrics {
             shed: Counter::default(),
             isolates: Gauge::default(),
             isolate_heap_bytes: Gauge::default(),
+            lost_threads: Gauge::default(),
+            shunned_policies: Gauge::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
             routes: Default::default(),

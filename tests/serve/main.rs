@@ -28,6 +28,7 @@ mod enforcement;
 mod failures;
 mod host;
 mod hot_reload;
+mod isolation;
 mod logs;
 mod matching;
 mod metrics;
