@@ -78,7 +78,6 @@ impl ModuleRealm {
         let mut begun = Instant::now();
         for revision in revisions {
             let before = batch.input.measure.then(|| allocated(scope));
-            batch.slot.runs(Arc::as_ptr(revision));
             let loaded = if self.has(revision) {
                 Ok(())
             } else {
@@ -189,6 +188,7 @@ impl ModuleRealm {
         };
         let deadline = batch.input.deadline.min(now + spec.timeout);
         batch.state.begin(spec, batch.input.dry_run, deadline);
+        batch.slot.runs(revision);
         batch.slot.arm(deadline, batch.limits.cpu);
         let result = {
             v8::scope!(let scope, scope);

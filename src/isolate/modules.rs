@@ -170,6 +170,7 @@ impl ModuleRealm {
     ) -> Result<(), Box<Verdict>> {
         let LoadLimits { state, slot, startup, deadline } = *limits;
         self.loaded.retain(|_, loaded| loaded.revision.strong_count() > 0);
+        slot.loads(Arc::as_ptr(revision));
         slot.arm(deadline.min(Instant::now() + startup), startup);
         let made = self.make(scope, state, revision);
         let killed = slot.disarm();

@@ -173,6 +173,7 @@ impl FreshRealm {
         let prelude = install(scope, "bylaw:script", PRELUDE)?;
         let prelude = prelude.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
         if let Some(shared) = &limits.shared_prelude {
+            slot.loads(std::ptr::null());
             slot.arm(Instant::now() + limits.startup, limits.startup);
             let ran = evaluate(scope, "GLOBAL_CONTEXT", shared).map(drop);
             let killed = slot.disarm();

@@ -84,6 +84,7 @@ pub struct Slot {
     priority: ThreadPriority,
     /// The address of the revision that runs, so that whoever is told of the run knows whose it is.
     running: AtomicUsize,
+    is_loading: AtomicBool,
     cause: AtomicU8,
     abandoned: AtomicBool,
     exhausted: AtomicBool,
@@ -104,6 +105,7 @@ impl Slot {
             lost: AtomicBool::new(false),
             priority: ThreadPriority::of_this_thread(),
             running: AtomicUsize::new(0),
+            is_loading: AtomicBool::new(false),
             cause: AtomicU8::new(0),
             abandoned: AtomicBool::new(false),
             exhausted: AtomicBool::new(false),
@@ -129,6 +131,19 @@ impl Slot {
     /// Says whose run comes next.
     pub(super) fn runs(&self, revision: *const Revision) {
         self.running.store(revision.addr(), Ordering::Relaxed);
+        self.is_loading.store(false, Ordering::Relaxed);
+    }
+
+    /// Says that a policy is loaded next, which happens once and may take long.
+    pub(super) fn loads(&self, revision: *const Revision) {
+        self.running.store(revision.addr(), Ordering::Relaxed);
+        self.is_loading.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is under way is the loading of a policy and not a run.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.is_loading.load(Ordering::Relaxed)
     }
 
     /// Puts this thread behind all others for good.

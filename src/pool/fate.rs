@@ -32,8 +32,10 @@ pub(super) fn register(lane: &Arc<Lane>, standing: &Arc<Standing>) -> Arc<Slot> 
 fn hear(lane: &Arc<Lane>, standing: &Standing, slot: &Slot, fate: Fate) {
     match fate {
         Fate::Slow => give_way(lane, standing, slot),
-        // It competes with everybody for the cores, in whatever lane.
-        Fate::Hog => slot.lower_priority(),
+        // It competes with everybody for the cores, in whatever lane. A policy that takes long to load does so once, but
+        // it would do so again on every thread that took this one's place.
+        Fate::Hog if !slot.is_loading() => slot.lower_priority(),
+        Fate::Hog => {}
         Fate::Wedged(_) | Fate::Lost => write_off(lane, standing, slot.running(), fate),
     }
 }
@@ -44,7 +46,7 @@ fn give_way(lane: &Lane, standing: &Standing, slot: &Slot) {
     if standing.release_permit() {
         lane.queue.overdue();
     }
-    if lane.purpose == Purpose::Waiting {
+    if lane.purpose == Purpose::Waiting || slot.is_loading() {
         return;
     }
     if let Some(revision) = running(&task, slot.running())

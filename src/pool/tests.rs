@@ -254,6 +254,26 @@ fn a_run_that_takes_long_holds_up_nobody_and_runs_apart_from_then_on() {
 }
 
 #[test]
+fn a_policy_that_takes_long_to_load_is_no_slow_policy() {
+    let top = "const end = Date.now() + 50; while (Date.now() < end);";
+    let source = format!("{top} ({{ default: {{ validate({{ deny }}) {{ deny('no'); }} }} }})");
+    let heavy = crate::isolate::testing::bundle(&source).made();
+    let size = PoolSize { spares: 1, apart_threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
+    let rig = rig_of(size, Duration::from_millis(400), &[Arc::clone(&heavy)]);
+    let of_tenant = |name: &str| {
+        crate::isolate::testing::bundle(&source).named(name).with(|spec| spec.tenant = Some(name.into())).made()
+    };
+    for name in ["a", "b", "c"] {
+        assert_eq!(messages(&rig.validate(&input(), &[of_tenant(name)])[0]), ["no"]);
+    }
+    assert_eq!(messages(&rig.validate(&input(), &[Arc::clone(&heavy)])[0]), ["no"]);
+    assert!(!heavy.conduct.is_apart(Instant::now()));
+    // Every one is on the thread that loaded it: nobody has given way to a thread that would load it again.
+    wait_until("it has settled", || rig.metrics.isolates.get() >= 4);
+    rig.check_whole();
+}
+
+#[test]
 fn a_policy_whose_runs_all_have_to_be_ended_is_not_asked_for_a_while() {
     let rig = rig(1, 16, &[]);
     let long = looping("long");
