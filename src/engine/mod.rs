@@ -5,6 +5,7 @@
 
 mod chain;
 mod log;
+mod namespaces;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::pool::Pool;
 use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
 use chain::{Chain, ends_request};
+use namespaces::NamespaceTexts;
 
 /// What the API server gives a webhook that says nothing of time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,6 +79,7 @@ pub struct Engine {
     catalog: Arc<ArcSwap<Catalog>>,
     serving: ArcSwap<Serving>,
     namespaces: Arc<dyn NamespaceLabels>,
+    texts: NamespaceTexts,
     metrics: Arc<Metrics>,
     limits: review::Limits,
     /// Match nothing, run nothing (`serve --echo`).
@@ -93,7 +96,9 @@ impl Engine {
         echo: bool,
     ) -> Self {
         let serving = ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new() });
-        let engine = Self { pool, catalog, serving, namespaces, metrics, limits: review::Limits::default(), echo };
+        let texts = NamespaceTexts::default();
+        let engine =
+            Self { pool, catalog, serving, namespaces, texts, metrics, limits: review::Limits::default(), echo };
         engine.refresh();
         engine
     }
@@ -212,8 +217,10 @@ impl Engine {
             record(entry, PolicyKind::Validating, one);
             judged.push(Judged::by(&entry.revision.spec, one.verdict.clone()));
         }
-        judged.extend(failed(serving, asked.failed));
-        judged.sort_by(|a, b| a.verdict.policy.cmp(&b.verdict.policy));
+        if !asked.failed.is_empty() {
+            judged.extend(failed(serving, asked.failed));
+            judged.sort_by(|a, b| a.verdict.policy.cmp(&b.verdict.policy));
+        }
         (judged, evaluated)
     }
 
@@ -276,7 +283,7 @@ impl Engine {
     fn input(&self, review: &Review, deadline: Instant, measure: bool) -> Input {
         Input {
             request: review.text.clone(),
-            namespace: self.namespace(review),
+            namespace: self.texts.of(&review.request.namespace, &*self.namespaces),
             tenant: no_tenant(),
             vantage: Vantage::Host,
             dry_run: review.request.dry_run,
@@ -284,19 +291,6 @@ impl Engine {
             measure,
             deadline,
         }
-    }
-
-    /// `{"name": …, "labels": …}`: labels are left out where nothing tells them.
-    fn namespace(&self, review: &Review) -> Option<Arc<str>> {
-        let name = review.request.namespace.as_str();
-        if name.is_empty() {
-            return None;
-        }
-        let known = match self.namespaces.labels(name) {
-            Some(labels) => serde_json::json!({ "name": name, "labels": &*labels }),
-            None => serde_json::json!({ "name": name }),
-        };
-        Some(Arc::from(known.to_string()))
     }
 
     async fn answer(&self, endpoint: Endpoint, body: Bytes, timeout: Option<Duration>) -> Answer {

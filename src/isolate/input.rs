@@ -1,6 +1,6 @@
 //! What a run needs to know of the review, as text that any isolate can take.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::review::JsonText;
@@ -45,7 +45,9 @@ pub struct Input {
 /// The tenant of a request that belongs to none.
 #[must_use]
 pub fn no_tenant() -> Arc<str> {
-    Arc::from(r#"{"kind":"none","trusted":false,"name":"","namespace":"","labels":{}}"#)
+    static NONE: OnceLock<Arc<str>> = OnceLock::new();
+    let text = || Arc::from(r#"{"kind":"none","trusted":false,"name":"","namespace":"","labels":{}}"#);
+    Arc::clone(NONE.get_or_init(text))
 }
 
 /// The wall clock as `Input::now` wants it.

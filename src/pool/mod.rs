@@ -205,7 +205,10 @@ impl Asked {
 
 /// Verdicts in the order of their policies. Mostly they are.
 fn in_order(mut verdicts: Vec<Evaluated>, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
-    let of = |evaluated: &Evaluated, revision: &Arc<Revision>| evaluated.verdict.policy == revision.spec.name;
+    let of = |evaluated: &Evaluated, revision: &Arc<Revision>| {
+        let (given, asked) = (&evaluated.verdict.policy, &revision.spec.name);
+        Arc::ptr_eq(given, asked) || given == asked
+    };
     if !verdicts.iter().zip(revisions).all(|(evaluated, revision)| of(evaluated, revision)) {
         verdicts.sort_by_cached_key(|evaluated| revisions.iter().position(|revision| of(evaluated, revision)));
     }
