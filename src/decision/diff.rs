@@ -94,8 +94,9 @@ impl Writer {
             return self.values(old, new);
         }
         let (ops, bytes) = (self.ops.len(), self.bytes);
-        self.values(old, new)?;
-        if self.ops.len() > ops + 1 && self.bytes - bytes > self.cost(Some(new)) {
+        let changed = self.values(old, new);
+        // What passes a limit on the way may still be short as a whole.
+        if changed.is_err() || self.ops.len() > ops + 1 && self.bytes - bytes > self.cost(Some(new)) {
             self.ops.truncate(ops);
             self.bytes = bytes;
             self.replace(new)?;

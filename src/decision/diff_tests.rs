@@ -186,3 +186,12 @@ fn a_patch_beyond_the_limits_is_refused() {
     let limits = DiffLimits { ops: 10, bytes: 1_000 };
     assert_eq!(diff(&json!({}), &json!({"a": "x".repeat(1_000)}), limits), Err(PatchError::TooLarge { limit: 1_000 }));
 }
+
+#[test]
+fn an_element_exchanged_as_a_whole_counts_as_one_operation() {
+    let old = json!([{"name": "a", "x": [1, 2, 3, 4]}]);
+    let new = json!([{"name": "b", "x": [5, 6, 7, 8]}]);
+    let limits = DiffLimits { ops: 1, ..DiffLimits::default() };
+    let ops = diff(&old, &new, limits).unwrap();
+    assert_eq!(ops, vec![PatchOp::Replace { path: "/0".into(), value: new[0].clone() }]);
+}

@@ -9,6 +9,7 @@ use cel::{Context, Value};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+use super::cost::Size;
 use super::expression;
 use crate::review::clip::clip;
 use crate::review::{JsonText, Review, tree};
@@ -16,31 +17,31 @@ use crate::review::{JsonText, Review, tree};
 /// Made once for a review, when the first candidate with conditions comes up.
 pub(super) struct Activation {
     context: Context<'static, 'static>,
-    longest: usize,
+    size: Size,
 }
 
 impl Activation {
     /// # Errors
     /// A text that never repeats what it found.
     pub(super) fn of(review: &Review) -> Result<Self, String> {
-        let mut longest = 1;
+        let mut size = Size::default();
         let mut context = Context::with_env(expression::env().ok_or("CEL is not available")?);
         let request = &review.request;
         for (name, object) in [("object", &request.object), ("oldObject", &request.old_object)] {
             let value = object.as_ref().map_or(Ok(Json::Null), |object| read(object.as_str(), name))?;
-            context.add_variable_from_value(name, convert(value, &mut longest));
+            context.add_variable_from_value(name, convert(value, &mut size));
         }
-        context.add_variable_from_value("request", convert(request_fields(&review.text)?, &mut longest));
-        Ok(Self { context, longest })
+        context.add_variable_from_value("request", convert(request_fields(&review.text)?, &mut size));
+        Ok(Self { context, size })
     }
 
     pub(super) const fn context(&self) -> &Context<'static, 'static> {
         &self.context
     }
 
-    /// The length of the longest list or map: what a loop over the variables can run to.
-    pub(super) const fn longest(&self) -> usize {
-        self.longest
+    /// How large the variables are.
+    pub(super) const fn size(&self) -> &Size {
+        &self.size
     }
 }
 
@@ -60,7 +61,8 @@ fn read(text: &str, name: &str) -> Result<Json, String> {
 }
 
 /// Integers are `int` as far as it reaches, other numbers `double`: what the API server makes of untyped JSON.
-fn convert(value: Json, longest: &mut usize) -> Value {
+fn convert(value: Json, size: &mut Size) -> Value {
+    size.values += 1;
     match value {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(value),
@@ -68,15 +70,23 @@ fn convert(value: Json, longest: &mut usize) -> Value {
             Some(integer) => Value::Int(integer),
             None => Value::Float(number.as_f64().unwrap_or(f64::INFINITY)),
         },
-        Json::String(text) => Value::String(Arc::new(text)),
+        Json::String(text) => {
+            size.bytes += text.len();
+            size.longest_string = text.len().max(size.longest_string);
+            Value::String(Arc::new(text))
+        }
         Json::Array(items) => {
-            *longest = items.len().max(*longest);
-            Value::List(Arc::new(items.into_iter().map(|item| convert(item, longest)).collect()))
+            size.longest = items.len().max(size.longest);
+            Value::List(Arc::new(items.into_iter().map(|item| convert(item, size)).collect()))
         }
         Json::Object(map) => {
-            *longest = map.len().max(*longest);
-            let map: HashMap<Key, Value> =
-                map.into_iter().map(|(key, value)| (Key::String(Arc::new(key)), convert(value, longest))).collect();
+            size.longest = map.len().max(size.longest);
+            let mut entry = |(key, value): (String, Json)| {
+                size.bytes += key.len();
+                size.longest_string = key.len().max(size.longest_string);
+                (Key::String(Arc::new(key)), convert(value, size))
+            };
+            let map: HashMap<Key, Value> = map.into_iter().map(&mut entry).collect();
             Value::Map(Map { map: Arc::new(map) })
         }
     }

@@ -142,6 +142,48 @@ fn an_expression_that_could_run_for_minutes_is_refused() {
 }
 
 #[test]
+fn a_look_into_a_list_for_each_element_of_another_is_a_loop_in_a_loop() {
+    let names = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
+    let kept = "object.list.all(x, x in oldObject.list)";
+    let few = json!({"list": names(2_000)});
+    assert_eq!(evaluate(&[kept], &review(&few, &few)), Ok(None));
+    let many = json!({"list": names(200_000)});
+    for expression in [
+        kept,
+        "object.list.exists(x, x != object.list[0] && object.list == oldObject.list && x == '')",
+        "object.list.all(x, x.matches('^[0-9]+$'))",
+        "object.list.map(x, object.list.map(y, y)).size() > 0",
+        "object.list.all(x, !x.matches(x + 'a'))",
+    ] {
+        let error = evaluate(&[expression], &review(&many, &many)).unwrap_err();
+        assert!(error.contains("too many steps") || error.contains("too much memory"), "{expression}: {error}");
+    }
+}
+
+#[test]
+fn an_expression_that_could_fill_the_memory_is_refused() {
+    let doubled = |part: &str| format!("{part}{}.size() > 0", ".map(x, x + x)".repeat(40));
+    let small = review(&json!({"a": "x".repeat(5_000), "list": ["a", "b"]}), &Value::Null);
+    for expression in [
+        doubled("['a']"),
+        doubled("[[1]]"),
+        doubled("[object.a]"),
+        "object.a.replace('x', object.a).replace('x', object.a) == ''".to_owned(),
+        "object.a.split('').join(object.a).replace('', object.a) == ''".to_owned(),
+        "object.a.split('').all(x, object.a.split('').all(y, x == y))".to_owned(),
+        "[1,2,3,4,5,6,7,8].all(x, [1,2,3,4,5,6,7,8].all(y, [1,2,3,4,5,6,7,8].all(z, [1,2,3,4,5,6,7,8].all(a, \
+         [1,2,3,4,5,6,7,8].all(b, [1,2,3,4,5,6,7,8].all(c, [1,2,3,4,5,6,7,8].all(d, x + y > 0)))))))"
+            .to_owned(),
+    ] {
+        let error = evaluate(&[&expression], &small).unwrap_err();
+        assert!(error.contains("too much memory") || error.contains("too many steps"), "{expression}: {error}");
+    }
+    for fine in ["object.list.map(x, x + '-' + object.a).size() == 2", "object.a.replace('x', 'yy').size() == 10000"] {
+        assert_eq!(evaluate(&[fine], &small), Ok(None), "{fine}");
+    }
+}
+
+#[test]
 fn hostile_expressions_end_without_a_crash() {
     let levels = "1".to_owned() + &"+1".repeat(44) + " > 0";
     assert_eq!(evaluate(&[&levels], &review(&pod(), &Value::Null)), Ok(None));

@@ -6,6 +6,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::{Env, ExecutionError, Program, Value, extensions};
 
 use super::activation::Activation;
+use super::cost;
 use crate::review::clip::clip;
 
 /// The parser recurses over an expression, so its length bounds the stack.
@@ -15,9 +16,6 @@ const LONGEST: usize = 4 << 10;
 const DEEPEST: usize = 48;
 /// For the parser, which takes 140 KB for a level of parentheses in a debug build and gives up after 96.
 pub(super) const PARSER_STACK: usize = 32 << 20;
-/// Steps that one evaluation may take at worst; the API server's budget for match conditions is about as large
-/// (`RuntimeCELCostBudgetMatchConditions`).
-const MOST_STEPS: usize = 2_500_000;
 
 const VARIABLES: [&str; 3] = ["object", "oldObject", "request"];
 /// Names that stand for types, or lead to functions.
@@ -53,10 +51,6 @@ pub(super) fn env() -> Option<Arc<Env>> {
 #[derive(Debug)]
 pub(super) struct Expression {
     program: Program,
-    /// Nodes of the expression, and how deep its comprehensions are nested: with the length of the longest list they
-    /// bound the steps.
-    nodes: usize,
-    nesting: u32,
 }
 
 impl Expression {
@@ -69,15 +63,11 @@ impl Expression {
         let program = env.compile(text).map_err(|errors| clip(&errors.to_string(), 1024).to_owned())?;
         let mut survey = Survey::default();
         survey.visit(program.expression(), 0)?;
-        let Survey { nodes, nesting, .. } = survey;
-        Ok(Self { program, nodes, nesting })
+        Ok(Self { program })
     }
 
     pub(super) fn evaluate(&self, activation: &Activation) -> Result<bool, String> {
-        let steps = activation.longest().checked_pow(self.nesting).and_then(|steps| steps.checked_mul(self.nodes));
-        if steps.is_none_or(|steps| steps > MOST_STEPS) {
-            return Err("it could take too many steps on an object with lists this long".to_owned());
-        }
+        cost::check(self.program.expression(), activation.size())?;
         match self.program.execute(activation.context()) {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => Err(format!("it gives a {}, not a bool", other.type_of())),
@@ -106,9 +96,6 @@ fn explain(error: &ExecutionError) -> String {
 /// A walk over a parsed expression.
 #[derive(Default)]
 struct Survey<'e> {
-    nodes: usize,
-    nesting: u32,
-    nesting_here: u32,
     /// Variables of the comprehensions around.
     scope: Vec<&'e str>,
 }
@@ -118,7 +105,6 @@ impl<'e> Survey<'e> {
         if level > DEEPEST {
             return Err(format!("the expression is nested deeper than {DEEPEST} levels"));
         }
-        self.nodes += 1;
         let level = level + 1;
         match &expression.expr {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),
@@ -136,12 +122,9 @@ impl<'e> Survey<'e> {
                 let outer = self.scope.len();
                 self.scope.extend([&*comprehension.iter_var, &*comprehension.accu_var]);
                 self.scope.extend(comprehension.iter_var2.as_deref());
-                self.nesting_here += 1;
-                self.nesting = self.nesting.max(self.nesting_here);
                 for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
                     self.visit(part, level)?;
                 }
-                self.nesting_here -= 1;
                 self.scope.truncate(outer);
                 Ok(())
             }

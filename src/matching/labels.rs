@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::selector::Labels;
 use crate::review::JsonText;
+use crate::review::only_object::OnlyObject;
 
 /// `metadata.labels`, borrowed from the object's text where it has no escapes.
 #[derive(Debug, Default)]
@@ -25,15 +26,15 @@ impl Labels for ObjectLabels<'_> {
 /// # Errors
 /// A text that never repeats what it found.
 pub(super) fn read(object: &JsonText) -> Result<Option<ObjectLabels<'_>>, &'static str> {
-    let object: Object =
+    let OnlyObject(object): OnlyObject<Object> =
         serde_json::from_str(object.as_str()).map_err(|_| "metadata.labels is not a map of strings")?;
-    Ok(object.metadata.map(|metadata| metadata.labels.unwrap_or_default()))
+    Ok(object.metadata.map(|OnlyObject(metadata)| metadata.labels.unwrap_or_default()))
 }
 
 #[derive(Deserialize)]
 struct Object<'a> {
     #[serde(borrow)]
-    metadata: Option<Metadata<'a>>,
+    metadata: Option<OnlyObject<Metadata<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -100,9 +101,12 @@ mod tests {
 
     #[test]
     fn labels_of_another_type_are_an_error_that_shows_no_value() {
-        for object in
-            [r#"{"metadata":{"labels":{"a":7}}}"#, r#"{"metadata":"secret"}"#, r#"{"metadata":{"labels":[]}}"#]
-        {
+        for object in [
+            r#"{"metadata":{"labels":{"a":7}}}"#,
+            r#"{"metadata":"secret"}"#,
+            r#"{"metadata":{"labels":[]}}"#,
+            r#"{"metadata":[{"a":"secret"}]}"#,
+        ] {
             let error = read(&JsonText::parse(object).unwrap()).unwrap_err();
             assert_eq!(error, "metadata.labels is not a map of strings");
         }

@@ -5,6 +5,7 @@
 
 mod activation;
 mod conditions;
+mod cost;
 mod error;
 mod expression;
 mod facts;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::only_object::OnlyObject;
 use super::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, JsonText, Limits, Operation, Review, ReviewError,
     ReviewVersion, UserInfo,
@@ -63,7 +64,10 @@ impl<'a> Envelope<'a> {
             match &*key {
                 "apiVersion" => cursor.field("apiVersion", &mut envelope.api_version, |(_, value)| value)?,
                 "kind" => cursor.field("kind", &mut envelope.kind, |(_, value)| value)?,
-                "request" => cursor.field("request", &mut envelope.request, |value| value)?,
+                "request" => {
+                    let fields = |(text, OnlyObject(fields))| (text, fields);
+                    cursor.field("request", &mut envelope.request, fields)?;
+                }
                 _ => drop(cursor.value::<IgnoredAny>()?),
             }
         }
@@ -176,16 +180,16 @@ impl<'a> Cursor<'a> {
 #[serde(rename_all = "camelCase")]
 struct RequestFields<'a> {
     uid: Option<String>,
-    kind: Option<GroupVersionKind>,
-    resource: Option<GroupVersionResource>,
+    kind: Option<OnlyObject<GroupVersionKind>>,
+    resource: Option<OnlyObject<GroupVersionResource>>,
     sub_resource: Option<String>,
-    request_kind: Option<GroupVersionKind>,
-    request_resource: Option<GroupVersionResource>,
+    request_kind: Option<OnlyObject<GroupVersionKind>>,
+    request_resource: Option<OnlyObject<GroupVersionResource>>,
     request_sub_resource: Option<String>,
     name: Option<String>,
     namespace: Option<String>,
     operation: Option<Operation>,
-    user_info: Option<UserFields>,
+    user_info: Option<OnlyObject<UserFields>>,
     dry_run: Option<bool>,
     #[serde(borrow)]
     object: Option<&'a RawValue>,
@@ -209,20 +213,21 @@ struct UserFields {
 impl RequestFields<'_> {
     fn into_request(self, body: &Bytes) -> Result<AdmissionRequest, ReviewError> {
         let missing = |field| ReviewError::Missing { field };
-        let user = self.user_info.map_or_else(UserInfo::default, |user| UserInfo {
+        let user = self.user_info.map_or_else(UserInfo::default, |OnlyObject(user)| UserInfo {
             username: user.username.unwrap_or_default(),
             groups: user.groups.unwrap_or_default(),
         });
         Ok(AdmissionRequest {
             uid: self.uid.filter(|uid| !uid.is_empty()).ok_or(missing("request.uid"))?,
-            kind: self.kind.ok_or(missing("request.kind"))?,
+            kind: self.kind.map(|OnlyObject(kind)| kind).ok_or(missing("request.kind"))?,
             resource: self
                 .resource
+                .map(|OnlyObject(resource)| resource)
                 .filter(|resource| !resource.resource.is_empty())
                 .ok_or(missing("request.resource"))?,
             sub_resource: self.sub_resource.unwrap_or_default(),
-            request_kind: self.request_kind,
-            request_resource: self.request_resource,
+            request_kind: self.request_kind.map(|OnlyObject(kind)| kind),
+            request_resource: self.request_resource.map(|OnlyObject(resource)| resource),
             request_sub_resource: self.request_sub_resource,
             name: self.name.unwrap_or_default(),
             namespace: self.namespace.unwrap_or_default(),

@@ -206,7 +206,7 @@ fn values_of_the_wrong_type_are_refused_where_they_stand() {
         ("7", "the body is not a JSON object"),
         ("null", "the body is not a JSON object"),
         (r#"{"kind":7}"#, "at byte 8: invalid type: integer `7`, expected a string"),
-        (r#"{"kind":"AdmissionReview","request":[]}"#, "invalid length 0"),
+        (r#"{"kind":"AdmissionReview","request":[]}"#, "at byte 36: invalid type: sequence, expected an object"),
         (r#"{"kind" "x"}"#, "at byte 8: expected `:`"),
         (r#"{"kind":"x" "y":1}"#, "at byte 12: expected `,` or `}`"),
         (r#"{"kind":"x",}"#, "at byte 12"),
@@ -242,4 +242,22 @@ fn nine_mebibytes_are_too_large() {
     let error = read(vec![b' '; 9 << 20]).unwrap_err();
     assert!(error.is_too_large());
     assert_eq!(error.to_string(), "the body has more than 8388608 bytes");
+}
+
+#[test]
+fn an_array_of_fields_in_their_order_is_no_object() {
+    for (pointer, array) in [
+        ("/request/kind", json!(["", "v1", "Pod"])),
+        ("/request/resource", json!(["", "v1", "pods"])),
+        ("/request/requestKind", json!(["", "v1", "Pod"])),
+        ("/request/requestResource", json!(["", "v1", "pods"])),
+        ("/request/userInfo", json!(["admin", [], null, null])),
+    ] {
+        let message = refusal(with(|review| *review.pointer_mut(pointer).unwrap() = array));
+        assert!(message.contains("invalid type: sequence, expected an object"), "{pointer}: {message}");
+    }
+    let request =
+        json!(["u", ["", "v1", "Pod"], ["", "v1", "pods"], "", null, null, "", "", "", "CREATE", null, false]);
+    let message = refusal(with(|review| review["request"] = request));
+    assert!(message.contains("invalid type: sequence, expected an object"), "{message}");
 }

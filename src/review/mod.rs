@@ -7,6 +7,7 @@ pub(crate) mod clip;
 mod envelope;
 mod error;
 mod limits;
+pub(crate) mod only_object;
 mod reply;
 mod splice;
 mod text;

@@ -1,0 +1,1 @@
+(()=>{var e={1:(e,t,n)=>{"use strict";t.a=()=>n(2)},2:e=>{e.exports=require("./x")}};var m={};function r(i){return m[i]||(m[i]={exports:{}},e[i](m[i],m[i].exports,r)),m[i].exports}module.exports=r(1)})();
