@@ -9,6 +9,7 @@ mod apart;
 mod compressed;
 mod diagnostics;
 mod hash;
+mod lexical;
 mod lifetimes;
 mod link;
 mod lint;

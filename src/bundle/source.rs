@@ -15,7 +15,7 @@ use oxc::syntax::module_record::{ExportImportName, ImportImportName, ModuleRecor
 
 use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic};
-use super::nesting::too_deep;
+use super::nesting::{Refusal, too_deep};
 
 /// A policy and its helpers are kilobytes; bundled packages reach one megabyte.
 pub const MAX_SOURCE_BYTES: u64 = 4 << 20;
@@ -96,11 +96,13 @@ pub fn scan(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
 /// [`scan`], by a caller that is [`apart`] already.
 pub(super) fn scan_here(file: &str, path: &Path, text: &str) -> Result<Scan, BundleError> {
     let source_type = source_type(path);
-    if let Some(offset) = too_deep(text) {
-        let diagnostic = Diagnostic::at_bytes(file, text, offset, offset + 1, "nested too deeply to be parsed safely");
-        return Err(BundleError::Syntax(Box::new(
-            diagnostic.with_help("flatten the expression, or build it in a loop"),
-        )));
+    if let Some((offset, refusal)) = too_deep(text, source_type.is_typescript()) {
+        let (message, help) = match refusal {
+            Refusal::TooDeep => TOO_DEEP,
+            Refusal::Unclear => UNCLEAR,
+        };
+        let diagnostic = Diagnostic::at_bytes(file, text, offset, offset + 1, message);
+        return Err(BundleError::Syntax(Box::new(diagnostic.with_help(help))));
     }
     let allocator = Allocator::default();
     // webpack lets a script end early with `return`.
@@ -119,6 +121,10 @@ pub(super) fn scan_here(file: &str, path: &Path, text: &str) -> Result<Scan, Bun
         return Err(syntax_error(file, text, error));
     }
     let semantic = checked.semantic;
+    if let Some(offset) = too_deep_a_tree(&semantic) {
+        let diagnostic = Diagnostic::at_bytes(file, text, offset, offset + 1, TOO_DEEP.0);
+        return Err(BundleError::Syntax(Box::new(diagnostic.with_help(TOO_DEEP.1))));
+    }
     let unresolved = semantic.scoping().root_unresolved_references();
     let uses_commonjs =
         ["require", "module", "__dirname", "__filename"].iter().any(|name| unresolved.contains_key(*name));
@@ -132,6 +138,33 @@ pub(super) fn scan_here(file: &str, path: &Path, text: &str) -> Result<Scan, Bun
     };
     inspect_nodes(&semantic, &mut scan);
     Ok(scan)
+}
+
+const TOO_DEEP: (&str, &str) =
+    ("nested too deeply to be parsed safely", "flatten the expression, or build it in a loop");
+const UNCLEAR: (&str, &str) = (
+    "here a regular expression may begin, or a division: what follows could be read in two ways",
+    "end the statement before it with `;`, or put the regular expression in parentheses",
+);
+
+/// Nodes below each other. The linker's threads bore 5,000 levels of every kind of nesting, some of them four nodes each.
+const MAX_NODES: u32 = 8_000;
+
+/// Where the tree is deeper than the linker's threads bear. The estimate before the parser is made for the parser, which
+/// has far more stack.
+fn too_deep_a_tree(semantic: &Semantic<'_>) -> Option<u32> {
+    let nodes = semantic.nodes();
+    // Parents come before their children.
+    let mut depths: Vec<u32> = Vec::with_capacity(nodes.len());
+    for node in nodes.iter() {
+        let parent = nodes.parent_id(node.id());
+        let depth = if parent == node.id() { 0 } else { depths.get(parent.index()).copied().unwrap_or_default() + 1 };
+        if depth > MAX_NODES {
+            return Some(node.kind().span().start);
+        }
+        depths.push(depth);
+    }
+    None
 }
 
 fn source_type(path: &Path) -> SourceType {

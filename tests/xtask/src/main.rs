@@ -1,9 +1,10 @@
-//! The developers' commands: `cargo xtask serve | test | lint | bench | e2e | v8 | cluster`.
+//! The developers' commands: `cargo xtask serve | test | lint | bench | fuzz | e2e | v8 | cluster`.
 //! Each does its own set-up; Rust, Node and Go are all that must be there beforehand.
 
 mod build;
 mod cargo_deny;
 mod commands;
+mod fuzz;
 mod lint;
 mod node;
 mod prerequisite;
@@ -28,6 +29,7 @@ Usage: cargo xtask <command> [arguments]
   test      every test: Rust, TypeScript, and on a real API server
   lint      formatting, clippy, dependency rules, source rules, TypeScript
   bench     the benchmarks; arguments go to the bench
+  fuzz      fuzz one target without end; arguments after it go to libFuzzer
   e2e       the tests on a real API server; arguments go to the test runner
   v8        put V8's static library where `cargo build` finds it
   cluster   run a real etcd and kube-apiserver until interrupted; the first line printed is the KUBECONFIG path
@@ -36,6 +38,9 @@ Example: cargo xtask serve --listen 127.0.0.1:9443
 ";
 
 fn main() -> ExitCode {
+    if let Some(done) = fuzz::stand_in_for_rustc() {
+        return done;
+    }
     let mut words = env::args().skip(1);
     let command = words.next().unwrap_or_else(|| "--help".to_owned());
     let arguments: Vec<String> = words.collect();
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         "test" => test::run(&arguments),
         "lint" => lint::run(),
         "bench" => commands::bench(&arguments),
+        "fuzz" => fuzz::run(&arguments),
         "e2e" => commands::e2e(&arguments),
         "v8" => commands::v8(),
         "cluster" => commands::cluster(),
