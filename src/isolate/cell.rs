@@ -126,12 +126,24 @@ impl Cell {
     /// where it did.
     pub fn run_fresh(&mut self, input: &Input, mutating: bool, revision: &Arc<Revision>) -> Vec<Evaluated> {
         let phase = if mutating { Phase::Mutate } else { Phase::Validate };
-        let verdicts = self.run_modules(input, phase, std::slice::from_ref(revision));
+        let codegen = revision.spec.permissions.codegen;
+        let verdicts = self.run_in_realm(input, phase, std::slice::from_ref(revision), codegen);
         self.entered(|_, this| this.modules = None);
         verdicts
     }
 
     fn run_modules(&mut self, input: &Input, phase: Phase, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+        self.run_in_realm(input, phase, revisions, false)
+    }
+
+    /// `codegen` only where the realm is thrown away afterwards.
+    fn run_in_realm(
+        &mut self,
+        input: &Input,
+        phase: Phase,
+        revisions: &[Arc<Revision>],
+        codegen: bool,
+    ) -> Vec<Evaluated> {
         self.runs += 1;
         let result = self.entered(|isolate, this| {
             v8::scope!(let scope, isolate);
@@ -140,6 +152,9 @@ impl Cell {
                 Some(realm) => realm,
                 None => ModuleRealm::new(scope, None)?,
             };
+            if codegen {
+                realm.allow_code_generation(scope);
+            }
             let verdicts = realm.run(scope, &batch, phase, revisions);
             this.modules = Some(realm);
             Ok::<Verdicts, Failure>(verdicts)
@@ -206,6 +221,18 @@ impl Cell {
             let declared = realm.describe(scope, &this.state, origin, script);
             this.modules = Some(realm);
             declared
+        })
+    }
+
+    /// The same in a realm of its own in which text becomes code: for modules that need it to say that they do.
+    ///
+    /// # Errors
+    /// As [`Cell::describe`].
+    pub fn describe_with_codegen(&mut self, origin: &str, script: &str) -> Result<Option<String>, IsolateError> {
+        self.bounded(|scope, this| {
+            let realm = ModuleRealm::new(scope, None)?;
+            realm.allow_code_generation(scope);
+            realm.describe(scope, &this.state, origin, script)
         })
     }
 

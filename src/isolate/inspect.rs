@@ -43,7 +43,7 @@ impl Inspector {
     fn ask(&self, origin: &str, script: &str, dialect: Dialect) -> Result<Option<String>, IsolateError> {
         let (reply, answer) = bounded(1);
         let ask = Ask { origin: origin.to_owned(), script: script.to_owned(), dialect, reply };
-        let patience = self.limits.startup * 2 + Duration::from_secs(1);
+        let patience = self.limits.startup * 3 + Duration::from_secs(1);
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answered = match asks.send_timeout(ask, patience) {
             Ok(()) => answer.recv_timeout(patience).ok(),
@@ -82,6 +82,30 @@ impl Inspect for Inspector {
     }
 }
 
+/// What permission a module has stands in the module. One that throws without code generation gets it to say so, and
+/// no further: whoever does not ask for it is told what it threw without.
+fn describe(cell: &mut Cell, origin: &str, script: &str) -> Result<Option<String>, IsolateError> {
+    let without = cell.describe(origin, script);
+    let Err(IsolateError::Threw { text, place }) = without else { return without };
+    if cell.condemned() {
+        return Err(IsolateError::Threw { text, place });
+    }
+    match cell.describe_with_codegen(origin, script) {
+        Ok(Some(declared)) if asks_for_codegen(&declared) => Ok(Some(declared)),
+        Ok(Some(_)) => {
+            let mend = "it makes code of text, which needs `permissions: { codegen: true }`";
+            Err(IsolateError::Threw { text: format!("{text}; {mend}"), place })
+        }
+        _ => Err(IsolateError::Threw { text, place }),
+    }
+}
+
+/// Whether all of a module's policies do: its top level runs in the realm of each.
+fn asks_for_codegen(declared: &str) -> bool {
+    let policies: Vec<serde_json::Value> = serde_json::from_str(declared).unwrap_or_default();
+    !policies.is_empty() && policies.iter().all(|policy| policy["permissions"]["codegen"] == true)
+}
+
 fn spawn(host: Host, limits: Arc<Limits>) -> std::io::Result<Sender<Ask>> {
     let (asks, asked) = bounded::<Ask>(QUEUE);
     let work = move || {
@@ -95,7 +119,7 @@ fn spawn(host: Host, limits: Arc<Limits>) -> std::io::Result<Sender<Ask>> {
             let cell_in_use =
                 cell.get_or_insert_with(|| Cell::new(host.clone(), Arc::clone(&slot), Arc::clone(&limits)));
             let answer = match ask.dialect {
-                Dialect::Module => cell_in_use.describe(&ask.origin, &ask.script),
+                Dialect::Module => describe(cell_in_use, &ask.origin, &ask.script),
                 Dialect::Script => cell_in_use.check(&ask.origin, &ask.script).map(|()| None),
             };
             if cell_in_use.condemned() {

@@ -8,7 +8,7 @@ use deno_core::v8;
 
 use super::batch::Known;
 use super::failure::Failure;
-use super::realm::{call, close, compile, evaluate, guest, install, method, new_context, text, whole};
+use super::realm::{call, close, compile, evaluate, guest, install, install_upon, method, new_context, text, whole};
 use super::sdk_script;
 use super::settle::{Unsettled, checkpoint, left_behind};
 use super::slot::Slot;
@@ -16,6 +16,7 @@ use super::state::State;
 use crate::decision::Verdict;
 use crate::policy::Revision;
 
+const CLOCK: &str = include_str!("js/clock.js");
 const GLOBALS: &str = include_str!("js/globals.js");
 const LOCKDOWN: &str = include_str!("js/lockdown.js");
 const RUNTIME: &str = include_str!("js/module.js");
@@ -35,6 +36,8 @@ pub(super) struct ModuleRealm {
     pub(super) validated: v8::Global<v8::Function>,
     pub(super) mutated: v8::Global<v8::Function>,
     pub(super) explain: v8::Global<v8::Function>,
+    /// Stops the clock at the beginning of time, before a bundle's top level runs.
+    loading: v8::Global<v8::Function>,
     describe: v8::Global<v8::Function>,
     load: v8::Global<v8::Function>,
     pub(super) loaded: HashMap<*const Revision, Loaded>,
@@ -70,16 +73,21 @@ impl ModuleRealm {
         v8::scope!(let scope, scope);
         let context = new_context(scope, queue.as_mut().map(|queue| std::ptr::from_mut(&mut **queue)));
         let scope = &mut v8::ContextScope::new(scope, context);
-        close(scope)?;
+        let forget = close(scope)?;
+        let clock = install_upon(scope, "bylaw:clock", CLOCK, forget)?;
         install(scope, "bylaw:globals", GLOBALS)?;
-        let runtime = install(scope, "bylaw:module", RUNTIME)?;
+        let runtime = install_upon(scope, "bylaw:module", RUNTIME, clock)?;
+        let clock = clock.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
         let runtime = runtime.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
         let sdk = evaluate(scope, "bylaw:sdk", sdk_script())?;
         let key = v8::String::new(scope, SDK_GLOBAL).ok_or(Failure::Engine)?;
         context.global(scope).set(scope, key.into(), sdk).ok_or(Failure::Engine)?;
         evaluate(scope, "bylaw:lockdown", LOCKDOWN)?;
+        let loading = method(scope, clock, "load")?;
+        let loading = v8::Global::new(scope, loading);
         let mut function = |name| method(scope, runtime, name).map(|found| v8::Global::new(scope, found));
         Ok(Self {
+            loading,
             describe: function("describe")?,
             load: function("load")?,
             begin: function("begin")?,
@@ -94,6 +102,12 @@ impl ModuleRealm {
             is_holding: false,
             queue,
         })
+    }
+
+    /// Lets text become code: for a realm that one policy has to itself, and only once.
+    pub(super) fn allow_code_generation(&self, scope: &mut v8::PinScope<'_, '_, ()>) {
+        v8::scope!(let scope, scope);
+        v8::Local::new(scope, &self.context).set_allow_generation_from_strings(true);
     }
 
     /// What the default export of a bundle declares, as JSON; `None` for a module without one.
@@ -130,6 +144,8 @@ impl ModuleRealm {
         name: &str,
         script: &str,
     ) -> Result<v8::Local<'s, v8::Value>, Failure> {
+        let loading = v8::Local::new(scope, &self.loading);
+        call(scope, loading, &[])?;
         let explain = v8::Local::new(scope, &self.explain);
         let namespace =
             guest(scope, explain, |scope| compile(scope, name, script)?.bind_to_current_context(scope).run(scope));
@@ -199,7 +215,9 @@ impl ModuleRealm {
         let workloads = v8::Boolean::new(scope, spec.rules.workloads);
         let parameters = text(scope, &spec.parameters.to_string()).ok_or(Failure::Engine)?;
         let load = v8::Local::new(scope, &self.load);
-        let handlers = call(scope, load, &[namespace, entry.into(), workloads.into(), parameters.into()])?;
+        let policy = text(scope, &spec.name).ok_or(Failure::Engine)?;
+        let about = [namespace, entry.into(), workloads.into(), parameters.into(), policy.into()];
+        let handlers = call(scope, load, &about)?;
         let handlers = handlers.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
         let validate = method(scope, handlers, "validate")?;
         let mutate = method(scope, handlers, "mutate")?;

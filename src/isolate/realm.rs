@@ -18,9 +18,9 @@ pub(super) fn new_context<'s>(
     context
 }
 
-/// Takes away what no limit covers.
-pub(super) fn close(scope: &mut v8::PinScope<'_, '_>) -> Result<(), Failure> {
-    evaluate(scope, "bylaw:limits", LIMITS).map(drop)
+/// Takes away what no limit covers. The function that it gives begins a new turn for registered symbols.
+pub(super) fn close<'s>(scope: &mut v8::PinScope<'s, '_>) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    evaluate(scope, "bylaw:limits", LIMITS)
 }
 
 /// Compiles and runs a classic script for its completion value.
@@ -137,7 +137,18 @@ pub(super) fn install<'s>(
     name: &str,
     source: &str,
 ) -> Result<v8::Local<'s, v8::Value>, Failure> {
+    let undefined = v8::undefined(scope).into();
+    install_upon(scope, name, source, undefined)
+}
+
+/// The same for one that also takes what an earlier one gave.
+pub(super) fn install_upon<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    source: &str,
+    earlier: v8::Local<'s, v8::Value>,
+) -> Result<v8::Local<'s, v8::Value>, Failure> {
     let prelude = evaluate(scope, name, source)?.try_cast::<v8::Function>().map_err(|_| Failure::Engine)?;
     let natives = natives(scope).ok_or(Failure::Engine)?;
-    call(scope, prelude, &[natives.into()])
+    call(scope, prelude, &[natives.into(), earlier])
 }

@@ -110,6 +110,9 @@ impl Scripts {
     ) -> Result<Verdict, Unsettled> {
         v8::scope!(let scope, scope);
         let context = v8::Local::new(scope, &realm.context);
+        if revision.spec.permissions.codegen {
+            context.set_allow_generation_from_strings(true);
+        }
         let scope = &mut v8::ContextScope::new(scope, context);
         let script = self.compiled(scope, &revision.code).map_err(Unsettled::Failed)?;
         let request = text(scope, batch.input.request.as_str()).ok_or(Unsettled::Failed(Failure::Engine))?;

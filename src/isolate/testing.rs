@@ -111,7 +111,7 @@ impl Draft {
             entry: 0,
             source_map,
         };
-        let Permissions { read, write, net, files, env: _ } = &spec.permissions;
+        let Permissions { read, write, net, files, env: _, codegen: _ } = &spec.permissions;
         let may_wait =
             spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty());
         let domain = spec.domain();

@@ -105,16 +105,16 @@ impl Draft {
     pub(super) fn complete(self, dialect: Dialect, given: Option<&Value>) -> Result<Complete, PolicyError> {
         let name = self.name.unwrap_or_default();
         let subject = if name.is_empty() { "a policy".to_owned() } else { format!("policy {name}") };
-        let missing = |field: &str, message: &str| PolicyError::Invalid {
+        let wrong = |field: &str, message: &str| PolicyError::Invalid {
             subject: subject.clone(),
             errors: vec![FieldError { field: field.to_owned(), message: message.to_owned() }],
         };
         if name.is_empty() {
-            return Err(missing("name", "is missing; add one, such as `name: \"no-privileged.pods.example.com\"`"));
+            return Err(wrong("name", "is missing; add one, such as `name: \"no-privileged.pods.example.com\"`"));
         }
         let resources = self.resources.filter(|resources| !resources.is_empty());
         let resources = resources.ok_or_else(|| {
-            missing("match.resources", "is missing; say what the policy judges, such as `resources: [\"pods\"]`")
+            wrong("match.resources", "is missing; say what the policy judges, such as `resources: [\"pods\"]`")
         })?;
         let parameters = parameters::complete(self.schema.as_ref(), self.parameters.as_ref(), given, "parameters")
             .map_err(|errors| PolicyError::Invalid { subject: subject.clone(), errors })?;
@@ -124,9 +124,15 @@ impl Draft {
             (Dialect::Module, WebhookFailure::Ignore) => OnError::Allow,
             _ => OnError::Deny,
         };
-        let isolation = match dialect {
-            Dialect::Script => self.isolation.filter(|asked| *asked > Isolation::Fresh).unwrap_or(Isolation::Fresh),
-            Dialect::Module => self.isolation.unwrap_or_default(),
+        let permissions = self.permissions.unwrap_or_default();
+        let isolation = match (dialect, self.isolation) {
+            (Dialect::Script, asked) => asked.filter(|asked| *asked > Isolation::Fresh).unwrap_or(Isolation::Fresh),
+            (Dialect::Module, Some(Isolation::Shared)) if permissions.codegen => {
+                let mend = "is never given in a shared realm; leave `isolation` out, or write `isolation: \"Fresh\"`";
+                return Err(wrong("permissions.codegen", mend));
+            }
+            (Dialect::Module, None) if permissions.codegen => Isolation::Fresh,
+            (Dialect::Module, asked) => asked.unwrap_or_default(),
         };
         let rules = MatchSpec {
             operations: self.operations.unwrap_or_default(),
@@ -153,7 +159,7 @@ impl Draft {
             on_error: self.on_error.unwrap_or(on_error),
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
             parameters: Arc::new(parameters),
-            permissions: self.permissions.unwrap_or_default(),
+            permissions,
             isolation,
             keeps_state: false,
             tenant: None,
@@ -204,6 +210,21 @@ mod tests {
         assert!(nameless.starts_with("a policy: name: is missing"), "{nameless}");
         let boundless = Draft { resources: None, ..draft() }.complete(Dialect::Module, None).unwrap_err().to_string();
         assert!(boundless.starts_with("policy a.b.c: match.resources: is missing"), "{boundless}");
+    }
+
+    #[test]
+    fn code_from_text_is_for_realms_of_their_own() {
+        let permissions = Permissions { codegen: true, ..Permissions::default() };
+        let asking = |isolation| Draft { permissions: Some(permissions.clone()), isolation, ..draft() };
+        for isolation in [None, Some(Isolation::Fresh)] {
+            let spec = asking(isolation).complete(Dialect::Module, None).unwrap().spec;
+            assert_eq!((spec.isolation, spec.permissions.codegen), (Isolation::Fresh, true));
+        }
+        let shared = asking(Some(Isolation::Shared)).complete(Dialect::Module, None).unwrap_err().to_string();
+        assert_eq!(
+            shared,
+            "policy a.b.c: permissions.codegen: is never given in a shared realm; leave `isolation` out, or write `isolation: \"Fresh\"`"
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(super) fn permissions(fields: &Fields<'_, '_>) -> Option<Permissions> {
         net: read("net", is_host, "a host such as `api.example.com`, `api.example.com:8443`, `*.example.com`"),
         env: read("env", is_variable, "the name of an environment variable"),
         files: read("files", is_absolute, "an absolute path, of a file or of a folder ending in `/`"),
+        codegen: permissions.boolean("codegen").unwrap_or_default(),
     };
     permissions.refuse_unknown();
     Some(granted)
@@ -73,6 +74,7 @@ mod tests {
             "net": ["api.example.com", "localhost:8080", "*.example.com", "10.0.0.1:443", "[::1]:443", "*"],
             "env": ["HOME"],
             "files": ["/etc/ssl/", "/var/run/token"],
+            "codegen": true,
         }});
         assert_eq!(faults(&granted), [] as [&str; 0]);
     }
@@ -81,11 +83,12 @@ mod tests {
     fn grants_in_another_form_are_refused() {
         let wrong = json!({"permissions": {
             "read": ["ConfigMap"], "write": ["a/b/c/d"], "net": ["https://a.b/c", "a:99999"], "env": ["A=B"],
-            "files": ["etc", "/etc/../root"], "run": ["ls"],
+            "files": ["etc", "/etc/../root"], "codegen": "eval", "run": ["ls"],
         }});
         let found = faults(&wrong);
-        assert_eq!(found.len(), 8, "{found:?}");
+        assert_eq!(found.len(), 9, "{found:?}");
         assert!(found[0].starts_with("spec.permissions.read[0]: `ConfigMap` must be a kind such as `v1/ConfigMap`"));
-        assert!(found[7].starts_with("spec.permissions.run: is not a field"));
+        assert!(found[7].starts_with("spec.permissions.codegen: "), "{found:?}");
+        assert!(found[8].starts_with("spec.permissions.run: is not a field"));
     }
 }

@@ -195,6 +195,8 @@ pub struct Permissions {
     pub env: Vec<String>,
     /// Paths of files, or folders ending in `/`, or `*`.
     pub files: Vec<String>,
+    /// `eval` and `Function`: text may become code. Never in a shared realm.
+    pub codegen: bool,
 }
 
 impl Permissions {
@@ -202,6 +204,6 @@ impl Permissions {
     #[must_use]
     pub fn ambient() -> Self {
         let all = || vec!["*".to_owned()];
-        Self { read: all(), write: all(), net: all(), env: all(), files: all() }
+        Self { read: all(), write: all(), net: all(), env: all(), files: all(), codegen: true }
     }
 }

@@ -1,8 +1,9 @@
-// Closes what no limit of an isolate would cover, in every realm before anything else. Run once, without arguments.
+// Closes what no limit of an isolate would cover, in every realm before anything else. Run once, without arguments;
+// gives the function that begins a new turn for `Symbol.for`.
 (function limits() {
   "use strict";
   const { defineProperty, getOwnPropertyDescriptor } = Object;
-  const { construct, deleteProperty } = Reflect;
+  const { apply, construct, deleteProperty } = Reflect;
   const global = globalThis;
 
   // Memory outside of the heap (WebAssembly.Memory) and code that runs after its run, when the collector has been
@@ -25,4 +26,37 @@
   defineProperty(Fixed, "prototype", { value: Native.prototype, writable: false });
   defineProperty(Native.prototype, "constructor", { value: Fixed });
   defineProperty(global, "ArrayBuffer", { value: Fixed });
+
+  // V8 keeps registered symbols for as long as the isolate lives, and for all of its realms: a text that is new in each
+  // run would fill the heap for good. So a realm has a registry of its own, and what a run adds to it goes with the run.
+  const { get, set } = Map.prototype;
+  const registry = () => ({ symbols: new Map(), texts: new Map() });
+  const lasting = registry();
+  let passing;
+  let isRun = false;
+  const find = (of, key) => {
+    const found = apply(get, lasting[of], [key]);
+    return found !== undefined || passing === undefined ? found : apply(get, passing[of], [key]);
+  };
+  const registered = { for(key) {
+    const text = `${key}`;
+    const known = find("symbols", text);
+    if (known !== undefined) return known;
+    if (isRun) passing ??= registry();
+    const into = isRun ? passing : lasting;
+    const made = Symbol(text);
+    apply(set, into.symbols, [text, made]);
+    apply(set, into.texts, [made, text]);
+    return made;
+  } }.for;
+  const keyFor = { keyFor(symbol) {
+    if (typeof symbol !== "symbol") throw new TypeError("Symbol.keyFor: expects a symbol");
+    return find("texts", symbol);
+  } }.keyFor;
+  defineProperty(Symbol, "for", { value: registered });
+  defineProperty(Symbol, "keyFor", { value: keyFor });
+  return (run) => {
+    passing = undefined;
+    isRun = run;
+  };
 })();

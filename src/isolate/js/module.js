@@ -1,9 +1,10 @@
 // The runtime of module policies: builds the context a handler gets (contract §3), records what it says, and hands
 // the host the shortest answer there is. One policy runs at a time in a realm, so the record of the run under way
 // is a single variable, and `deny` and its kin are the same functions for every policy.
-(function (native) {
+(function (native, clock) {
   "use strict";
   const { call, start, said } = native;
+  const { begin: beginTime, Date } = clock;
   const { log } = console;
   const { parse, stringify } = JSON;
   const { freeze, keys } = Object;
@@ -191,6 +192,7 @@
   // Begins a run: its context. `draft` is what a mutating policy edits.
   const contextOf = (meta, draft) => {
     const { request } = review;
+    beginTime(review.now, request.uid, meta.policy);
     denials = undefined;
     warnings = undefined;
     audits = undefined;
@@ -258,10 +260,10 @@
     },
 
     // A policy made ready: a function of the phase that runs it on the review under way.
-    load(namespace, entry, workloads, parameters) {
+    load(namespace, entry, workloads, parameters, policy) {
       const definition = definitionsOf(namespace)[entry];
       const { validate, mutate } = definition;
-      const meta = freeze({ workloads, parameters: freezeDeep(parse(parameters)) });
+      const meta = freeze({ workloads, policy, parameters: freezeDeep(parse(parameters)) });
       return {
         validate() {
           return validate.call(definition, contextOf(meta, undefined));

@@ -1,5 +1,7 @@
 //! What policies see, what becomes of what they do, and what does not.
 
+mod clock;
+mod codegen;
 mod host;
 mod hostile;
 mod kills;
@@ -9,5 +11,6 @@ mod mutations;
 mod places;
 mod promises;
 mod scripts;
+mod symbols;
 mod verdicts;
 mod workloads;
