@@ -4,6 +4,7 @@ mod clock;
 mod codegen;
 mod host;
 mod hostile;
+mod intrinsics;
 mod kills;
 mod lockdown;
 mod memory;
