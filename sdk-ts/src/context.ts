@@ -191,7 +191,11 @@ interface AdmissionContext<Obj, Parameters> extends Host {
   readonly virtual: DeepReadonly<Obj> | undefined;
   readonly dryRun: boolean;
   readonly template: Template | undefined;
-  /** The time of the request. */
+  /**
+   * The time of the request. `Date.now()` and `new Date()` give it too, for as long as the run lasts, and what
+   * `Math.random()` gives depends on the request's uid and the policy's name alone: judged again, a request gets the
+   * same answer. While the module is loaded it is 1970.
+   */
   readonly now: Date;
   /** Refuses the request. Records and returns, so that one answer can list all that is wrong. */
   readonly deny: (message: string, options?: DenyOptions) => void;

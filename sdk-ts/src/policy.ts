@@ -48,6 +48,8 @@ export interface Permissions {
   env?: string[];
   /** Paths of files, or folders ending in `/`. */
   files?: string[];
+  /** `eval` and `new Function`, as ajv's own compiler needs them. The policy then runs in a realm of its own each time. */
+  codegen?: boolean;
 }
 
 /** The part of JSON Schema that parameters need; `default` fills what a cluster leaves out. */
@@ -133,7 +135,14 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
     matchPolicy: oneOf("Exact", "Equivalent"),
   }),
   parameters: record({ schema: isA("object") }),
-  permissions: record({ read: strings, write: strings, net: strings, env: strings, files: strings }),
+  permissions: record({
+    read: strings,
+    write: strings,
+    net: strings,
+    env: strings,
+    files: strings,
+    codegen: isA("boolean"),
+  }),
   priority: integer(-2147483648, 2147483647),
   enforcement: oneOf("Deny", "Warn", "Dry"),
   onError: oneOf("Deny", "Allow"),

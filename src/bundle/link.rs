@@ -83,7 +83,7 @@ pub(super) fn link(sources: Sources, entry: &Path, shape: Shape) -> Result<Linke
 fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
     let shown = sources.shown(entry);
     let internal = |reason: String| BundleError::Internal { file: shown.clone(), reason };
-    let modules = Arc::new(Modules::new(sources, entry));
+    let modules = Arc::new(Modules::new(sources, entry, shape));
     let plugin: rolldown::plugin::__inner::SharedPluginable = Arc::clone(&modules) as _;
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| internal(error.to_string()))?;
     let options = options(entry, shape);
@@ -105,8 +105,12 @@ fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, Bun
     };
     let source_map = chunk.map.as_ref().map(|map| {
         let mut map = map.clone();
-        let shown: Vec<String> = map.get_sources().map(|source| modules.shown_in_map(source)).collect();
+        let chunk_sources: Vec<String> = map.get_sources().map(|source| source.to_string()).collect();
+        let shown: Vec<String> = chunk_sources.iter().map(|source| modules.shown_in_map(source)).collect();
         map.set_sources(shown.iter().map(String::as_str));
+        // As they were written, not as they were read by the linker.
+        let written: Vec<Option<Arc<str>>> = chunk_sources.iter().map(|source| modules.written(source)).collect();
+        map.set_source_contents(written.iter().map(Option::as_deref).collect());
         map.to_json_string()
     });
     let exports = chunk.exports.iter().map(ToString::to_string).collect();
@@ -135,6 +139,8 @@ fn options(entry: &Path, shape: Shape) -> BundlerOptions {
         sourcemap: Some(SourceMapType::Hidden),
         code_splitting: Some(CodeSplittingMode::Bool(false)),
         comments: Some(CommentsOptions { legal: false, annotation: false, jsdoc: false }),
+        // Packages choose by it between checks for developers and speed, and fail without it.
+        define: Some([("process.env.NODE_ENV".to_owned(), "\"production\"".to_owned())].into_iter().collect()),
         // Paths of the machine have no place in a script whose hash names the revision.
         experimental: Some(ExperimentalOptions {
             attach_debug_info: Some(AttachDebugInfo::None),

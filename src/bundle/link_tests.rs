@@ -187,6 +187,45 @@ fn inline_modules_show_the_name_of_their_manifest() {
 }
 
 #[test]
+fn a_bundle_has_a_global_object_of_its_own() {
+    let files = [
+        (
+            "p.ts",
+            "import { root } from './root.cjs';\n(globalThis as any).settings ??= root === globalThis;\nexport default (globalThis as any).settings;",
+        ),
+        (
+            "root.cjs",
+            "var root = typeof global == 'object' && global || Function('return this')();\nexports.root = root;",
+        ),
+    ];
+    let linked = Folder::with(&files).link("p.ts").unwrap();
+    let body = linked.script.split_once("const $realm = {}").unwrap().1;
+    assert!(!body.contains("Function(") && !body.contains("global ="), "{body}");
+    assert!(body.contains("$realm.settings ??= "), "{body}");
+    let plain = Folder::with(&[("p.ts", "export default 1;")]).link("p.ts").unwrap();
+    assert!(!plain.script.contains("$realm"), "{}", plain.script);
+}
+
+#[test]
+fn an_error_beside_the_global_object_shows_what_the_author_wrote() {
+    let text = "export default () => { globalThis.foo(); throw new Error('x'); };";
+    let linked = Folder::with(&[("p.js", text)]).link("p.js").unwrap();
+    let map = linked.source_map.unwrap();
+    assert!(map.contains("globalThis.foo()") && !map.contains("$realm"), "{map}");
+    let at = linked.script.lines().position(|line| line.contains("throw new Error")).unwrap();
+    let column = linked.script.lines().nth(at).unwrap().find("throw").unwrap();
+    let (place, _) = locate(&map, u32::try_from(at + 1).unwrap(), u32::try_from(column).unwrap()).unwrap();
+    assert_eq!((place.line, place.column as usize), (1, text.find("throw").unwrap() + 1));
+}
+
+#[test]
+fn packages_are_told_that_they_are_in_production() {
+    let text = "export default process.env.NODE_ENV !== 'production' ? 'slow' : 'fast';";
+    let linked = Folder::with(&[("p.js", text)]).link("p.js").unwrap();
+    assert!(!linked.script.contains("process"), "{}", linked.script);
+}
+
+#[test]
 fn a_cycle_of_imports_links() {
     let files = [
         ("p.ts", "import { b } from './b';\nexport const a = () => 1;\nexport default () => b() + 1;"),

@@ -14,6 +14,7 @@ use oxc::span::{GetSpan as _, SourceType, Span};
 
 use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic, Place};
+use super::global_object::OWN_GLOBAL;
 use super::lifetimes::Lifetimes;
 use super::link::Linked;
 use super::map::locate;
@@ -67,7 +68,8 @@ fn in_source(linked: &Linked, (span, name, what): Found) -> Option<ModuleState> 
     let (place, _) = locate(linked.source_map.as_ref()?, here.line, here.column - 1)?;
     // The linker renames what would collide: `cache` to `cache$1`.
     let original = name.rsplit_once('$').filter(|(_, number)| number.parse::<u32>().is_ok());
-    let name = original.map_or(name.as_str(), |(original, _)| original).to_owned();
+    let name = original.map_or(name.as_str(), |(original, _)| original);
+    let name = if name == OWN_GLOBAL { "globalThis" } else { name }.to_owned();
     Some(ModuleState { name, what, place })
 }
 

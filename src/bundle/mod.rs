@@ -8,6 +8,7 @@
 mod apart;
 mod compressed;
 mod diagnostics;
+mod global_object;
 mod hash;
 mod lexical;
 mod lifetimes;

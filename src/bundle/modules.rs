@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rolldown::ModuleType;
 use rolldown::plugin::{
-    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
-    HookUsage, Plugin, PluginContext, SharedLoadPluginContext,
+    HookAddonArgs, HookInjectionOutputReturn, HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs,
+    HookResolveIdOutput, HookResolveIdReturn, HookUsage, Plugin, PluginContext, SharedLoadPluginContext,
 };
 use rolldown_common::{ImportKind, ResolvedExternal};
 
 use super::diagnostics::{BundleError, Diagnostic};
-use super::link::Language;
+use super::global_object::{INTRO, with_own_global};
+use super::link::{Language, Shape};
 use super::resolve::{Target, resolve};
 use super::sdk::link_sdk;
-use super::source::{Import, Scan, SdkName, read, scan_here};
+use super::source::{Import, Scan, SdkName, read, scan_here, source_type};
 
 /// The module that stands for imports of which only types are used.
 const TYPES_ONLY: &str = "\0bylaw:types";
@@ -88,6 +89,8 @@ struct Loaded {
 pub(super) struct Modules {
     sources: Sources,
     entry: PathBuf,
+    /// Scripts have a realm to themselves, and with it the realm's own global object.
+    has_own_global: bool,
     seen: Mutex<Seen>,
 }
 
@@ -95,11 +98,14 @@ pub(super) struct Modules {
 struct Seen {
     loaded: BTreeMap<PathBuf, Loaded>,
     errors: Vec<BundleError>,
+    /// Some module speaks of the global object.
+    names_global: bool,
 }
 
 impl Modules {
-    pub(super) fn new(sources: Sources, entry: &Path) -> Self {
-        Self { sources, entry: entry.to_owned(), seen: Mutex::default() }
+    pub(super) fn new(sources: Sources, entry: &Path, shape: Shape) -> Self {
+        let has_own_global = shape == Shape::Namespace;
+        Self { sources, entry: entry.to_owned(), has_own_global, seen: Mutex::default() }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -134,6 +140,13 @@ impl Modules {
         self.sources.shown(&super::resolve::normalise(&folder.join(source)))
     }
 
+    /// The text of a source of the linker's map, as its author wrote it.
+    pub(super) fn written(&self, source: &str) -> Option<Arc<str>> {
+        let folder = self.entry.parent().unwrap_or(&self.entry);
+        let path = super::resolve::normalise(&folder.join(source));
+        self.seen().loaded.get(&path).map(|loaded| Arc::clone(&loaded.text))
+    }
+
     fn record<T>(&self, result: Result<T, BundleError>) -> std::io::Result<T> {
         result.map_err(|error| {
             let stop = std::io::Error::other(error.to_string());
@@ -147,8 +160,11 @@ impl Modules {
         let is_json = path.extension().is_some_and(|extension| extension == "json");
         let scanned = if is_json { Scan::default() } else { self.scan(path, &text)? };
         let loaded = Loaded { text: Arc::clone(&text), imports: scanned.imports };
-        self.seen().loaded.insert(path.to_owned(), loaded);
-        Ok(text)
+        let renamed = if is_json || !self.has_own_global { None } else { with_own_global(&text, source_type(path)) };
+        let mut seen = self.seen();
+        seen.loaded.insert(path.to_owned(), loaded);
+        seen.names_global |= renamed.is_some();
+        Ok(renamed.map_or(text, Arc::from))
     }
 
     fn scan(&self, path: &Path, text: &str) -> Result<Scan, BundleError> {
@@ -227,7 +243,11 @@ impl Plugin for Modules {
         Ok(Some(HookLoadOutput { code: text.to_string().into(), ..HookLoadOutput::default() }))
     }
 
+    async fn intro(&self, _context: &PluginContext, _args: &HookAddonArgs) -> HookInjectionOutputReturn {
+        Ok(self.seen().names_global.then(|| INTRO.to_owned()))
+    }
+
     fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Intro
     }
 }

@@ -167,7 +167,7 @@ fn too_deep_a_tree(semantic: &Semantic<'_>) -> Option<u32> {
     None
 }
 
-fn source_type(path: &Path) -> SourceType {
+pub(super) fn source_type(path: &Path) -> SourceType {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension {
         "ts" | "mts" | "cts" => SourceType::ts(),

@@ -96,7 +96,8 @@ fn describe(cell: &mut Cell, origin: &str, script: &str) -> Result<Option<String
             let mend = "it makes code of text, which needs `permissions: { codegen: true }`";
             Err(IsolateError::Threw { text: format!("{text}; {mend}"), place })
         }
-        _ => Err(IsolateError::Threw { text, place }),
+        // It came further.
+        other => other,
     }
 }
 

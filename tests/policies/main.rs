@@ -11,6 +11,7 @@
 mod case;
 #[path = "../jspolicy/json_patch.rs"]
 mod json_patch;
+mod packages;
 
 use std::fs;
 use std::path::{Path, PathBuf};
