@@ -33,7 +33,7 @@ describe("policy", () => {
           properties: { registries: { type: "array", items: { type: "string" } } },
         },
       },
-      permissions: { read: ["v1/ConfigMap"] },
+      permissions: { read: ["v1/ConfigMap"], codegen: true },
       validate({ object, parameters, deny }) {
         for (const { container, field } of containers(object))
           if (!parameters.registries.some((r) => image(container.image).registry === r))

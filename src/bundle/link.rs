@@ -105,7 +105,7 @@ fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, Bun
     };
     let source_map = chunk.map.as_ref().map(|map| {
         let mut map = map.clone();
-        let chunk_sources: Vec<String> = map.get_sources().map(|source| source.to_string()).collect();
+        let chunk_sources: Vec<String> = map.get_sources().map(ToString::to_string).collect();
         let shown: Vec<String> = chunk_sources.iter().map(|source| modules.shown_in_map(source)).collect();
         map.set_sources(shown.iter().map(String::as_str));
         // As they were written, not as they were read by the linker.

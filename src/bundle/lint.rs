@@ -1,23 +1,28 @@
 //! Which policies may share a realm: those that keep nothing from one request to the next.
 //!
 //! A linked script is searched for state that outlives a run: module-level variables that a function assigns,
-//! containers and regular expressions that a function changes, the same held by a closure or an object made at load.
+//! containers and regular expressions that a function changes, under whichever name and in whosever hands, the same held
+//! by a closure or an object made at load.
 //! This is a lint, not a wall: it errs towards naming state, which costs the policy a realm of its own for each run,
 //! and what it misses stays within the policies of one domain.
 
+use std::collections::BTreeSet;
+
 use oxc::allocator::Allocator;
 use oxc::ast::AstKind;
-use oxc::ast::ast::{BindingIdentifier, Expression, RegExpFlags, UnaryOperator};
 use oxc::parser::Parser;
 use oxc::semantic::{NodeId, Semantic, SemanticBuilder, SymbolId};
 use oxc::span::{GetSpan as _, SourceType, Span};
 
 use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic, Place};
+use super::flow::Flow;
 use super::global_object::OWN_GLOBAL;
-use super::lifetimes::Lifetimes;
+use super::lifetimes::{Frame, Lifetimes};
 use super::link::Linked;
 use super::map::locate;
+use super::origin::{Origin, Origins};
+use super::owners::Owners;
 
 /// One thing that a policy remembers between requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +40,6 @@ impl std::fmt::Display for ModuleState {
     }
 }
 
-/// Methods that change a container, whatever it is.
-const CHANGES_ANY: [&str; 10] =
-    ["push", "pop", "shift", "unshift", "splice", "sort", "reverse", "set", "clear", "next"];
-
-/// Methods that change a known container, but mean something harmless elsewhere (`quantity.add`).
-const CHANGES_CONTAINER: [&str; 5] = ["add", "delete", "fill", "copyWithin", "append"];
-
 /// The state of a linked module, in the order of the script; empty for one that keeps nothing.
 pub fn module_state(linked: &Linked) -> Result<Vec<ModuleState>, BundleError> {
     apart("the linked script", || Ok(state_of(linked)))
@@ -51,9 +49,14 @@ fn state_of(linked: &Linked) -> Vec<ModuleState> {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, &linked.script, SourceType::script()).parse();
     let built = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program);
-    let lint = Lint { semantic: &built.semantic, lifetimes: Lifetimes::of(&built.semantic) };
+    let semantic = &built.semantic;
+    let lifetimes = Lifetimes::of(semantic);
+    let origins = Origins { semantic };
+    let owners = Owners::of(semantic, &lifetimes);
+    let lint = Lint { semantic, lifetimes: &lifetimes, origins: &origins, owners: &owners };
     let mut found = lint.changed_variables();
     found.extend(lint.changed_objects());
+    found.extend(lint.changed_classes());
     found.sort_by_key(|(span, ..)| span.start);
     let mut states: Vec<ModuleState> = found.into_iter().filter_map(|found| in_source(linked, found)).collect();
     states.dedup_by(|later, earlier| later.name == earlier.name && later.what == earlier.what);
@@ -73,23 +76,14 @@ fn in_source(linked: &Linked, (span, name, what): Found) -> Option<ModuleState> 
     Some(ModuleState { name, what, place })
 }
 
-/// What a variable was initialised with, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
-    /// `new Map()`, `[]`, `{}`: nothing to read, so that whoever gets hold of it in a handler writes to it.
-    EmptyContainer,
-    Container,
-    /// A regular expression that remembers `lastIndex`.
-    StickyRegExp,
-    Other,
-}
-
 struct Lint<'s, 'a> {
     semantic: &'s Semantic<'a>,
-    lifetimes: Lifetimes<'s, 'a>,
+    lifetimes: &'s Lifetimes<'s, 'a>,
+    origins: &'s Origins<'s, 'a>,
+    owners: &'s Owners<'s, 'a>,
 }
 
-impl<'a> Lint<'_, 'a> {
+impl Lint<'_, '_> {
     fn changed_variables(&self) -> Vec<Found> {
         let scoping = self.semantic.scoping();
         let mut found = Vec::new();
@@ -98,19 +92,25 @@ impl<'a> Lint<'_, 'a> {
             if !self.lifetimes.outlives_a_run(home) {
                 continue;
             }
-            let holds = self.holds(symbol);
+            if self.origins.is_primitive(symbol) {
+                continue;
+            }
+            let origin = self.origins.of(symbol);
+            let mut seen = BTreeSet::new();
             for reference in scoping.get_resolved_references(symbol) {
                 let node = reference.node_id();
                 if self.lifetimes.frame(node) == home {
                     continue;
                 }
-                let what = if reference.is_write() {
-                    Some("is assigned after the module was loaded")
+                let changed = if reference.is_write() {
+                    Some((node, "is assigned after the module was loaded"))
                 } else {
-                    self.change(node, holds)
+                    self.change(node, origin, &mut seen)
                 };
-                let span = self.semantic.nodes().kind(node).span();
-                found.extend(what.map(|what| (span, scoping.symbol_name(symbol).to_owned(), what)));
+                if let Some((at, what)) = changed {
+                    let span = self.semantic.nodes().kind(at).span();
+                    found.push((span, scoping.symbol_name(symbol).to_owned(), what));
+                }
             }
         }
         found
@@ -119,177 +119,72 @@ impl<'a> Lint<'_, 'a> {
     /// Objects made at load whose methods change `this`.
     fn changed_objects(&self) -> Vec<Found> {
         let nodes = self.semantic.nodes();
-        let this_is_changed = |node: &&oxc::semantic::AstNode<'a>| {
-            matches!(node.kind(), AstKind::ThisExpression(_)) && self.change(node.id(), Holds::Container).is_some()
-        };
-        let changed = nodes.iter().filter(this_is_changed);
-        changed
-            .filter(|node| self.owner_outlives_a_run(node.id()))
-            .map(|node| {
-                (node.kind().span(), "this".to_owned(), "belongs to an object made at load, and is changed later")
-            })
-            .collect()
-    }
-
-    /// Whether the `this` at `node` is an object made at load: an instance of a class, or an object literal. In a
-    /// constructor it is new.
-    fn owner_outlives_a_run(&self, node: NodeId) -> bool {
-        let nodes = self.semantic.nodes();
-        let mut function_seen = false;
-        for ancestor in nodes.ancestors(node) {
-            match ancestor.kind() {
-                AstKind::MethodDefinition(method) if method.kind.is_constructor() => return false,
-                AstKind::Function(_) => function_seen = true,
-                AstKind::ObjectExpression(_) if function_seen => {
-                    return self.lifetimes.outlives_a_run(self.lifetimes.frame(ancestor.id()));
-                }
-                AstKind::Class(class) if function_seen => {
-                    let symbol =
-                        class.id.as_ref().map(BindingIdentifier::symbol_id).or_else(|| self.assigned_to(ancestor.id()));
-                    return symbol.is_some_and(|symbol| self.is_made_at_load(symbol));
-                }
-                _ => {}
+        let mut found = Vec::new();
+        for node in nodes.iter() {
+            if !matches!(node.kind(), AstKind::ThisExpression(_)) || !self.owners.this_outlives_a_run(node.id()) {
+                continue;
+            }
+            if let Some((at, _)) = self.change(node.id(), Origin::CONTAINER, &mut BTreeSet::new()) {
+                let what = "belongs to an object made at load, and is changed later";
+                found.push((nodes.kind(at).span(), "this".to_owned(), what));
             }
         }
-        false
+        found
     }
 
-    /// The variable that an expression initialises: `const C = class { … }`.
-    fn assigned_to(&self, expression: NodeId) -> Option<SymbolId> {
-        let AstKind::VariableDeclarator(declarator) = self.semantic.nodes().parent_kind(expression) else {
-            return None;
-        };
-        declarator.id.get_binding_identifier().map(BindingIdentifier::symbol_id)
-    }
-
-    fn is_made_at_load(&self, class: SymbolId) -> bool {
-        self.semantic.nodes().iter().any(|node| {
-            let AstKind::NewExpression(made) = node.kind() else { return false };
-            let named = self.lifetimes.symbol(&made.callee);
-            named.is_some_and(|named| named == class || self.is_alias_of(named, class))
-                && self.lifetimes.outlives_a_run(self.lifetimes.frame(node.id()))
-        })
-    }
-
-    /// The linker writes `class C {}` as `var C = class {}` or `var C = class C {}`.
-    fn is_alias_of(&self, variable: SymbolId, class: SymbolId) -> bool {
-        let AstKind::VariableDeclarator(declarator) = self.semantic.symbol_declaration(variable).kind() else {
-            return false;
-        };
-        let Some(Expression::ClassExpression(expression)) = &declarator.init else { return false };
-        expression.id.as_ref().is_some_and(|id| id.symbol_id() == class)
-    }
-
-    fn holds(&self, symbol: SymbolId) -> Holds {
-        let AstKind::VariableDeclarator(declarator) = self.semantic.symbol_declaration(symbol).kind() else {
-            return Holds::Other;
-        };
-        let init = declarator.init.as_ref().filter(|_| declarator.id.get_binding_identifier().is_some());
-        let Some(init) = init else { return Holds::Other };
-        match init.without_parentheses() {
-            Expression::ArrayExpression(array) if array.elements.is_empty() => Holds::EmptyContainer,
-            Expression::ObjectExpression(object) if object.properties.is_empty() => Holds::EmptyContainer,
-            Expression::ArrayExpression(_) => Holds::Container,
-            Expression::NewExpression(made) => {
-                match made.callee.get_identifier_reference().map(|name| name.name.as_str()) {
-                    Some("Map" | "Set" | "WeakMap" | "WeakSet") if made.arguments.is_empty() => Holds::EmptyContainer,
-                    Some("Map" | "Set" | "WeakMap" | "WeakSet" | "Array" | "Date" | "URL" | "URLSearchParams") => {
-                        Holds::Container
-                    }
-                    _ => Holds::Other,
-                }
-            }
-            Expression::RegExpLiteral(literal) if literal.regex.flags.intersects(RegExpFlags::G | RegExpFlags::Y) => {
-                Holds::StickyRegExp
-            }
-            _ => Holds::Other,
-        }
-    }
-
-    /// How the use at `node` changes what the variable holds, if it does.
-    fn change(&self, node: NodeId, holds: Holds) -> Option<&'static str> {
+    /// What every object has in common with others of its kind: `this.constructor.count += 1`.
+    fn changed_classes(&self) -> Vec<Found> {
         let nodes = self.semantic.nodes();
-        let mut written = nodes.kind(node).span();
-        let mut last_property = None;
-        for parent in nodes.ancestor_kinds(node) {
-            match parent {
-                AstKind::StaticMemberExpression(member) if member.object.span() == written => {
-                    last_property = Some(member.property.name.as_str());
-                    written = member.span;
+        let mut found = Vec::new();
+        for node in nodes.iter() {
+            let AstKind::StaticMemberExpression(member) = node.kind() else { continue };
+            let name = member.property.name.as_str();
+            if !matches!(name, "constructor" | "__proto__") || self.lifetimes.frame(node.id()) == Frame::Load {
+                continue;
+            }
+            if let Some((at, what)) = self.change(node.id(), Origin::CONTAINER, &mut BTreeSet::new()) {
+                found.push((nodes.kind(at).span(), name.to_owned(), what));
+            }
+        }
+        found
+    }
+
+    /// How the use at `node` changes the value there, if it does, and where: itself, or whoever it is handed on to.
+    /// `seen` are the holders that were looked at for an earlier use.
+    fn change(
+        &self,
+        node: NodeId,
+        origin: Origin,
+        seen: &mut BTreeSet<(SymbolId, bool)>,
+    ) -> Option<(NodeId, &'static str)> {
+        let Self { semantic, lifetimes, origins, .. } = *self;
+        let flow = Flow { semantic, lifetimes, origins, origin };
+        let mut next = vec![(node, false, false)];
+        while let Some((node, is_copy, is_part)) = next.pop() {
+            let uses = flow.follow(node, is_copy, is_part);
+            if let Some(what) = uses.changed {
+                return Some((node, what));
+            }
+            for (holder, is_copy) in uses.held {
+                if seen.insert((holder, is_copy)) {
+                    let references = semantic.symbol_references(holder).filter(|reference| !reference.is_write());
+                    next.extend(references.map(|reference| (reference.node_id(), is_copy, true)));
                 }
-                AstKind::ComputedMemberExpression(member) if member.object.span() == written => {
-                    last_property = Some("[]");
-                    written = member.span;
-                }
-                AstKind::PrivateFieldExpression(member) if member.object.span() == written => {
-                    last_property = Some("#");
-                    written = member.span;
-                }
-                AstKind::ChainExpression(chain) => written = chain.span,
-                AstKind::ParenthesizedExpression(outer) => written = outer.span,
-                other => return change_by(other, written, last_property, holds),
+            }
+            for (function, is_copy) in uses.returned {
+                let named = lifetimes.name_of(function).filter(|name| seen.insert((*name, is_copy)));
+                let calls = named.into_iter().flat_map(|name| lifetimes.calls_of(name));
+                next.extend(calls.map(|call| (call, is_copy, true)));
             }
         }
         None
     }
 }
 
-/// What the expression around `written` does to it; `property` is the last one read on the way there.
-fn change_by(around: AstKind<'_>, written: Span, property: Option<&str>, holds: Holds) -> Option<&'static str> {
-    const CHANGED: &str = "is changed after the module was loaded";
-    const ESCAPES: &str = "starts empty and is handed on after the module was loaded";
-    let is_member = property.is_some();
-    match around {
-        AstKind::AssignmentExpression(assignment) if is_member && assignment.left.span() == written => Some(CHANGED),
-        AstKind::UpdateExpression(_)
-        | AstKind::ArrayAssignmentTarget(_)
-        | AstKind::AssignmentTargetPropertyProperty(_)
-        | AstKind::AssignmentTargetWithDefault(_)
-        | AstKind::AssignmentTargetRest(_)
-            if is_member =>
-        {
-            Some(CHANGED)
-        }
-        AstKind::ForOfStatement(statement) if is_member && statement.left.span() == written => Some(CHANGED),
-        AstKind::ForInStatement(statement) if is_member && statement.left.span() == written => Some(CHANGED),
-        AstKind::UnaryExpression(unary) if is_member && unary.operator == UnaryOperator::Delete => Some(CHANGED),
-        AstKind::CallExpression(call) if call.callee.span() == written => {
-            let method = property?;
-            let is_container = matches!(holds, Holds::Container | Holds::EmptyContainer);
-            let matches_regexp = holds == Holds::StickyRegExp && matches!(method, "test" | "exec");
-            if matches_regexp {
-                return Some("has the flag g or y, so each `test` or `exec` moves its `lastIndex`");
-            }
-            let changes = CHANGES_ANY.contains(&method) || is_container && CHANGES_CONTAINER.contains(&method);
-            changes.then_some(CHANGED)
-        }
-        AstKind::CallExpression(call) if !is_member && changes_first_argument(&call.callee) => {
-            let is_first = call.arguments.first().is_some_and(|first| first.span() == written);
-            (is_first || holds == Holds::EmptyContainer).then_some(CHANGED)
-        }
-        AstKind::SpreadElement(_)
-        | AstKind::BinaryExpression(_)
-        | AstKind::ForOfStatement(_)
-        | AstKind::ForInStatement(_)
-        | AstKind::TemplateLiteral(_)
-        | AstKind::UnaryExpression(_)
-        | AstKind::IfStatement(_) => None,
-        _ => (!is_member && holds == Holds::EmptyContainer).then_some(ESCAPES),
-    }
-}
-
-/// `Object.assign(x, …)` and its like.
-fn changes_first_argument(callee: &Expression<'_>) -> bool {
-    let Expression::StaticMemberExpression(member) = callee else { return false };
-    let object = member.object.get_identifier_reference().map(|name| name.name.as_str());
-    let method = member.property.name.as_str();
-    match object {
-        Some("Object") => matches!(method, "assign" | "defineProperty" | "defineProperties" | "setPrototypeOf"),
-        Some("Reflect") => matches!(method, "set" | "defineProperty" | "deleteProperty" | "setPrototypeOf"),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 #[path = "lint_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "lint_leaks_tests.rs"]
+mod leaks_tests;

@@ -14,13 +14,13 @@ fn handler(before: &str, body: &str) -> String {
 }
 
 #[track_caller]
-fn keeps(before: &str, body: &str, name: &str) {
+pub(super) fn keeps(before: &str, body: &str, name: &str) {
     let found = state(&handler(before, body));
     assert!(found.iter().any(|found| found.ends_with(&format!(":{name}"))), "{before} | {body}: {found:?}");
 }
 
 #[track_caller]
-fn keeps_nothing(before: &str, body: &str) {
+pub(super) fn keeps_nothing(before: &str, body: &str) {
     let found = state(&handler(before, body));
     assert!(found.is_empty(), "{before} | {body}: {found:?}");
 }

@@ -8,6 +8,7 @@
 mod apart;
 mod compressed;
 mod diagnostics;
+mod flow;
 mod global_object;
 mod hash;
 mod lexical;
@@ -17,6 +18,8 @@ mod lint;
 mod map;
 mod modules;
 mod nesting;
+mod origin;
+mod owners;
 mod resolve;
 mod script;
 mod sdk;

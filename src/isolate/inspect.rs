@@ -91,12 +91,8 @@ fn describe(cell: &mut Cell, origin: &str, script: &str) -> Result<Option<String
         return Err(IsolateError::Threw { text, place });
     }
     match cell.describe_with_codegen(origin, script) {
-        Ok(Some(declared)) if asks_for_codegen(&declared) => Ok(Some(declared)),
-        Ok(Some(_)) => {
-            let mend = "it makes code of text, which needs `permissions: { codegen: true }`";
-            Err(IsolateError::Threw { text: format!("{text}; {mend}"), place })
-        }
-        // It came further.
+        Ok(Some(declared)) if !asks_for_codegen(&declared) => Err(IsolateError::Threw { text, place }),
+        // It came further, if not to its end.
         other => other,
     }
 }
@@ -104,7 +100,7 @@ fn describe(cell: &mut Cell, origin: &str, script: &str) -> Result<Option<String
 /// Whether all of a module's policies do: its top level runs in the realm of each.
 fn asks_for_codegen(declared: &str) -> bool {
     let policies: Vec<serde_json::Value> = serde_json::from_str(declared).unwrap_or_default();
-    !policies.is_empty() && policies.iter().all(|policy| policy["permissions"]["codegen"] == true)
+    !policies.is_empty() && policies.iter().all(|policy| policy.pointer("/permissions/codegen") == Some(&true.into()))
 }
 
 fn spawn(host: Host, limits: Arc<Limits>) -> std::io::Result<Sender<Ask>> {

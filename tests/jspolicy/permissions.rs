@@ -52,6 +52,15 @@ fn what_is_named_in_the_policy_is_granted() {
 }
 
 #[test]
+fn code_is_not_made_of_text_without_the_permission() {
+    let path = "/policy/engine.global.example.com";
+    let (code, message) = status(&with_manifest("globals/engine.yaml", &[], &[]), path, "code from text");
+    assert_eq!(code, 500);
+    assert!(message.starts_with("Uncaught EvalError: Code generation from strings disallowed"), "{message}");
+    assert!(message.contains("`permissions: { codegen: true }`"), "{message}");
+}
+
+#[test]
 fn a_manifest_that_names_nothing_is_refused_without_compat_and_served_with_it() {
     let variable = [("CLOSED_NAMESPACE", "team-b")];
     let path = "/policy/env.global.example.com";

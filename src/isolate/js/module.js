@@ -324,7 +324,8 @@
     explain(thrown) {
       if (typeof thrown === "object" && thrown !== null) {
         const { name, message } = thrown;
-        if (typeof message === "string") return typeof name === "string" ? `${name}: ${message}` : message;
+        const mend = name === "EvalError" ? "; code from text needs `permissions: { codegen: true }`" : "";
+        if (typeof message === "string") return typeof name === "string" ? `${name}: ${message}${mend}` : message;
         return `an object was thrown: ${stringify(thrown)}`;
       }
       return String(thrown);

@@ -3,6 +3,7 @@
 (function (native) {
   "use strict";
   const { parse, stringify } = JSON;
+  const { EvalError } = globalThis;
   const call = native.call;
   const quit = native.exit;
   const log = native.log;
@@ -241,7 +242,8 @@
       return stringify([keys(rest).length > 0 ? rest : null, after, before], whole);
     },
     words(thrown) {
-      return thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack.split("\n")[0] : String(thrown);
+      const text = thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack.split("\n")[0] : String(thrown);
+      return thrown instanceof EvalError ? `${text}; code from text needs \`permissions: { codegen: true }\`` : text;
     },
   };
 })
