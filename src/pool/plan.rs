@@ -102,5 +102,27 @@ pub(crate) fn shares_realm(revision: &Revision) -> bool {
     let spec = &revision.spec;
     revision.code.dialect == Dialect::Module
         && !spec.keeps_state
+        && !spec.permissions.codegen
         && matches!(spec.isolation, Isolation::Shared | Isolation::Dedicated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isolate::testing::validate;
+
+    #[test]
+    fn who_may_make_code_of_text_shares_no_realm() {
+        for (isolation, shares) in [
+            (Isolation::Shared, true),
+            (Isolation::Dedicated, true),
+            (Isolation::Fresh, false),
+            (Isolation::Process, false),
+        ] {
+            let draft = validate("").with(|spec| spec.isolation = isolation);
+            assert_eq!(shares_realm(&draft.clone().made()), shares, "{isolation:?}");
+            let permitted = draft.with(|spec| spec.permissions.codegen = true).made();
+            assert!(!shares_realm(&permitted), "{isolation:?}");
+        }
+    }
 }
