@@ -7,6 +7,7 @@
 
 mod apart;
 mod compressed;
+mod depth;
 mod diagnostics;
 mod flow;
 mod global_object;

@@ -145,5 +145,7 @@ fn spec(rules: MatchSpec) -> PolicySpec {
         parameters: Arc::new(Value::Null),
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
+        keeps_state: false,
+        tenant: None,
     }
 }
