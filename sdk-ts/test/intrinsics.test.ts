@@ -26,7 +26,10 @@ it("ses freezes what the list names", () => {
     }
     console.log(JSON.stringify({ found, loose }));`;
   const folder = fileURLToPath(new URL("..", import.meta.url));
-  const told = execFileSync(process.execPath, ["--input-type=module", "--eval", walk], { cwd: folder, encoding: "utf8" });
+  const told = execFileSync(process.execPath, ["--input-type=module", "--eval", walk], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   const { found, loose } = JSON.parse(told) as { found: number; loose: string[] };
   expect(loose).toEqual([]);
   expect(found).toBeGreaterThan(80);

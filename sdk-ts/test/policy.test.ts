@@ -38,7 +38,11 @@ describe("policy", () => {
     ["an unknown field", { name, validate, matches: {} }, "`matches` is not known: expected one of name, title"],
     ["a field of Object.prototype", { name, validate, constructor: 1 }, "`constructor` is not known"],
     ["an unknown part of match", { name, validate, match: { kinds: [] } }, "`match.kinds` is not known"],
-    ["a permission of the wrong type", { name, validate, permissions: { codegen: ["*"] } }, "`permissions.codegen` must be"],
+    [
+      "a permission of the wrong type",
+      { name, validate, permissions: { codegen: ["*"] } },
+      "`permissions.codegen` must be",
+    ],
     ["an unknown permission", { name, validate, permissions: { reads: [] } }, "`permissions.reads` is not known"],
     [
       "text where a list is due",
