@@ -7,6 +7,7 @@
 //! review    the AdmissionReview, its objects left as raw JSON
 //! matching  which policies care
 //! pool      queues and threads
+//! worker    processes for policies that must not share one
 //! isolate   V8: the only folder that knows it, and the only one with unsafe code
 //! decision  verdicts merged, one minimal JSON patch
 //! ```
@@ -30,3 +31,4 @@ pub mod policy;
 pub mod pool;
 pub mod review;
 pub mod telemetry;
+pub mod worker;

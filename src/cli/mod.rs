@@ -50,6 +50,9 @@ enum Command {
     Review(review::ReviewArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
+    /// Run policies for the process that started this one, which is a server
+    #[command(hide = true)]
+    Worker,
 }
 
 /// Runs the command that the arguments name.
@@ -60,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
+        Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };
     match result {
         Ok(Verdict::Yes) => ExitCode::SUCCESS,

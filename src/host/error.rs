@@ -24,11 +24,11 @@ impl HostError {
         Self::new("WrongArguments", format!("{op}: {cause}"))
     }
 
-    pub(super) fn timeout() -> Self {
+    pub(crate) fn timeout() -> Self {
         Self::new("Timeout", "no answer before the deadline of the request")
     }
 
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Self::new("InternalError", "the host function broke off")
     }
 }

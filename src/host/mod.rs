@@ -7,6 +7,7 @@ mod arguments;
 mod error;
 mod fetch;
 mod files;
+mod forward;
 mod headers;
 mod limits;
 mod net;
@@ -25,6 +26,7 @@ use tokio::runtime::Handle;
 use crate::policy::spec::Permissions;
 
 pub use error::HostError;
+pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
 pub use objects::Objects;
 
@@ -50,7 +52,14 @@ pub struct Caller<'a> {
 
 /// What policies may reach. Cheap to clone.
 #[derive(Clone)]
-pub struct Host(Arc<Inner>);
+pub struct Host(Door);
+
+#[derive(Clone)]
+enum Door {
+    Here(Arc<Inner>),
+    /// In another process.
+    There(Arc<dyn Forward>),
+}
 
 struct Inner {
     runtime: Handle,
@@ -68,7 +77,13 @@ enum Begun {
 impl Host {
     #[must_use]
     pub fn new(runtime: Handle, objects: Objects, limits: HostLimits) -> Self {
-        Self(Arc::new(Inner { runtime, objects, fetcher: Fetcher::new(limits), limits }))
+        Self(Door::Here(Arc::new(Inner { runtime, objects, fetcher: Fetcher::new(limits), limits })))
+    }
+
+    /// The host functions of another process.
+    #[must_use]
+    pub fn forwarding(to: Arc<dyn Forward>) -> Self {
+        Self(Door::There(to))
     }
 
     /// Answers one call, waiting for it until the caller's deadline. `args` and the answer are JSON texts; the operations
@@ -79,9 +94,12 @@ impl Host {
     /// # Errors
     /// What the policy is to be thrown.
     pub fn call(&self, caller: &Caller<'_>, op: &str, args: &str) -> Answer {
-        match self.begin(caller, op, args)? {
-            Begun::Done(answer) => Ok(answer),
-            Begun::Waits(work) => self.wait(caller.deadline, work),
+        match &self.0 {
+            Door::Here(inner) => match inner.begin(caller, op, args)? {
+                Begun::Done(answer) => Ok(answer),
+                Begun::Waits(work) => inner.wait(caller.deadline, work),
+            },
+            Door::There(forward) => forward.call(op, args, caller.deadline),
         }
     }
 
@@ -90,6 +108,55 @@ impl Host {
     /// # Errors
     /// At once, what is wrong with the call itself; in the future, what became of it.
     pub fn start(&self, caller: &Caller<'_>, op: &str, args: &str) -> Result<Pending, HostError> {
+        match &self.0 {
+            Door::Here(inner) => inner.start(caller, op, args),
+            Door::There(forward) => {
+                let (tell, answer) = tokio::sync::oneshot::channel();
+                forward.start(op, args, Box::new(move |told| drop(tell.send(told))))?;
+                Ok(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(HostError::internal())) }))
+            }
+        }
+    }
+
+    /// The same for a caller that does not wait: the work goes on until its deadline, and what became of it is told.
+    ///
+    /// # Errors
+    /// What is wrong with the call itself; nothing will be told then.
+    pub fn start_telling(&self, caller: &Caller<'_>, op: &str, args: &str, tell: Tell) -> Result<(), HostError> {
+        match &self.0 {
+            Door::Here(inner) => {
+                let pending = inner.start(caller, op, args)?;
+                inner.runtime.spawn(async move { tell(pending.await) });
+                Ok(())
+            }
+            Door::There(forward) => forward.start(op, args, tell),
+        }
+    }
+
+    /// Hands on what a policy prints; false where that is the caller's own business.
+    #[must_use]
+    pub fn print(&self, line: &str) -> bool {
+        match &self.0 {
+            Door::Here(_) => false,
+            Door::There(forward) => {
+                forward.print(line);
+                true
+            }
+        }
+    }
+
+    /// Where the work of calls runs; none where they are handed on.
+    #[must_use]
+    pub fn runtime(&self) -> Option<&Handle> {
+        match &self.0 {
+            Door::Here(inner) => Some(&inner.runtime),
+            Door::There(_) => None,
+        }
+    }
+}
+
+impl Inner {
+    fn start(&self, caller: &Caller<'_>, op: &str, args: &str) -> Result<Pending, HostError> {
         match self.begin(caller, op, args)? {
             Begun::Done(answer) => Ok(Box::pin(std::future::ready(Ok(answer)))),
             Begun::Waits(work) => {
@@ -98,27 +165,22 @@ impl Host {
                 let timed = async move {
                     tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| Err(HostError::timeout()))
                 };
-                let mut task = AbortOnDrop(self.0.runtime.spawn(timed));
+                let mut task = AbortOnDrop(self.runtime.spawn(timed));
                 Ok(Box::pin(async move { (&mut task.0).await.unwrap_or_else(|_| Err(HostError::internal())) }))
             }
         }
     }
 
-    #[must_use]
-    pub fn runtime(&self) -> &Handle {
-        &self.0.runtime
-    }
-
     fn begin(&self, caller: &Caller<'_>, op: &str, args: &str) -> Result<Begun, HostError> {
-        let objects = &self.0.objects;
+        let objects = &self.objects;
         match op {
             "get" => objects.get(caller, args),
-            "list" => objects.list(caller, args, self.0.limits.list_bytes),
+            "list" => objects.list(caller, args, self.limits.list_bytes),
             "create" => objects.create(caller, args),
             "update" => objects.update(caller, args),
             "patch" => objects.patch(caller, args),
             "remove" => objects.remove(caller, args),
-            "fetch" => self.0.fetcher.begin(caller, args),
+            "fetch" => self.fetcher.begin(caller, args),
             "env" => {
                 let EnvArguments { name } = parse(op, args)?;
                 permission::env(caller, &name)?;
@@ -127,7 +189,7 @@ impl Host {
             }
             "readFile" => {
                 let FileArguments { path } = parse(op, args)?;
-                files::begin(caller, path, self.0.limits.file_bytes)
+                files::begin(caller, path, self.limits.file_bytes)
             }
             _ => Err(HostError::new("WrongArguments", format!("there is no host function {op:?}"))),
         }
@@ -135,7 +197,7 @@ impl Host {
 
     fn wait(&self, deadline: Instant, work: Pending) -> Answer {
         let (tell, answer) = sync_channel(1);
-        let task = self.0.runtime.spawn(async move { tell.send(work.await) });
+        let task = self.runtime.spawn(async move { tell.send(work.await) });
         match answer.recv_timeout(deadline.saturating_duration_since(Instant::now()).max(SHORTEST_WAIT)) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => {

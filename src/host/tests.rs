@@ -217,7 +217,7 @@ fn a_call_ends_at_its_deadline_and_a_dropped_one_at_once() {
 
     let caller = Caller { deadline: Instant::now() + Duration::from_mins(1), ..caller };
     let pending = host.start(&caller, "fetch", &args).unwrap();
-    let busy = || host.runtime().metrics().num_alive_tasks();
+    let busy = || host.runtime().unwrap().metrics().num_alive_tasks();
     std::thread::sleep(Duration::from_millis(50));
     let during = busy();
     drop(pending);

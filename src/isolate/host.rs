@@ -152,7 +152,7 @@ fn start(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, mut answ
     answer.set(resolver.get_promise(scope).into());
     let Some(state) = State::of(scope) else { return };
     let refused = |message: &str| Err(HostError::new("LimitExceeded", message));
-    let mut begun = None;
+    let id = state.next_promise();
     let result = shielded(|| {
         with_caller(scope, |state, caller| {
             if state.waiting.borrow().len() >= MAX_WAITING {
@@ -161,25 +161,23 @@ fn start(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, mut answ
             let Some(admitted) = state.admit() else {
                 return refused("too many calls are under way that no run waits for");
             };
-            begun = Some((state.host.start(caller, &operation, &request)?, admitted));
+            let answer_to = state.answer_to();
+            let tell = move |answer| {
+                drop(admitted);
+                // There is room for as many answers as may wait; that of a run which has ended finds nobody.
+                drop(answer_to.try_send((id, answer)));
+            };
+            state.host.start_telling(caller, &operation, &request, Box::new(tell))?;
             Ok(None)
         })
     });
-    let Some((future, admitted)) = begun else {
+    if result.is_err() {
         if let Some(value) = to_value(scope, result) {
             resolver.resolve(scope, value);
         }
         return;
-    };
-    let id = state.next_promise();
+    }
     state.waiting.borrow_mut().insert(id, v8::Global::new(scope, resolver));
-    let answer_to = state.answer_to();
-    state.host.runtime().spawn(async move {
-        let result = future.await;
-        drop(admitted);
-        // There is room for as many answers as may wait; that of a run which has ended finds nobody.
-        drop(answer_to.try_send((id, result)));
-    });
 }
 
 /// Gives an answer of the host to the promise that waits for it.
@@ -196,7 +194,9 @@ fn log(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, _: v8::Ret
     let line = clipped(scope, args.get(0));
     let Some(state) = State::of(scope) else { return };
     let printed = shielded(|| {
-        if let Some(run) = state.running.borrow().as_ref() {
+        if let Some(run) = state.running.borrow().as_ref()
+            && !state.host.print(&line)
+        {
             state.console(&run.spec.name).print(ConsoleLevel::Info, &line);
         }
         Ok(())

@@ -19,6 +19,7 @@ mod inspect;
 mod modules;
 mod platform;
 mod priority;
+mod process;
 mod pure;
 mod realm;
 mod rejections;
@@ -41,7 +42,9 @@ pub use evaluated::Evaluated;
 pub use input::{Input, Vantage, no_tenant, now_millis};
 pub use inspect::Inspector;
 pub use platform::init;
+pub(crate) use process::{close_inherited_descriptors, end_process};
 pub use slot::{Fate, HOG_AFTER, KillCause, SLOW_AFTER, Slot};
+pub(crate) use state::{MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_LINES, MAX_UNDER_WAY, MAX_WAITING};
 
 /// What one isolate, and one run in it, may use.
 #[derive(Debug, Clone)]
@@ -103,7 +106,7 @@ pub fn set_sdk(script: String) {
     drop(SDK.set(script));
 }
 
-fn sdk_script() -> &'static str {
+pub(crate) fn sdk_script() -> &'static str {
     SDK.get().map_or("({})", String::as_str)
 }
 

@@ -18,13 +18,16 @@ use crate::policy::PolicySpec;
 use crate::telemetry::{Console, ConsoleLimits};
 
 /// Host calls one run may make, reads included: far above what a policy needs, far below what would hold a thread.
-pub(super) const MAX_HOST_CALLS: u32 = 1_000;
+pub(crate) const MAX_HOST_CALLS: u32 = 1_000;
 /// Bytes that may cross to a policy through host calls in one run.
-pub(super) const MAX_HOST_BYTES: usize = 64 << 20;
+pub(crate) const MAX_HOST_BYTES: usize = 64 << 20;
 /// Promises of one run that may wait for the host at once.
-pub(super) const MAX_WAITING: usize = 64;
+pub(crate) const MAX_WAITING: usize = 64;
 /// Calls that may be under way for one isolate, those of runs that did not wait for them included.
-pub(super) const MAX_UNDER_WAY: usize = 256;
+pub(crate) const MAX_UNDER_WAY: usize = 256;
+
+/// Lines that one run of a worker process may print: its supervisor shows a few of them a second.
+pub(crate) const MAX_LINES: u32 = 1_000;
 
 /// Policies of one isolate whose printing is counted apart.
 const MAX_CONSOLES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);

@@ -113,7 +113,7 @@ fn running(task: &Task, address: usize) -> Option<&Arc<Revision>> {
 }
 
 /// Says that a policy is not asked for a while.
-pub(super) fn warn_of(revision: &Revision) {
+pub(crate) fn warn_of(revision: &Revision) {
     let pause = revision.conduct.shunned_for(Instant::now()).unwrap_or_default();
     tracing::warn!(
         policy = %revision.spec.name,

@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use futures::future::join_all;
 use tokio::sync::oneshot;
 
 use crate::decision::Cause;
@@ -26,12 +27,14 @@ use crate::host::Host;
 use crate::isolate::{Evaluated, Input, Limits};
 use crate::policy::{Catalog, Revision};
 use crate::telemetry::Metrics;
+use crate::worker::{self, Workers};
 use job::{Job, Reply, Task, Work};
 use lane::{Lane, Purpose, Shared};
 use plan::{Part, plan};
 use queue::{FairQueue, Refusal};
 pub use size::PoolSize;
 
+pub(crate) use fate::warn_of;
 pub(crate) use plan::shares_realm;
 
 /// The isolate threads and their queues.
@@ -39,6 +42,7 @@ pub struct Pool {
     quick: Arc<FairQueue>,
     apart: Arc<FairQueue>,
     waiting: Arc<FairQueue>,
+    workers: Workers,
     shared: Arc<Shared>,
 }
 
@@ -61,10 +65,12 @@ impl Pool {
         catalog: Arc<ArcSwap<Catalog>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, PoolError> {
+        let workers = Workers::new(&host, &limits, &metrics, None);
+        workers.prepare(&catalog.load());
         let shared = Arc::new(Shared::new(host, limits, catalog, metrics, size));
         let queue = |purpose| Arc::new(FairQueue::new(size.capacity(purpose)));
         let (quick, apart, waiting) = (queue(Purpose::Quick), queue(Purpose::Apart), queue(Purpose::Waiting));
-        let pool = Self { quick, apart, waiting, shared };
+        let pool = Self { quick, apart, waiting, workers, shared };
         for purpose in [Purpose::Quick, Purpose::Apart, Purpose::Waiting] {
             let apart = (purpose == Purpose::Quick).then(|| Arc::clone(&pool.apart));
             let queue = Arc::clone(pool.queue(purpose));
@@ -105,6 +111,7 @@ impl Pool {
         for queue in [&self.quick, &self.apart, &self.waiting] {
             queue.wake_all();
         }
+        self.workers.prepare(&self.shared.catalog.load());
     }
 
     /// The verdicts of validating policies, in the order given. Never later than the input's deadline.
@@ -119,14 +126,17 @@ impl Pool {
         // Each of them is on its way before the first is waited for.
         let mut verdicts = Vec::with_capacity(revisions.len());
         let mut asked = Vec::with_capacity(parts.len());
+        let mut in_workers = Vec::new();
         for part in parts {
             match part {
                 Part::Run { work, purpose, policies } => {
                     asked.push(self.send(purpose, Task { work, policies: policies.into(), input: input.clone() }));
                 }
+                Part::InWorker(policy) => in_workers.push(self.ask_worker(worker::Work::Validate, input, policy)),
                 Part::Known(evaluated) => verdicts.push(*evaluated),
             }
         }
+        verdicts.extend(join_all(in_workers).await);
         for answer in asked {
             verdicts.extend(answer.receive(input.deadline).await);
         }
@@ -139,6 +149,7 @@ impl Pool {
         let Some(first) = revisions.first() else { return Vec::new() };
         let (work, purpose) = match plan::alone(first, true, Instant::now()) {
             Part::Known(evaluated) => return vec![*evaluated],
+            Part::InWorker(policy) => return vec![self.ask_worker(worker::Work::Mutate, input, policy).await],
             Part::Run { work, purpose, .. } => (work, purpose),
         };
         let policies = if work == Work::Mutate { revisions.into() } else { [Arc::clone(first)].into() };
@@ -150,6 +161,10 @@ impl Pool {
     #[must_use]
     pub fn one_go(revisions: &[Arc<Revision>]) -> usize {
         plan::one_go(revisions, Instant::now())
+    }
+
+    async fn ask_worker(&self, work: worker::Work, input: &Input, revision: Arc<Revision>) -> Evaluated {
+        self.workers.run(work, input, &revision).await
     }
 
     fn send(&self, purpose: Purpose, task: Task) -> Asked {

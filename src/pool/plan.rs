@@ -9,6 +9,7 @@ use super::lane::Purpose;
 use crate::decision::{Cause, Verdict};
 use crate::isolate::Evaluated;
 use crate::policy::{Dialect, Isolation, Revision, Standing};
+use crate::worker::Workers;
 
 /// Some of the policies of a review.
 pub(super) enum Part {
@@ -17,6 +18,8 @@ pub(super) enum Part {
         purpose: Purpose,
         policies: Vec<Arc<Revision>>,
     },
+    /// One that has a process to itself.
+    InWorker(Arc<Revision>),
     /// A policy that is not asked.
     Known(Box<Evaluated>),
 }
@@ -53,17 +56,20 @@ impl Part {
                 policies.push(Arc::clone(revision));
                 Self::Run { work, purpose, policies }
             }
-            known @ Self::Known(_) => known,
+            other => other,
         }
     }
 }
 
 /// What to do about one policy; the list of policies is still empty.
-pub(super) fn alone(revision: &Revision, mutating: bool, now: Instant) -> Part {
+pub(super) fn alone(revision: &Arc<Revision>, mutating: bool, now: Instant) -> Part {
     if let Standing::Shunned(pause) = revision.conduct.standing(now) {
         let why =
             format!("all of its last runs had to be ended, so it is not asked for another {} s", pause.as_secs() + 1);
         return Part::Known(Box::new(Verdict::error(revision.spec.name.clone(), Cause::Shunned, why).into()));
+    }
+    if Workers::serves(revision) {
+        return Part::InWorker(Arc::clone(revision));
     }
     let work = match revision.code.dialect {
         Dialect::Script => Work::Script,
@@ -80,6 +86,7 @@ pub(super) fn one_go(revisions: &[Arc<Revision>], now: Instant) -> usize {
     let lane = purpose(first, now);
     let fits = |next: &&Arc<Revision>| {
         shares_realm(next)
+            && !Workers::serves(next)
             && next.domain == first.domain
             && purpose(next, now) == lane
             && next.conduct.shunned_for(now).is_none()

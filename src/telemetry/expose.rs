@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUNDS};
-use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route};
+use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route, WorkerEnd};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
 
@@ -156,6 +156,11 @@ fn state(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut Descr
     plain_gauge(encoder, "bylaw_isolate_threads_lost", help, &metrics.lost_threads.get())?;
     let help = "Policies that are not asked for a while: all of their last runs had to be ended";
     plain_gauge(encoder, "bylaw_policies_shunned", help, &metrics.shunned_policies.get())?;
+    plain_gauge(encoder, "bylaw_workers", "Worker processes, the spare one included", &metrics.workers.get())?;
+    let mut family = counters(encoder, "bylaw_worker_restarts", "Worker processes replaced, by why they ended")?;
+    for (end, count) in WorkerEnd::ALL.into_iter().zip(&metrics.worker_ends) {
+        counter(&mut family, &[("reason", end.as_str())], count.get())?;
+    }
     plain_gauge(encoder, "bylaw_connections", "Open TLS connections", &metrics.connections.get())?;
     let help = "Connections that never got as far as HTTP";
     let mut family = counters(encoder, "bylaw_handshake_failures", help)?;
@@ -259,6 +264,8 @@ mod tests {
         metrics.shed.increment();
         metrics.isolates.set(3);
         metrics.isolate_heap_bytes.set(4_096);
+        metrics.workers.set(2);
+        metrics.worker_ended(WorkerEnd::Memory);
         metrics.set_policies(PolicyState::Serving, 2);
         metrics.set_expiry(Certificate::Serving, 1_800_000_000);
         let policy = metrics.policy(&"a.example.com".into(), "5ee");
@@ -284,6 +291,9 @@ mod tests {
             r#"bylaw_certificate_expiry_seconds{certificate="serving"} 1800000000"#,
             "bylaw_isolates 3",
             "bylaw_isolate_heap_bytes 4096",
+            "bylaw_workers 2",
+            r#"bylaw_worker_restarts_total{reason="memory"} 1"#,
+            r#"bylaw_worker_restarts_total{reason="worn"} 0"#,
         ] {
             assert!(page.lines().any(|found| same_series(found, line)), "no line {line} in\n{page}");
         }

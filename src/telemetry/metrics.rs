@@ -147,6 +147,42 @@ impl Certificate {
     }
 }
 
+/// Why a worker process was replaced: label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerEnd {
+    /// A policy ran it out of memory.
+    Memory,
+    /// A policy used up its processor time.
+    Cpu,
+    /// A policy did not come to an end.
+    Timeout,
+    /// Somebody killed it.
+    Killed,
+    Crashed,
+    /// It sent what no worker may send.
+    Protocol,
+    /// It has worked for long enough.
+    Worn,
+}
+
+impl WorkerEnd {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Memory, Self::Cpu, Self::Timeout, Self::Killed, Self::Crashed, Self::Protocol, Self::Worn];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::Timeout => "timeout",
+            Self::Killed => "killed",
+            Self::Crashed => "crashed",
+            Self::Protocol => "protocol",
+            Self::Worn => "worn",
+        }
+    }
+}
+
 /// The HTTP codes of requests refused before a review was seen.
 pub(super) const REFUSALS: [u16; 8] = [400, 404, 405, 408, 413, 415, 500, 503];
 
@@ -175,6 +211,8 @@ pub struct Metrics {
     pub lost_threads: Gauge,
     /// `bylaw_policies_shunned`: not asked for a while.
     pub shunned_policies: Gauge,
+    /// `bylaw_workers`: worker processes, the spare one included.
+    pub workers: Gauge,
     /// `bylaw_connections`: open TLS connections.
     pub connections: Gauge,
     /// `bylaw_handshake_failures_total`: connections that never got as far as HTTP.
@@ -183,6 +221,7 @@ pub struct Metrics {
     pub(super) refusals: [Counter; REFUSALS.len()],
     pub(super) policy_states: [Gauge; PolicyState::ALL.len()],
     pub(super) expiries: [Gauge; Certificate::ALL.len()],
+    pub(super) worker_ends: [Counter; WorkerEnd::ALL.len()],
     policies: RwLock<BTreeMap<Arc<str>, Arc<PolicyMetrics>>>,
     /// Shared by the policies beyond [`MAX_POLICIES`].
     other: Arc<PolicyMetrics>,
@@ -196,12 +235,14 @@ impl Default for Metrics {
             isolate_heap_bytes: Gauge::default(),
             lost_threads: Gauge::default(),
             shunned_policies: Gauge::default(),
+            workers: Gauge::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
             routes: Default::default(),
             refusals: Default::default(),
             policy_states: Default::default(),
             expiries: Default::default(),
+            worker_ends: Default::default(),
             policies: RwLock::default(),
             other: Arc::new(PolicyMetrics::new(OTHER.into())),
         }
@@ -231,6 +272,13 @@ impl Metrics {
     pub fn set_policies(&self, state: PolicyState, count: usize) {
         if let Some(gauge) = self.policy_states.get(state as usize) {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts one worker process that was replaced.
+    pub fn worker_ended(&self, end: WorkerEnd) {
+        if let Some(count) = self.worker_ends.get(end as usize) {
+            count.increment();
         }
     }
 
@@ -308,6 +356,9 @@ mod tests {
         }
         for (index, certificate) in Certificate::ALL.into_iter().enumerate() {
             assert_eq!(certificate as usize, index);
+        }
+        for (index, end) in WorkerEnd::ALL.into_iter().enumerate() {
+            assert_eq!(end as usize, index);
         }
     }
 }

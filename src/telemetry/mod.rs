@@ -17,6 +17,6 @@ pub use console::{Console, ConsoleLevel, ConsoleLimits};
 pub use error::TelemetryError;
 pub use expose::CONTENT_TYPE;
 pub use histogram::Histogram;
-pub use metrics::{Certificate, Counter, Gauge, Metrics, PolicyState, ReviewOutcome, Route};
+pub use metrics::{Certificate, Counter, Gauge, Metrics, PolicyState, ReviewOutcome, Route, WorkerEnd};
 pub use policy::{Outcome, PolicyKind, PolicyMetrics};
 pub use trace::{LogConfig, LogFormat, init};
