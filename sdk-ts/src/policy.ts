@@ -86,8 +86,11 @@ export interface PolicyMetadata {
   onError?: "Deny" | "Allow";
   /** Longest time one run may take, from 1 to 30. */
   timeoutSeconds?: number;
-  /** `Fresh` runs the policy in a realm of its own each time; `Shared`, the default, is much faster. */
-  isolation?: "Shared" | "Fresh";
+  /**
+   * What the policy shares with others: `Shared`, the default and the fastest, a realm; `Fresh` an isolate, but each run
+   * has a realm of its own; `Dedicated` a process; `Process` nothing, it runs in a process of its own.
+   */
+  isolation?: "Shared" | "Fresh" | "Dedicated" | "Process";
 }
 
 /** A handler says what it has to say by `deny`, `warn`, `audit` or by editing the draft; it returns nothing. */
@@ -147,7 +150,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
   enforcement: oneOf("Deny", "Warn", "Dry"),
   onError: oneOf("Deny", "Allow"),
   timeoutSeconds: integer(1, 30),
-  isolation: oneOf("Shared", "Fresh"),
+  isolation: oneOf("Shared", "Fresh", "Dedicated", "Process"),
   validate: isA("function"),
   mutate: isA("function"),
   reconcile: isA("function"),

@@ -47,10 +47,11 @@ pub fn run() -> Result<(), WorkerError> {
     if setup.version != VERSION {
         return Err(WorkerError::Version { theirs: setup.version });
     }
+    let size = sandbox::Size::open().map_err(WorkerError::Start)?;
     // Only threads that are started after it are held by it.
     let landlock = sandbox::restrict_files();
     let work = start(&link, &setup, &first)?;
-    let unlimited = sandbox::limit_resources();
+    let unlimited = sandbox::limit_resources(size);
     let seccomp = sandbox::restrict_calls();
     let confinement = sandbox::confinement(seccomp, landlock, unlimited);
     link.send(&FromWorker::Ready { version: VERSION, confinement }, &[])?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
@@ -45,9 +45,9 @@ pub fn restrict_files() -> bool {
 }
 
 /// Sets the limits of the process; those that the kernel refused.
-pub fn limit_resources() -> Vec<String> {
+pub fn limit_resources(size: Size) -> Vec<String> {
     let wanted = [
-        ("address space", Resource::As, address_space().map(|now| (now + GROWTH, now + GROWTH))),
+        ("address space", Resource::As, size.address_space().map(|now| (now + GROWTH, now + GROWTH))),
         ("processor time", Resource::Cpu, Some((CPU_SECONDS, CPU_SECONDS + 5))),
         ("open files", Resource::Nofile, Some((FILES, FILES))),
         // Threads count as well: there are those that there are.
@@ -63,12 +63,24 @@ pub fn limit_resources() -> Vec<String> {
     refused.map(|(name, _, _)| name.to_owned()).collect()
 }
 
-/// Bytes of addresses in use, those that V8 only reserved included.
-fn address_space() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
-    let kib: u64 = size.split_whitespace().next()?.parse().ok()?;
-    Some(kib << 10)
+/// The size of this process, to be read once files cannot be opened any more.
+pub struct Size(File);
+
+impl Size {
+    /// # Errors
+    /// Where `/proc` is not there.
+    pub fn open() -> io::Result<Self> {
+        File::open("/proc/self/status").map(Self)
+    }
+
+    /// Bytes of addresses in use, those that V8 only reserved included.
+    fn address_space(mut self) -> Option<u64> {
+        let mut status = String::new();
+        self.0.read_to_string(&mut status).ok()?;
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+        let kib: u64 = size.split_whitespace().next()?.parse().ok()?;
+        Some(kib << 10)
+    }
 }
 
 /// Takes away every system call but those below, from all threads. Whether the kernel can.
