@@ -134,7 +134,11 @@ struct Bench {
 impl Bench {
     fn new(link: Arc<Link>, limits: Arc<Limits>) -> Self {
         let host = Host::forwarding(Arc::clone(&link) as _);
-        let slot = Slot::register(|fate| end_process(death::code_of(fate)));
+        let slot = Slot::register(|fate| {
+            if fate.is_final() {
+                end_process(death::code_of(fate));
+            }
+        });
         let spare = Cell::new(host.clone(), Arc::clone(&slot), Arc::clone(&limits));
         let (cells, revisions) = (HashMap::new(), HashMap::new());
         Self { link, host, slot, limits, spare: Some(spare), cells, revisions }

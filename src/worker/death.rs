@@ -21,7 +21,7 @@ pub const fn code_of(fate: Fate) -> i32 {
     match fate {
         Fate::Lost | Fate::Wedged(KillCause::Memory) => MEMORY,
         Fate::Wedged(KillCause::Cpu) => CPU,
-        Fate::Wedged(KillCause::Wall) => WALL,
+        _ => WALL,
     }
 }
 

@@ -13,10 +13,11 @@ use super::message::Mode;
 use super::process::Worker;
 use super::run::{Ask, Used};
 use super::spare::Taker;
-use crate::decision::{Cause, Verdict};
+use crate::decision::{Cause, Effect, Verdict};
 use crate::host::Host;
 use crate::isolate::{Evaluated, Input, MAX_UNDER_WAY};
 use crate::policy::Revision;
+use crate::pool::warn_of;
 use crate::telemetry::{Console, ConsoleLimits, Metrics, WorkerEnd};
 
 /// A worker that has had nothing to do for this long is let go; its next review takes the spare one.
@@ -98,6 +99,7 @@ impl Supervisor {
             let why = "its turn came after the deadline of the review";
             Verdict::error(revision.spec.name.clone(), Cause::Overload, why).into()
         };
+        remember(&revision, &evaluated.verdict.effect);
         drop(reply.send(evaluated));
     }
 
@@ -172,5 +174,19 @@ impl Supervisor {
             Ok(None) => Err((Cause::Internal, "no worker process could be started")),
             Err(_) => Err((Cause::Overload, "no worker process was ready before the deadline of the review")),
         }
+    }
+}
+
+/// Keeps the record of a policy that ran.
+fn remember(revision: &Revision, effect: &Effect) {
+    match effect {
+        Effect::Error(error) if matches!(error.cause, Cause::Timeout | Cause::Cpu | Cause::Memory) => {
+            if revision.conduct.killed(Instant::now()) {
+                warn_of(revision);
+            }
+        }
+        // It has not run, or not to its end.
+        Effect::Error(error) if matches!(error.cause, Cause::Overload | Cause::Internal) => {}
+        _ => revision.conduct.ended(),
     }
 }

@@ -131,8 +131,7 @@ impl Workers {
         let error = |cause, why: &str| Verdict::error(revision.spec.name.clone(), cause, why).into();
         let Some(shared) = &self.shared else { return error(Cause::Internal, "there are no worker processes here") };
         let (reply, answer) = oneshot::channel();
-        let job =
-            Job { revision: Arc::clone(revision), input: input.clone(), mode: mode(work, revision), reply };
+        let job = Job { revision: Arc::clone(revision), input: input.clone(), mode: mode(work, revision), reply };
         match self.queue(shared, revision).try_send(job) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {

@@ -36,7 +36,7 @@ const LIFE: Duration = Duration::from_secs(CPU_SECONDS / 2);
 pub struct Worker {
     // First, so that nothing is read from a process that is being killed.
     outgoing: OwnedWriteHalf,
-    pub incoming: Incoming<OwnedReadHalf>,
+    incoming: Incoming<OwnedReadHalf>,
     child: Child,
     loaded: Vec<Loaded>,
     last_revision: u64,
@@ -78,8 +78,6 @@ impl Worker {
         metrics: &Arc<Metrics>,
     ) -> Result<(Self, Confinement), WorkerError> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(WorkerError::Start)?;
-        ours.set_nonblocking(true).map_err(WorkerError::Start)?;
-        let (incoming, outgoing) = UnixStream::from_std(ours).map_err(WorkerError::Start)?.into_split();
         let mut command = Command::new(program);
         // Its socket is its standard input: no descriptor but these three is handed on.
         command.arg("worker").arg0("bylaw").env_clear().envs(time_zone()).current_dir("/").kill_on_drop(true);
@@ -87,19 +85,29 @@ impl Worker {
         let child = command.spawn().map_err(WorkerError::Start)?;
         // Nothing of ours may keep the other end open.
         drop(command);
-        let incoming = Incoming::new(incoming, FROM_WORKER);
-        let mut worker = Self {
+        let mut worker = Self::over(ours, child, metrics).map_err(WorkerError::Start)?;
+        let introduced = timeout(START, worker.introduce(setup, sdk)).await.map_err(|_| WorkerError::Late)?;
+        introduced.map(|confinement| (worker, confinement))
+    }
+
+    /// A worker at the other end of this socket.
+    pub(super) fn over(
+        socket: std::os::unix::net::UnixStream,
+        child: Child,
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let (incoming, outgoing) = UnixStream::from_std(socket)?.into_split();
+        Ok(Self {
             outgoing,
-            incoming,
+            incoming: Incoming::new(incoming, FROM_WORKER),
             child,
             loaded: Vec::new(),
             last_revision: 0,
             last_run: 0,
             at_work: Duration::ZERO,
             _counted: Counted::new(metrics),
-        };
-        let introduced = timeout(START, worker.introduce(setup, sdk)).await.map_err(|_| WorkerError::Late)?;
-        introduced.map(|confinement| (worker, confinement))
+        })
     }
 
     async fn introduce(&mut self, setup: &Setup, sdk: &str) -> Result<Confinement, WorkerError> {

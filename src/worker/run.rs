@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout_at;
 
 use super::death::Broken;

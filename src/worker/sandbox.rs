@@ -41,7 +41,8 @@ pub fn restrict_files() -> bool {
             .create()?
             .restrict_self()
     };
-    ruleset().is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced)
+    let is_restricted = ruleset().is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced);
+    is_restricted && File::open("/proc/self/exe").is_err()
 }
 
 /// Sets the limits of the process; those that the kernel refused.

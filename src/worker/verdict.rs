@@ -66,15 +66,8 @@ pub enum VerdictError {
 }
 
 /// What a worker may give as the cause of an error; the others are found by its supervisor.
-const CAUSES: [Cause; 7] = [
-    Cause::Exception,
-    Cause::Timeout,
-    Cause::Cpu,
-    Cause::Memory,
-    Cause::Unsettled,
-    Cause::BadResult,
-    Cause::Internal,
-];
+const CAUSES: [Cause; 7] =
+    [Cause::Exception, Cause::Timeout, Cause::Cpu, Cause::Memory, Cause::Unsettled, Cause::BadResult, Cause::Internal];
 
 impl VerdictHead {
     /// The head of a verdict, and the parts of its body.

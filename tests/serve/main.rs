@@ -43,4 +43,5 @@ mod sockets;
 mod sources;
 mod start;
 mod webhook_command;
+mod workers;
 mod workloads;
