@@ -238,7 +238,8 @@ fn a_worker_can_do_nothing_but_compute() {
             .map(|entry| fs::read_link(entry.unwrap().path()).unwrap().display().to_string())
             .collect();
         let sockets: BTreeSet<_> = descriptors.iter().filter(|target| target.starts_with("socket:")).collect();
-        let others: Vec<_> = descriptors.iter().filter(|target| !target.starts_with("socket:")).collect();
+        let others: Vec<&str> =
+            descriptors.iter().map(String::as_str).filter(|target| !target.starts_with("socket:")).collect();
         assert_eq!((sockets.len(), others), (1, vec!["/dev/null", "/dev/null"]), "{descriptors:?}");
     }
 }
