@@ -36,6 +36,7 @@ const FLAGS_FOR_TESTS: &str = if cfg!(test) { "--no-memory-protection-keys " } e
 /// Initialises V8. Later calls do nothing.
 pub fn init() {
     PLATFORM.get_or_init(|| {
+        v8::V8::set_entropy_source(entropy);
         v8::V8::set_flags_from_string(FLAGS);
         v8::V8::set_flags_from_string(FLAGS_FOR_TESTS);
         // Without worker threads: V8 hands them pieces of a collection even where it was told to be single-threaded.
@@ -45,6 +46,14 @@ pub fn init() {
         fatal::guard_process();
         platform
     });
+}
+
+/// Seeds of hashes and of `Math.random`, from the kernel. V8's own way is to open a file, which a worker process cannot;
+/// it would then seed them with the time.
+fn entropy(buffer: &mut [u8]) -> bool {
+    // SAFETY: the kernel writes no more than the length of the buffer, which is borrowed for the call.
+    let filled = unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    usize::try_from(filled) == Ok(buffer.len())
 }
 
 /// Runs what V8 put off (finishing a collection, compiled code) for this isolate: after the reply, not before.

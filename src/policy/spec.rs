@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::review::Operation;
 
 /// How a policy's code is run (design §1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Dialect {
     /// jsPolicy: a classic script with globals, a fresh realm each run.
     Script,

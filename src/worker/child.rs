@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::WorkerError;
 use super::frame::Frame;
 use super::link::Link;
-use super::message::{FromWorker, Load, Mode, Run, Setup, ToWorker, VERSION};
+use super::message::{FromWorker, Load, Mode, Order, Setup, ToWorker, VERSION};
 use super::verdict::VerdictHead;
 use super::{death, sandbox};
 use crate::decision::{Cause, Verdict};
@@ -28,6 +28,10 @@ use crate::review::JsonText;
 
 /// Messages on their way from one thread to the other. A supervisor has one run under way at a time.
 const QUEUE: usize = 64;
+
+/// How far a worker stands back where cores are short: a server that answers for many goes before a policy that may be
+/// its enemy, at three shares to one.
+const NICE: i32 = 5;
 
 /// Runs this process as a worker. It returns only where it cannot be one; it ends with its supervisor.
 ///
@@ -47,6 +51,8 @@ pub fn run() -> Result<(), WorkerError> {
     if setup.version != VERSION {
         return Err(WorkerError::Version { theirs: setup.version });
     }
+    // Not an error where it is refused: it only means that workers compete with the server as equals.
+    rustix::process::nice(NICE).unwrap_or_default();
     let size = sandbox::Size::open().map_err(WorkerError::Start)?;
     // Only threads that are started after it are held by it.
     let landlock = sandbox::restrict_files();
@@ -166,7 +172,7 @@ impl Bench {
         }
     }
 
-    fn answer(&mut self, run: &Run, body: Bytes) {
+    fn answer(&mut self, run: &Order, body: Bytes) {
         let Some(revision) = self.revisions.get(&run.revision).cloned() else { end_process(death::BROKEN) };
         let Some(input) = input(run, body) else { end_process(death::BROKEN) };
         let evaluated = self.judge(run.mode, &input, &revision);
@@ -214,7 +220,7 @@ impl Bench {
 
 /// A policy as far as an isolate needs it. `None` where the frame makes no sense.
 fn revision(load: Load, body: &Bytes) -> Option<Revision> {
-    let dialect = load.dialect();
+    let dialect = load.dialect;
     let (script, map) = body.split_at_checked(load.script)?;
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(Arc::<str>::from);
     let rules = MatchSpec { workloads: load.workloads, ..MatchSpec::default() };
@@ -257,7 +263,7 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
     })
 }
 
-fn input(run: &Run, body: Bytes) -> Option<Input> {
+fn input(run: &Order, body: Bytes) -> Option<Input> {
     Some(Input {
         request: JsonText::parse(body).ok()?,
         namespace: run.namespace.clone(),

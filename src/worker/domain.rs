@@ -69,13 +69,13 @@ impl Supervisor {
                 None => jobs.recv().await,
                 Some(worker) => tokio::select! {
                     biased;
-                    next = timeout(IDLE, jobs.recv()) => match next {
-                        Ok(next) => next,
-                        Err(_) => {
+                    next = timeout(IDLE, jobs.recv()) => {
+                        let Ok(next) = next else {
                             self.worker = None;
                             continue;
-                        }
-                    },
+                        };
+                        next
+                    }
                     _ = worker.gone() => {
                         self.lose(&Broken::Ended, None).await;
                         continue;
@@ -164,10 +164,10 @@ impl Supervisor {
     }
 
     async fn spare(&self, deadline: Instant) -> Result<Worker, (Cause, &'static str)> {
-        let (taker, taken) = oneshot::channel();
+        let (taker, worker) = oneshot::channel();
         let asked = async {
             self.shared.spares.send(taker).await.ok()?;
-            taken.await.ok()
+            worker.await.ok()
         };
         match timeout_at(deadline.into(), asked).await {
             Ok(Some(worker)) => Ok(worker),

@@ -24,7 +24,7 @@ pub enum ToWorker {
         revision: u64,
     },
     /// The body is the text of the request.
-    Run(Run),
+    Run(Order),
     /// To a call. The body is the answer's text.
     Answer(Answered),
 }
@@ -68,7 +68,7 @@ impl Setup {
 pub struct Load {
     pub revision: u64,
     pub name: Arc<str>,
-    pub is_script: bool,
+    pub dialect: Dialect,
     pub mutates: bool,
     pub workloads: bool,
     pub keeps_state: bool,
@@ -85,12 +85,6 @@ pub struct Load {
     pub script: usize,
 }
 
-impl Load {
-    pub const fn dialect(&self) -> Dialect {
-        if self.is_script { Dialect::Script } else { Dialect::Module }
-    }
-}
-
 /// In which realm a policy runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
@@ -104,7 +98,7 @@ pub enum Mode {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Run {
+pub struct Order {
     pub run: u64,
     pub revision: u64,
     pub mode: Mode,

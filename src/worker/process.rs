@@ -17,7 +17,7 @@ use super::death::{Broken, end_of};
 use super::frame::{FROM_WORKER, Frame, FrameError, Incoming, TO_WORKER, encode};
 use super::message::{Confinement, FromWorker, Load, Setup, ToWorker, VERSION};
 use super::sandbox::CPU_SECONDS;
-use crate::policy::{Dialect, Revision};
+use crate::policy::Revision;
 use crate::telemetry::{Metrics, WorkerEnd};
 
 /// How long a worker may take to be ready, on a machine with better things to do.
@@ -205,7 +205,7 @@ fn load(id: u64, revision: &Revision) -> Load {
     Load {
         revision: id,
         name: Arc::clone(&spec.name),
-        is_script: code.dialect == Dialect::Script,
+        dialect: code.dialect,
         mutates: spec.mutates,
         workloads: spec.rules.workloads,
         keeps_state: spec.keeps_state,

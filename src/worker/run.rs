@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 
 use super::death::Broken;
 use super::frame::{Frame, FrameError};
-use super::message::{Answered, FromWorker, Mode, Outcome, Run, ToWorker};
+use super::message::{Answered, FromWorker, Mode, Order, Outcome, ToWorker};
 use super::process::Worker;
 use crate::host::{Answer, Caller, Host, HostError};
 use crate::isolate::{Evaluated, Input, MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_LINES, MAX_WAITING, Vantage};
@@ -65,7 +65,7 @@ impl Ask<'_> {
         let Input { request, namespace, tenant, vantage, dry_run, now, measure, .. } = self.input;
         let begun = Instant::now();
         let run = worker.next_run();
-        let asked = Run {
+        let asked = Order {
             run,
             revision: worker.load(self.revision).await?,
             mode: self.mode,

@@ -54,26 +54,39 @@ pub async fn keep(recipe: Recipe, wanted: Arc<Notify>, mut takers: mpsc::Receive
             }
         };
         loop {
-            let taker = match first.take() {
-                Some(taker) => taker,
-                None => tokio::select! {
-                    taker = takers.recv() => match taker {
-                        Some(taker) => taker,
-                        None => return,
-                    },
-                    _ = worker.gone() => {
-                        tracing::warn!("the spare worker process has ended; another takes its place");
-                        recipe.metrics.worker_ended(WorkerEnd::Killed);
-                        break;
-                    }
+            match next(&mut first, &mut takers, &mut worker).await {
+                Next::Taker(taker) => match taker.send(worker) {
+                    Ok(()) => break,
+                    // It did not wait any longer.
+                    Err(unused) => worker = unused,
                 },
-            };
-            match taker.send(worker) {
-                Ok(()) => break,
-                // It did not wait any longer.
-                Err(unused) => worker = unused,
+                Next::Gone => {
+                    tracing::warn!("the spare worker process has ended; another takes its place");
+                    recipe.metrics.worker_ended(WorkerEnd::Killed);
+                    break;
+                }
+                Next::Over => return,
             }
         }
+    }
+}
+
+/// What becomes of a spare worker.
+enum Next {
+    Taker(Taker),
+    /// It has ended.
+    Gone,
+    /// Nobody can ask for it any more.
+    Over,
+}
+
+async fn next(first: &mut Option<Taker>, takers: &mut mpsc::Receiver<Taker>, worker: &mut Worker) -> Next {
+    if let Some(taker) = first.take() {
+        return Next::Taker(taker);
+    }
+    tokio::select! {
+        taker = takers.recv() => taker.map_or(Next::Over, Next::Taker),
+        _ = worker.gone() => Next::Gone,
     }
 }
 

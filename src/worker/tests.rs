@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::domain::{Job, Shared, Supervisor};
 use super::frame::{FROM_WORKER, Frame, Incoming, TO_WORKER, encode};
-use super::message::{Answered, FromWorker, Mode, Outcome, ToWorker};
+use super::message::{Answered, Confinement, FromWorker, Mode, Outcome, ToWorker};
 use super::process::Worker;
 use super::spare::Taker;
 use super::verdict::VerdictHead;
@@ -214,7 +214,7 @@ fn what_is_no_frame_costs_one_verdict_and_one_worker() {
     let garbage: [fn(&Fake, u64); 6] = [
         |fake, _| (&fake.socket).write_all(&[0xff; 64]).unwrap(),
         |fake, _| (&fake.socket).write_all(&[2, 0, 0, 0, 0, 0, 0, 0, b'{', b'{']).unwrap(),
-        |fake, _| fake.send(&FromWorker::Ready { version: 1, confinement: Default::default() }, ""),
+        |fake, _| fake.send(&FromWorker::Ready { version: 1, confinement: Confinement::default() }, ""),
         |fake, run| fake.done(run + 1, denial("of another run")),
         |fake, run| fake.done(run, Verdict { effect: Effect::Deny(vec![]), ..denial("") }),
         |fake, run| {

@@ -215,8 +215,7 @@ fn the_world_is_as_far_away_from_a_process_as_its_permissions_say() {
 
 #[test]
 fn a_worker_can_do_nothing_but_compute() {
-    let served = chooses();
-    let server = &served.server;
+    let Served { server, .. } = &chooses();
     allowed(server.post("/validate", &config_map(json!({}))));
     // The one that works, and the spare one.
     let workers = until("a spare worker", || Some(workers(server)).filter(|found| found.len() == 2));
@@ -254,8 +253,7 @@ fn time_zone() -> String {
 
 #[test]
 fn what_a_policy_does_to_its_process_costs_one_answer_and_nobody_else_anything() {
-    let served = chooses();
-    let server = &served.server;
+    let Served { server, .. } = &chooses();
     for (run, cause) in [
         ("fatal", "used more memory than a run may"),
         ("array", "used more memory than a run may"),
@@ -284,8 +282,7 @@ fn what_a_policy_does_to_its_process_costs_one_answer_and_nobody_else_anything()
 
 #[test]
 fn nothing_is_lost_when_workers_are_killed_under_load() {
-    let served = chooses();
-    let server = &served.server;
+    let Served { server, .. } = &chooses();
     let tally = Arc::new(Tally::default());
     let target = Target::of(server);
     let mut kills = 0;
@@ -350,4 +347,26 @@ fn a_changed_policy_is_in_force_in_its_process_as_well() {
         let told = message(served.server.post("/validate", &config_map(json!({"a": "bad"}))));
         (told == "[chooses.policies.example] a is very bad").then_some(())
     });
+}
+
+#[test]
+fn a_policy_that_cost_a_thread_by_its_memory_runs_in_a_process_from_then_on() {
+    let shared = CHOOSES.replace("isolation: \"Process\",", "");
+    let Served { server, .. } = &Served::new(&[("chooses.ts", &policy("chooses", &shared))], &[]);
+    assert_eq!(
+        message(server.post("/validate", &config_map(json!({"a": "bad"})))),
+        "[chooses.policies.example] a is bad"
+    );
+    assert!(workers(server).is_empty(), "none was needed so far");
+    let lost = || value(server, "bylaw_isolate_threads_lost");
+    for _ in 0..2 {
+        denied(server.post("/validate?timeout=10s", &config_map(json!({"run": "fatal"}))));
+        until("the thread is counted", || (lost() == 1).then_some(()));
+        assert_eq!(
+            message(server.post("/validate", &config_map(json!({"a": "bad"})))),
+            "[chooses.policies.example] a is bad"
+        );
+    }
+    assert!(!workers(server).is_empty());
+    assert_eq!(value(server, "bylaw_worker_restarts_total{reason=\"memory\"}"), 1, "{}", server.log());
 }
