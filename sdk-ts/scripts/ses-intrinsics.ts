@@ -11,10 +11,16 @@ import { fileURLToPath } from "node:url";
 /** An intrinsic's properties by name; what is no property that stays is `false`. */
 type Permit = Record<string, unknown>;
 
-export const INTRINSICS = fileURLToPath(new URL("../../src/isolate/tests/intrinsics.json", import.meta.url));
+const inEngine = (name: string) => fileURLToPath(new URL(`../../src/isolate/tests/${name}`, import.meta.url));
 
-/** The package does not export its list, which is the best-kept one of all that ECMAScript has. */
+/** What is frozen. */
+export const INTRINSICS = inEngine("intrinsics.json");
+/** What may be assigned all the same on an object that inherits from it, because npm packages do. */
+export const OVERRIDES = inEngine("overrides.json");
+
+/** The package does not export its lists, which are the best-kept ones of all that there is. */
 const LIST = new URL("../node_modules/ses/src/permits.js", import.meta.url);
+const ENABLEMENTS = new URL("../node_modules/ses/src/enablements.js", import.meta.url);
 
 /** Every intrinsic that `ses` keeps, with the names of the properties that it keeps. */
 export async function sesIntrinsics(): Promise<Record<string, string[]>> {
@@ -25,6 +31,22 @@ export async function sesIntrinsics(): Promise<Record<string, string[]>> {
   return Object.fromEntries(kept.map(([name, permit]) => [name, properties(permit).sort()]));
 }
 
+/** The properties of intrinsics that packages in use were seen to override; of one marked `*`, all that it has. */
+export async function sesOverrides(): Promise<Record<string, string[]>> {
+  const { moderateEnablements } = (await import(ENABLEMENTS.href)) as {
+    moderateEnablements: Record<string, "*" | Record<string | symbol, true>>;
+  };
+  const intrinsics = await sesIntrinsics();
+  const named = (key: string | symbol) =>
+    typeof key === "string" ? key : `@@${String(key.description).replace("Symbol.", "")}`;
+  return Object.fromEntries(
+    Object.entries(moderateEnablements).map(([name, keys]) => [
+      name,
+      keys === "*" ? (intrinsics[name] ?? []) : Reflect.ownKeys(keys).map(named).sort(),
+    ]),
+  );
+}
+
 /** One intrinsic a line, so that a change of the package reads well. */
 export function rendered(intrinsics: Record<string, string[]>): string {
   const lines = Object.keys(intrinsics)
@@ -33,4 +55,7 @@ export function rendered(intrinsics: Record<string, string[]>): string {
   return `{\n${lines.join(",\n")}\n}\n`;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(INTRINSICS, rendered(await sesIntrinsics()));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(INTRINSICS, rendered(await sesIntrinsics()));
+  writeFileSync(OVERRIDES, rendered(await sesOverrides()));
+}

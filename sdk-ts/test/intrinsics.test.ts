@@ -4,10 +4,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { INTRINSICS, rendered, sesIntrinsics } from "../scripts/ses-intrinsics.ts";
+import { INTRINSICS, OVERRIDES, rendered, sesIntrinsics, sesOverrides } from "../scripts/ses-intrinsics.ts";
 
-it("the committed list of intrinsics is that of ses: `npm run intrinsics` writes it anew", async () => {
+it("the committed lists are those of ses: `npm run intrinsics` writes them anew", async () => {
   expect(readFileSync(INTRINSICS, "utf8")).toBe(rendered(await sesIntrinsics()));
+  expect(readFileSync(OVERRIDES, "utf8")).toBe(rendered(await sesOverrides()));
 });
 
 it("ses freezes what the list names", () => {

@@ -55,6 +55,10 @@
   for (const error of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]) {
     repair(error.prototype, ["stack", "cause"]);
   }
+  // Polyfills of buffers copy the whole of it, those of iterators their one method.
+  const TypedArray = getPrototypeOf(Uint8Array);
+  repair(TypedArray.prototype, ownKeys(TypedArray.prototype));
+  repair(getPrototypeOf(getPrototypeOf([].values())), [Symbol.iterator]);
   for (const collection of [Map, Set, WeakMap, WeakSet]) repair(collection.prototype, ["get", "set", "has", "add", "delete"]);
 
   // Everything reachable from the global object, and the prototypes that only syntax reaches.

@@ -1,6 +1,7 @@
-// For each intrinsic that `ses` freezes (`list`): is it frozen here, with whatever its properties hold? Gives the names
-// that do not exist here, how many things were looked at, and what is not frozen.
-(list) => {
+// For each intrinsic that `ses` freezes (`list`): is it frozen here, with whatever its properties hold? And those that
+// packages override (`overrides`): may they be assigned on what inherits from it? Gives the names that do not exist here,
+// how many things were looked at, what is not frozen, and what cannot be assigned.
+(list, overrides) => {
   "use strict";
   const { getOwnPropertyDescriptor, getPrototypeOf, isFrozen } = Object;
   async function* asyncGenerator() {}
@@ -72,5 +73,16 @@
       for (const part of ["value", "get", "set"]) look(found[part], `${name}.${property}.${part}`);
     }
   }
-  return { absent, loose, seen };
+  const stuck = [];
+  for (const [name, properties] of Object.entries(overrides)) {
+    const value = intrinsic(name);
+    for (const key of properties.map(keyOf)) {
+      const found = value === undefined ? undefined : getOwnPropertyDescriptor(value, key);
+      // A getter alone cannot be assigned over anywhere.
+      if (found?.get !== undefined && found.set === undefined) continue;
+      const heir = Object.create(value ?? null);
+      if (!Reflect.set(heir, key, heir) || getOwnPropertyDescriptor(heir, key)?.value !== heir) stuck.push(`${name}.${String(key)}`);
+    }
+  }
+  return { absent, loose, seen, stuck };
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::testing::{Rig, messages, validate};
 
 const LIST: &str = include_str!("intrinsics.json");
+const OVERRIDES: &str = include_str!("overrides.json");
 const LOOK: &str = include_str!("intrinsics.js");
 
 /// What `ses` adds to the language, or the language may get one day.
@@ -31,8 +32,8 @@ const NOT_HERE: [&str; 16] = [
     "unescape",
 ];
 
-fn looked_at(prepare: &str) -> Value {
-    let body = format!("{prepare}; c.deny(JSON.stringify(({LOOK})({LIST})))");
+fn looked_at() -> Value {
+    let body = format!("c.deny(JSON.stringify(({LOOK})({LIST}, {OVERRIDES})))");
     let told = messages(&Rig::new().run(validate(&body)));
     // A message has a bound; the lists are empty or short where all is well.
     serde_json::from_str(&told[0]).unwrap_or_else(|_| panic!("too much is loose: {}", told[0]))
@@ -40,7 +41,7 @@ fn looked_at(prepare: &str) -> Value {
 
 #[test]
 fn every_intrinsic_that_ses_freezes_is_frozen_or_absent() {
-    let told = looked_at("");
+    let told = looked_at();
     assert_eq!(told["loose"], Value::Array(Vec::new()), "not frozen");
     assert!(told["seen"].as_u64().unwrap() > 900, "only {} were looked at", told["seen"]);
     let absent: BTreeSet<&str> = told["absent"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
@@ -49,11 +50,16 @@ fn every_intrinsic_that_ses_freezes_is_frozen_or_absent() {
     assert!(surprising.is_empty(), "tell intrinsics.js where to find {surprising:?}");
 }
 
+#[test]
+fn what_packages_override_may_be_assigned_on_their_own_objects() {
+    assert_eq!(looked_at()["stuck"], Value::Array(Vec::new()), "the override mistake");
+}
+
 /// The look itself: something loose is told by its path.
 #[test]
 fn what_is_loose_is_told() {
     let look = LOOK.replace("return globalThis[name];", "return { inner: { get() {} }.get };");
-    let body = format!("c.deny(JSON.stringify(({look})({{ made: ['inner'] }})))");
+    let body = format!("c.deny(JSON.stringify(({look})({{ made: ['inner'] }}, {{}})))");
     let told: Value = serde_json::from_str(&messages(&Rig::new().run(validate(&body)))[0]).unwrap();
     assert_eq!(told["loose"], serde_json::json!(["made", "made.inner.value"]));
 }
