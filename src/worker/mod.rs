@@ -38,7 +38,7 @@ use tokio::time::timeout_at;
 use crate::decision::{Cause, Verdict};
 use crate::host::Host;
 use crate::isolate::{Evaluated, Input, Limits, sdk_script};
-use crate::policy::{Catalog, Dialect, Domain, Isolation, Revision};
+use crate::policy::{Catalog, Dialect, Domain, Isolation, PolicySpec, Revision};
 use crate::telemetry::Metrics;
 use domain::{Job, Shared, Supervisor};
 use message::{Mode, Setup};
@@ -168,13 +168,16 @@ fn domain(revision: &Revision) -> Domain {
     }
 }
 
+/// Whether each run gets a realm of its own: nothing it keeps, and no code that it makes of text, is there for the next.
+fn needs_realm(spec: &PolicySpec) -> bool {
+    spec.keeps_state || spec.permissions.codegen || spec.isolation == Isolation::Fresh
+}
+
 fn mode(work: Work, revision: &Revision) -> Mode {
     let mutating = work == Work::Mutate;
     match revision.code.dialect {
         Dialect::Script => Mode::Script,
-        Dialect::Module if revision.spec.keeps_state || revision.spec.isolation == Isolation::Fresh => {
-            Mode::Fresh { mutating }
-        }
+        Dialect::Module if needs_realm(&revision.spec) => Mode::Fresh { mutating },
         Dialect::Module if mutating => Mode::Mutate,
         Dialect::Module => Mode::Validate,
     }

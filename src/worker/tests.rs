@@ -21,7 +21,7 @@ use crate::decision::{Cause, Denial, Effect, Verdict};
 use crate::host::{Host, HostLimits, Objects};
 use crate::isolate::testing::{Draft, error, input, inventory, messages, validate};
 use crate::isolate::{Evaluated, Input};
-use crate::policy::{Permissions, Revision};
+use crate::policy::{Isolation, Permissions, Revision};
 use crate::telemetry::{Metrics, WorkerEnd};
 
 const STARTUP: Duration = Duration::from_secs(1);
@@ -199,6 +199,14 @@ fn reading() -> Draft {
 }
 
 const KNOWN: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","namespace":"shop","name":"known"}"#;
+
+#[test]
+fn who_may_make_code_of_text_has_a_realm_for_each_run_in_a_worker_too() {
+    let mode = |draft: Draft| super::mode(super::Work::Validate, &draft.made());
+    let apart = validate("").with(|spec| spec.isolation = Isolation::Process);
+    assert!(matches!(mode(apart.clone()), Mode::Validate));
+    assert!(matches!(mode(apart.with(|spec| spec.permissions.codegen = true)), Mode::Fresh { mutating: false }));
+}
 
 #[test]
 fn a_verdict_is_that_of_the_policy_that_was_asked_whoever_it_claims_to_be() {
