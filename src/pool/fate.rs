@@ -78,7 +78,8 @@ pub(super) fn write_off(lane: &Arc<Lane>, standing: &Standing, running_at: usize
         let names: Vec<&str> = task.policies.iter().map(|revision| &*revision.spec.name).collect();
         tracing::error!(?fate, policy = culprit.map(|it| &*it.spec.name), policies = ?names, "a policy cost an isolate thread");
         if let Some(culprit) = culprit {
-            if fate == Fate::Lost {
+            // One that does not come back from being out of memory is mostly lost a moment later.
+            if matches!(fate, Fate::Lost | Fate::Wedged(KillCause::Memory)) {
                 culprit.conduct.run_out_of_memory();
             }
             if culprit.conduct.killed(Instant::now()) {

@@ -156,10 +156,11 @@ impl Supervisor {
     /// The worker is of no more use: what it died of.
     async fn lose(&mut self, broken: &Broken, running: Option<&Arc<Revision>>) -> WorkerEnd {
         let Some(worker) = self.worker.take() else { return WorkerEnd::Crashed };
-        let end = worker.end(broken).await;
+        let (end, status) = worker.end(broken).await;
         self.shared.metrics.worker_ended(end);
         let policy = running.map(|revision| &*revision.spec.name);
-        tracing::warn!(policy, reason = end.as_str(), what = %broken, "a worker process has ended; another takes its place");
+        let reason = end.as_str();
+        tracing::warn!(policy, reason, what = %broken, exit = ?status, "a worker process has ended; another takes its place");
         end
     }
 

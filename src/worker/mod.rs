@@ -64,6 +64,8 @@ pub enum WorkerError {
     Start(#[source] std::io::Error),
     #[error("it is not ready in time")]
     Late,
+    #[error("it ended before it was ready")]
+    Ended,
     #[error("this command is for `bylaw` itself: it starts a worker process with a socket as its standard input")]
     NotAWorker,
     #[error("the other process speaks version {theirs} of the protocol: was the binary replaced?")]

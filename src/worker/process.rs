@@ -112,7 +112,7 @@ impl Worker {
 
     async fn introduce(&mut self, setup: &Setup, sdk: &str) -> Result<Confinement, WorkerError> {
         self.send(&ToWorker::Setup(setup.clone()), &[sdk.as_bytes()]).await?;
-        let frame = self.incoming.next().await?.ok_or(WorkerError::NotAWorker)?;
+        let frame = self.incoming.next().await?.ok_or(WorkerError::Ended)?;
         match frame.head()? {
             FromWorker::Ready { version: VERSION, confinement } => Ok(confinement),
             FromWorker::Ready { version, .. } => Err(WorkerError::Version { theirs: version }),
@@ -178,13 +178,13 @@ impl Worker {
         self.child.wait().await.ok()
     }
 
-    /// Ends the process, if it has not ended; what it died of.
-    pub async fn end(mut self, broken: &Broken) -> WorkerEnd {
+    /// Ends the process, if it has not ended: what it died of, and how it exited if it did so by itself.
+    pub async fn end(mut self, broken: &Broken) -> (WorkerEnd, Option<ExitStatus>) {
         if matches!(end_of(broken, None), WorkerEnd::Protocol | WorkerEnd::Timeout) {
-            return end_of(broken, None);
+            return (end_of(broken, None), None);
         }
         let status = timeout(GONE, self.gone()).await.ok().flatten();
-        end_of(broken, status)
+        (end_of(broken, status), status)
     }
 }
 

@@ -115,6 +115,10 @@ const CALLS: &[i64] = &[
     libc::SYS_getpid,
     libc::SYS_gettid,
     libc::SYS_getrusage,
+    // What a thread does first. One that was started may not have come so far, and the C library ends the process
+    // where it is refused.
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
     libc::SYS_rt_sigaction,

@@ -10,8 +10,13 @@ use super::message::{Confinement, Setup};
 use super::process::Worker;
 use crate::telemetry::{Metrics, WorkerEnd};
 
-/// Between two attempts to start a process, when the system gave none.
-const BACK_OFF: Duration = Duration::from_millis(500);
+/// Attempts in a row to start a process before whoever waits for one is told that there is none. A process may well be
+/// killed while it starts.
+const ATTEMPTS: u32 = 3;
+
+/// Between two attempts: at first, and once there is little hope.
+const BACK_OFF: Duration = Duration::from_millis(10);
+const LONG_BACK_OFF: Duration = Duration::from_millis(500);
 
 /// What it takes to start a worker.
 pub struct Recipe {
@@ -27,6 +32,7 @@ pub type Taker = oneshot::Sender<Worker>;
 /// Keeps one worker ready until nobody can ask any more. None is started before the first is wanted.
 pub async fn keep(recipe: Recipe, wanted: Arc<Notify>, mut takers: mpsc::Receiver<Taker>) {
     let mut told = None;
+    let mut failures = 0;
     let mut first = tokio::select! {
         () = wanted.notified() => None,
         taker = takers.recv() => match taker {
@@ -38,18 +44,23 @@ pub async fn keep(recipe: Recipe, wanted: Arc<Notify>, mut takers: mpsc::Receive
         let started = Worker::start(&recipe.program, &recipe.setup, &recipe.sdk, &recipe.metrics).await;
         let mut worker = match started {
             Ok((worker, confinement)) => {
+                failures = 0;
                 tell_once(&mut told, confinement);
                 worker
             }
             Err(error) => {
-                tracing::error!(%error, "no worker process could be started");
-                // Whoever waits is answered now: the next attempt may go no better.
-                drop(first.take());
-                while takers.try_recv().is_ok() {}
+                failures += 1;
+                tracing::error!(%error, failures, "no worker process could be started");
+                let is_hopeless = failures >= ATTEMPTS;
+                if is_hopeless {
+                    // Whoever waits is answered now: the next attempt may go no better.
+                    drop(first.take());
+                    while takers.try_recv().is_ok() {}
+                }
                 if takers.is_closed() {
                     return;
                 }
-                tokio::time::sleep(BACK_OFF).await;
+                tokio::time::sleep(if is_hopeless { LONG_BACK_OFF } else { BACK_OFF }).await;
                 continue;
             }
         };

@@ -358,15 +358,17 @@ fn a_policy_that_cost_a_thread_by_its_memory_runs_in_a_process_from_then_on() {
         "[chooses.policies.example] a is bad"
     );
     assert!(workers(server).is_empty(), "none was needed so far");
-    let lost = || value(server, "bylaw_isolate_threads_lost");
-    for _ in 0..2 {
+    // On a slow machine a thread may be given up before it is known for what.
+    until("a worker process", || {
         denied(server.post("/validate?timeout=10s", &config_map(json!({"run": "fatal"}))));
-        until("the thread is counted", || (lost() == 1).then_some(()));
-        assert_eq!(
-            message(server.post("/validate", &config_map(json!({"a": "bad"})))),
-            "[chooses.policies.example] a is bad"
-        );
-    }
-    assert!(!workers(server).is_empty());
-    assert_eq!(value(server, "bylaw_worker_restarts_total{reason=\"memory\"}"), 1, "{}", server.log());
+        let message = message(server.post("/validate", &config_map(json!({"a": "bad"}))));
+        assert_eq!(message, "[chooses.policies.example] a is bad");
+        (!workers(server).is_empty()).then_some(())
+    });
+    let lost = value(server, "bylaw_isolate_threads_lost");
+    denied(server.post("/validate?timeout=10s", &config_map(json!({"run": "fatal"}))));
+    until("another worker process", || {
+        (value(server, "bylaw_worker_restarts_total{reason=\"memory\"}") >= 1).then_some(())
+    });
+    assert_eq!(value(server, "bylaw_isolate_threads_lost"), lost, "{}", server.log());
 }
