@@ -1,5 +1,6 @@
 //! Errors of the bundler, each with the file, line and column it is about and a few lines of the source.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::compressed::CompressedError;
@@ -110,15 +111,21 @@ impl fmt::Display for Diagnostic {
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&printable(&self.message))?;
         if !self.frame.is_empty() {
             write!(f, "\n{}", self.frame)?;
         }
         match &self.help {
-            Some(help) => write!(f, "\n  help: {help}"),
+            Some(help) => write!(f, "\n  help: {}", printable(help)),
             None => Ok(()),
         }
     }
+}
+
+/// Parsers and engines repeat what they found in a source, and it ends up in terminals and logs.
+fn printable(text: &str) -> Cow<'_, str> {
+    let harmful = |character: char| character.is_control() && character != '\n';
+    if text.contains(harmful) { Cow::Owned(text.replace(harmful, " ")) } else { Cow::Borrowed(text) }
 }
 
 /// Line and column, both from 1, of a byte offset; past the end means the end.
@@ -211,6 +218,8 @@ mod tests {
     fn control_characters_of_a_source_never_reach_a_terminal() {
         let shown = Diagnostic::at_bytes("p.js", "a\u{1b}[31m\u{7} b", 0, 1, "no");
         assert!(!shown.to_string().contains('\u{1b}') && !shown.to_string().contains('\u{7}'));
+        let told = Diagnostic::general("Invalid Character `\u{7}`").with_help("remove \u{1b}[31m").to_string();
+        assert_eq!(told, "Invalid Character ` `\n  help: remove  [31m");
     }
 
     #[test]

@@ -66,12 +66,16 @@ const EITHER: [&str; 12] =
 /// Words whose parentheses a statement follows.
 const HEADS: [&str; 4] = ["if", "while", "for", "with"];
 
+/// With one of these among them, some bytes are something else as code than as a literal or a comment.
+const TELLING: [char; 11] = ['"', '\'', '`', '/', '(', ')', '[', ']', '{', '}', '\\'];
+
 #[derive(Clone, Copy)]
 struct Open {
     /// What its end is: a statement follows the parentheses of `if`, `while`, `for`, `with`.
     last_after: Last,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that the next token has to know")]
 pub(super) struct Lexer<'t> {
     text: &'t str,
     at: usize,
@@ -239,7 +243,7 @@ impl<'t> Lexer<'t> {
         let mut has_escape = false;
         while let Some(next) = self.rest().chars().next() {
             let is_part = next.is_ascii() && is_word(self.peek(0)) || !next.is_ascii() && !is_space(next);
-            if !is_part && !(is_number && next == '.') {
+            if !(is_part || is_number && next == '.') {
                 break;
             }
             has_escape |= next == '\\';
@@ -334,7 +338,7 @@ impl<'t> Lexer<'t> {
         // Without another slash on the line it cannot be a regular expression.
         let Some(length) = self.regular_expression() else { return Ok(self.operator(b'/')) };
         let body = self.rest().get(1..length.saturating_sub(1)).unwrap_or_default();
-        if body.contains(|letter| matches!(letter, '"' | '\'' | '`' | '/' | '(' | ')' | '[' | ']' | '{' | '}' | '\\')) {
+        if body.contains(TELLING) {
             return Err(Unclear);
         }
         self.at += length;
@@ -369,8 +373,7 @@ impl<'t> Lexer<'t> {
         let start = self.at;
         self.skip_line();
         let line = self.text.get(start..self.at).unwrap_or_default();
-        let is_telling = |letter| matches!(letter, '"' | '\'' | '`' | '/' | '(' | ')' | '[' | ']' | '{' | '}' | '\\');
-        if line.contains(is_telling) { Err(Unclear) } else { Ok(Piece::Skipped { most: line.len() }) }
+        if line.contains(TELLING) { Err(Unclear) } else { Ok(Piece::Skipped { most: line.len() }) }
     }
 }
 

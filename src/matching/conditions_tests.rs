@@ -161,6 +161,14 @@ fn a_look_into_a_list_for_each_element_of_another_is_a_loop_in_a_loop() {
 }
 
 #[test]
+fn a_list_made_of_a_long_one_is_no_loop_in_a_loop() {
+    let long: Vec<u32> = (0..40_000).collect();
+    let review = review(&json!({"list": long}), &Value::Null);
+    assert_eq!(evaluate(&["object.list.map(x, x).size() == 40000"], &review), Ok(None));
+    assert_eq!(evaluate(&["object.list.filter(x, x >= 0).size() == 40000"], &review), Ok(None));
+}
+
+#[test]
 fn an_expression_that_could_fill_the_memory_is_refused() {
     let doubled = |part: &str| format!("{part}{}.size() > 0", ".map(x, x + x)".repeat(40));
     let small = review(&json!({"a": "x".repeat(5_000), "list": ["a", "b"]}), &Value::Null);

@@ -165,12 +165,24 @@ impl<'e> Cost<'e> {
         };
         self.steps += self.turns * work;
         match name {
-            operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT | operators::NOT_STRICTLY_FALSE => {
-                1.0
-            }
-            operators::EQUALS | operators::NOT_EQUALS | operators::IN => 1.0,
-            operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS => 1.0,
-            "matches" | "contains" | "startsWith" | "endsWith" | "size" | "indexOf" | "lastIndexOf" => VALUE,
+            operators::LOGICAL_AND
+            | operators::LOGICAL_OR
+            | operators::LOGICAL_NOT
+            | operators::NOT_STRICTLY_FALSE
+            | operators::EQUALS
+            | operators::NOT_EQUALS
+            | operators::IN
+            | operators::LESS
+            | operators::LESS_EQUALS
+            | operators::GREATER
+            | operators::GREATER_EQUALS
+            | "matches"
+            | "contains"
+            | "startsWith"
+            | "endsWith"
+            | "size"
+            | "indexOf"
+            | "lastIndexOf" => VALUE,
             operators::ADD | operators::CONDITIONAL | operators::INDEX | operators::OPT_INDEX => all,
             // Each letter may become the new text, each element be followed by the separator.
             "replace" => this * arguments.get(1).copied().unwrap_or_default().max(1.0),
@@ -200,9 +212,9 @@ fn each<'e>(expression: &'e IdedExpr, visit: &mut impl FnMut(&'e Expr)) {
         Expr::Map(map) => entries(&mut map.entries.iter().map(|entry| &entry.expr)),
         Expr::Struct(message) => entries(&mut message.entries.iter().map(|entry| &entry.expr)),
         Expr::Comprehension(loops) => {
-            [&loops.iter_range, &loops.accu_init, &loops.loop_cond, &loops.loop_step, &loops.result]
-                .into_iter()
-                .for_each(|part| each(part, visit))
+            for part in [&loops.iter_range, &loops.accu_init, &loops.loop_cond, &loops.loop_step, &loops.result] {
+                each(part, visit);
+            }
         }
     }
 }

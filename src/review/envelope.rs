@@ -171,7 +171,9 @@ impl<'a> Cursor<'a> {
         let at = (self.at + line_start + error.column().saturating_sub(1)).min(self.text.len());
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
-        ReviewError::Json { at, message: super::clip::clip(message, 512).to_owned() }
+        // serde repeats what it found: a word that is none of an enum's.
+        let message = super::clip::clip(message, 512).replace(char::is_control, " ");
+        ReviewError::Json { at, message }
     }
 }
 

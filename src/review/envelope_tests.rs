@@ -261,3 +261,9 @@ fn an_array_of_fields_in_their_order_is_no_object() {
     let message = refusal(with(|review| review["request"] = request));
     assert!(message.contains("invalid type: sequence, expected an object"), "{message}");
 }
+
+#[test]
+fn control_characters_of_a_body_never_reach_an_answer() {
+    let message = refusal(with(|review| review["request"]["operation"] = "\u{1b}[31mDELETE\n".into()));
+    assert!(message.contains("unknown variant ` [31mDELETE `"), "{message:?}");
+}

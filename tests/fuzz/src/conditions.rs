@@ -9,7 +9,7 @@ use arbitrary::{Result, Unstructured};
 use bylaw::matching::{Index, Matcher, Phase};
 use bylaw::policy::{Dialect, Enforcement, Isolation, MatchCondition, MatchSpec, OnError, Permissions, PolicySpec};
 use bylaw::review::{Limits, Review, parse};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::json::object;
 
@@ -119,16 +119,12 @@ fn decide(expression: &str, review: &Review) {
 }
 
 fn review(object: &str) -> Option<Review> {
-    let object: Value = serde_json::from_str(object).ok()?;
-    let body = json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "u", "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "operation": "CREATE", "object": object, "oldObject": null
-        }
-    });
-    parse(body.to_string().into(), &Limits::default()).ok()
+    let body = format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u",
+        "kind":{{"version":"v1","kind":"Pod"}},"resource":{{"version":"v1","resource":"pods"}},
+        "operation":"CREATE","object":{object},"oldObject":null}}}}"#
+    );
+    parse(body.into(), &Limits::default()).ok()
 }
 
 fn spec(rules: MatchSpec) -> PolicySpec {
