@@ -6,6 +6,7 @@
 //! object. It reads one global, `__bylaw_sdk`, the namespace that [`link_sdk`]'s own script evaluates to.
 
 mod apart;
+mod closed;
 mod compressed;
 mod depth;
 mod diagnostics;
@@ -26,6 +27,7 @@ mod script;
 mod sdk;
 mod source;
 
+pub use closed::{Closed, Open, STRICT, closed};
 pub use compressed::{BundleLimits, CompressedError, unpack};
 pub use diagnostics::{BundleError, Diagnostic, Place};
 pub use hash::{bundle_hash, content_hash};

@@ -71,7 +71,10 @@ impl Stage {
         let host = self.host(Objects::Nowhere);
         let inspector =
             Inspector::start(host, Arc::clone(&self.limits)).context("cannot start the inspection thread")?;
-        let options = LoadOptions { compat_jspolicy: compat == Some(Compat::Jspolicy), parameters };
+        // What the operator's prelude makes of the globals is known to no proof. The variable is for tests.
+        let scripts_apart = self.limits.shared_prelude.is_some() || std::env::var_os("BYLAW_SCRIPTS_APART").is_some();
+        let compat_jspolicy = compat == Some(Compat::Jspolicy);
+        let options = LoadOptions { compat_jspolicy, parameters, scripts_apart };
         Ok(Loader::new(paths.to_vec(), Arc::new(inspector), options))
     }
 }

@@ -57,18 +57,20 @@ impl Batch<'_> {
 
 impl ModuleRealm {
     /// Runs the policies one after another on one review. Stops early where the isolate was killed, and, when
-    /// mutating, at the first policy whose denial or error ends the request.
+    /// mutating, at the first policy whose denial or error ends the request. `is_begun` where the review was read already.
     pub(super) fn run(
         &mut self,
         scope: &mut v8::PinScope<'_, '_, ()>,
         batch: &Batch<'_>,
         phase: Phase,
+        is_begun: bool,
         revisions: &[Arc<Revision>],
     ) -> Verdicts {
         let context = v8::Local::new(scope, &self.context);
         let scope = &mut v8::ContextScope::new(scope, context);
         let mut verdicts = Vec::with_capacity(revisions.len());
-        if let Err((cause, why, killed)) = self.begin(scope, batch, phase) {
+        let read = if is_begun { Ok(()) } else { self.begin(scope, batch, phase) };
+        if let Err((cause, why, killed)) = read {
             verdicts.extend(
                 revisions.iter().map(|revision| Verdict::error(revision.spec.name.clone(), cause, &*why).into()),
             );
@@ -95,7 +97,7 @@ impl ModuleRealm {
             killed = answer::was_killed(&verdict);
             let ends = phase == Phase::Mutate && answer::ends_chain(&verdict, &revision.spec);
             let allocated = before.map(|before| allocated(scope).saturating_sub(before));
-            verdicts.push(Evaluated { verdict, time, allocated });
+            verdicts.push(Evaluated { verdict, time, allocated, is_open: false });
             if killed || ends {
                 break;
             }
@@ -270,7 +272,7 @@ pub(super) fn measured(
     let verdict = run(scope, begun);
     let time: Duration = begun.elapsed();
     let allocated = before.map(|before| allocated(scope).saturating_sub(before));
-    Evaluated { verdict, time, allocated }
+    Evaluated { verdict, time, allocated, is_open: false }
 }
 
 /// Bytes that were ever allocated on the heap.

@@ -12,6 +12,7 @@ use deno_core::v8;
 use super::answer::was_killed;
 use super::batch::{Batch, Phase, Verdicts};
 use super::buffers::{Quota, allocator};
+use super::closed::ClosedRealm;
 use super::evaluated::Evaluated;
 use super::failure::Failure;
 use super::input::Input;
@@ -51,6 +52,7 @@ pub struct Cell {
 /// What refers into the isolate, and so must go before it.
 struct Inside {
     modules: Option<ModuleRealm>,
+    closed: Option<ClosedRealm>,
     scripts: Scripts,
     state: Rc<State>,
     slot: Arc<Slot>,
@@ -75,7 +77,7 @@ impl Cell {
         isolate.set_slot(Rc::clone(&state));
         // SAFETY: `new` entered the isolate on this thread; every use below enters it again.
         unsafe { isolate.exit() };
-        let inside = Inside { modules: None, scripts: Scripts::default(), state, slot, limits };
+        let inside = Inside { modules: None, closed: None, scripts: Scripts::default(), state, slot, limits };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let handle = isolate.thread_safe_handle();
         Self { inside, runs: 0, condemned: false, id, handle, isolate: ManuallyDrop::new(isolate) }
@@ -99,13 +101,14 @@ impl Cell {
         self.entered(|isolate, _| isolate.get_heap_statistics().total_heap_size())
     }
 
-    /// Runs validating module policies one after another on one parsed, frozen request. Fewer verdicts than policies
-    /// mean that the cell is condemned and the rest has not run.
+    /// Runs validating policies one after another: modules on one parsed, frozen request, closed scripts each on a
+    /// request of its own. Fewer verdicts than policies mean that the cell is condemned and the rest has not run.
     pub fn validate(&mut self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
         self.run_modules(input, Phase::Validate, revisions)
     }
 
-    /// Runs mutating module policies, each on what the last one left; stops where the request is lost anyway.
+    /// Runs mutating module policies, each on what the last one left; stops where the request is lost anyway. Or one
+    /// closed script: what it leaves is for the next call.
     pub fn mutate(&mut self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
         self.run_modules(input, Phase::Mutate, revisions)
     }
@@ -147,17 +150,11 @@ impl Cell {
         self.runs += 1;
         let result = self.entered(|isolate, this| {
             v8::scope!(let scope, isolate);
-            let batch = Batch { input, state: &this.state, slot: &this.slot, limits: &this.limits };
-            let mut realm = match this.modules.take() {
-                Some(realm) => realm,
-                None => ModuleRealm::new(scope, None)?,
-            };
             if codegen {
+                let realm = this.module_realm(scope)?;
                 realm.allow_code_generation(scope);
             }
-            let verdicts = realm.run(scope, &batch, phase, revisions);
-            this.modules = Some(realm);
-            Ok::<Verdicts, Failure>(verdicts)
+            this.run(scope, input, phase, revisions)
         });
         match result {
             Ok(Verdicts { verdicts, killed }) => {
@@ -175,6 +172,12 @@ impl Cell {
     /// Makes a policy ready, so that no request pays for it. Errors show up when the policy is run.
     pub fn prepare(&mut self, revision: &Arc<Revision>) {
         if revision.code.dialect != Dialect::Module {
+            self.entered(|isolate, this| {
+                v8::scope!(let scope, isolate);
+                if let Ok(realm) = this.closed_realm(scope) {
+                    realm.prepare(scope, &revision.code);
+                }
+            });
             return;
         }
         let killed = self.entered(|isolate, this| {
@@ -199,6 +202,9 @@ impl Cell {
             platform::run_pending_tasks(isolate);
             v8::scope!(let scope, isolate);
             if let Some(realm) = &mut this.modules {
+                realm.release(scope);
+            }
+            if let Some(realm) = &mut this.closed {
                 realm.release(scope);
             }
             match spare {
@@ -287,6 +293,76 @@ impl Cell {
     }
 }
 
+impl Inside {
+    /// Policies of one dialect after another share its realm; the order is the one given.
+    fn run(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_, ()>,
+        input: &Input,
+        phase: Phase,
+        revisions: &[Arc<Revision>],
+    ) -> Result<Verdicts, Failure> {
+        let mut all = Verdicts { verdicts: Vec::with_capacity(revisions.len()), killed: false };
+        let mut is_begun = false;
+        for some in revisions.chunk_by(|one, next| one.code.dialect == next.code.dialect) {
+            let is_script = some.first().is_some_and(|first| first.code.dialect == Dialect::Script);
+            let Verdicts { verdicts, killed } = if is_script {
+                self.run_closed(scope, input, some)?
+            } else {
+                self.module_realm(scope)?;
+                let Some(realm) = &mut self.modules else { return Err(Failure::Engine) };
+                let batch = Batch { input, state: &self.state, slot: &self.slot, limits: &self.limits };
+                let verdicts = realm.run(scope, &batch, phase, is_begun, some);
+                is_begun = true;
+                verdicts
+            };
+            let is_whole = verdicts.len() == some.len();
+            all.verdicts.extend(verdicts);
+            all.killed = killed;
+            if killed || !is_whole {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    fn run_closed(
+        &mut self,
+        scope: &mut v8::PinScope<'_, '_, ()>,
+        input: &Input,
+        revisions: &[Arc<Revision>],
+    ) -> Result<Verdicts, Failure> {
+        self.closed_realm(scope)?;
+        let Some(realm) = &mut self.closed else { return Err(Failure::Engine) };
+        let batch = Batch { input, state: &self.state, slot: &self.slot, limits: &self.limits };
+        let mut verdicts = Vec::with_capacity(revisions.len());
+        let mut killed = false;
+        for revision in revisions {
+            let (evaluated, was_killed) = realm.run(scope, &batch, revision);
+            verdicts.push(evaluated);
+            killed = was_killed;
+            if killed {
+                break;
+            }
+        }
+        Ok(Verdicts { verdicts, killed })
+    }
+
+    fn module_realm(&mut self, scope: &mut v8::PinScope<'_, '_, ()>) -> Result<&mut ModuleRealm, Failure> {
+        match self.modules {
+            Some(ref mut realm) => Ok(realm),
+            None => Ok(self.modules.insert(ModuleRealm::new(scope, None)?)),
+        }
+    }
+
+    fn closed_realm(&mut self, scope: &mut v8::PinScope<'_, '_, ()>) -> Result<&mut ClosedRealm, Failure> {
+        match self.closed {
+            Some(ref mut realm) => Ok(realm),
+            None => Ok(self.closed.insert(ClosedRealm::new(scope)?)),
+        }
+    }
+}
+
 /// Leaves the isolate when it goes out of scope, also when a panic unwinds.
 struct Entered(v8::UnsafeRawIsolatePtr);
 
@@ -315,6 +391,7 @@ impl Drop for Cell {
         unsafe {
             self.isolate.enter();
             self.inside.modules = None;
+            self.inside.closed = None;
             self.inside.scripts = Scripts::default();
             self.inside.state.end();
             ManuallyDrop::drop(&mut self.isolate);

@@ -12,10 +12,13 @@ pub struct Evaluated {
     pub time: Duration,
     /// Bytes that were allocated on the heap, where the review asked for it.
     pub allocated: Option<u64>,
+    /// It is no verdict yet: a closed script found something that the shared realm does not give, and must be run once
+    /// more in a realm of its own.
+    pub is_open: bool,
 }
 
 impl From<Verdict> for Evaluated {
     fn from(verdict: Verdict) -> Self {
-        Self { verdict, time: Duration::ZERO, allocated: None }
+        Self { verdict, time: Duration::ZERO, allocated: None, is_open: false }
     }
 }

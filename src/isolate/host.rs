@@ -1,4 +1,4 @@
-//! The functions a realm's prelude gets from Rust: `call`, `start`, `log`, `said` and `exit`. Text in, text out: what
+//! The functions a realm's prelude gets from Rust: `call`, `start`, `log`, `said`, `exit` and `giveUp`. Text in, text out: what
 //! they are asked for is decided in `crate::host`, which knows no V8.
 //!
 //! V8 calls them, and cannot be unwound through: a panic here would end the process. So whatever leaves this folder is
@@ -15,7 +15,6 @@ use super::pure;
 use super::realm::clipped;
 use super::state::{MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_WAITING, State};
 use crate::host::{Caller, HostError};
-use crate::telemetry::ConsoleLevel;
 
 /// jsPolicy's cap on one `sleep`.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
@@ -36,6 +35,7 @@ pub(super) fn natives<'s>(scope: &mut v8::PinScope<'s, '_>) -> Option<v8::Local<
         ("log", v8::Function::new(scope, log)?),
         ("said", v8::Function::new(scope, said)?),
         ("exit", v8::Function::new(scope, exit)?),
+        ("giveUp", v8::Function::new(scope, give_up)?),
     ];
     for (name, function) in functions {
         let key = v8::String::new(scope, name)?;
@@ -193,16 +193,11 @@ pub(super) fn deliver(scope: &mut v8::PinScope, state: &State, id: u32, result: 
 fn log(scope: &mut v8::PinScope, args: v8::FunctionCallbackArguments, _: v8::ReturnValue) {
     let line = clipped(scope, args.get(0));
     let Some(state) = State::of(scope) else { return };
-    let printed = shielded(|| {
-        if let Some(run) = state.running.borrow().as_ref()
-            && !state.host.print(&line)
-        {
-            state.console(&run.spec.name).print(ConsoleLevel::Info, &line);
-        }
-        Ok(())
-    });
     // A line that cannot be printed is no reason to stop a policy.
-    drop(printed);
+    if let Ok(false) = shielded(|| Ok(state.print(line))) {
+        state.gave_up.set(true);
+        scope.terminate_execution();
+    }
 }
 
 fn said(scope: &mut v8::PinScope, _: v8::FunctionCallbackArguments, _: v8::ReturnValue) {
@@ -214,6 +209,13 @@ fn said(scope: &mut v8::PinScope, _: v8::FunctionCallbackArguments, _: v8::Retur
 fn exit(scope: &mut v8::PinScope, _: v8::FunctionCallbackArguments, _: v8::ReturnValue) {
     if let Some(state) = State::of(scope) {
         state.exited.set(true);
+    }
+    scope.terminate_execution();
+}
+
+fn give_up(scope: &mut v8::PinScope, _: v8::FunctionCallbackArguments, _: v8::ReturnValue) {
+    if let Some(state) = State::of(scope) {
+        state.gave_up.set(true);
     }
     scope.terminate_execution();
 }

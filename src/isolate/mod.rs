@@ -9,6 +9,7 @@ mod batch;
 mod buffers;
 mod cell;
 mod clock;
+mod closed;
 mod evaluated;
 mod failure;
 mod fatal;

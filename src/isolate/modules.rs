@@ -18,7 +18,7 @@ use crate::policy::Revision;
 
 const CLOCK: &str = include_str!("js/clock.js");
 const GLOBALS: &str = include_str!("js/globals.js");
-const LOCKDOWN: &str = include_str!("js/lockdown.js");
+pub(super) const LOCKDOWN: &str = include_str!("js/lockdown.js");
 const RUNTIME: &str = include_str!("js/module.js");
 
 /// The name that linked bundles expect the SDK under.

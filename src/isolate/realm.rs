@@ -55,6 +55,26 @@ pub(super) fn compile<'s>(
     )
 }
 
+/// The text of a script as the body of a function of the current realm.
+pub(super) fn compile_function<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    name: &str,
+    source: &str,
+) -> Option<v8::Local<'s, v8::Function>> {
+    let text = text(scope, source)?;
+    let name = v8::String::new(scope, name)?;
+    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
+    let mut source = v8::script_compiler::Source::new(text, Some(&origin));
+    v8::script_compiler::compile_function(
+        scope,
+        &mut source,
+        &[],
+        &[],
+        v8::script_compiler::CompileOptions::NoCompileOptions,
+        v8::script_compiler::NoCacheReason::NoReason,
+    )
+}
+
 /// Calls one of our own functions, with an undefined receiver.
 pub(super) fn call<'s>(
     scope: &mut v8::PinScope<'s, '_>,

@@ -17,9 +17,9 @@ use super::settle::{Unsettled, checkpoint, left_behind};
 use super::size::parsed_size;
 use super::slot::Slot;
 use crate::decision::{Cause, Verdict};
-use crate::policy::{Code, Revision};
+use crate::policy::{Code, PolicySpec, Revision};
 
-const PRELUDE: &str = include_str!("js/script.js");
+pub(super) const PRELUDE: &str = include_str!("js/script.js");
 
 /// Realms kept ready. One costs about 0.2 MB and 0.25 ms; more only helps bursts.
 const SHELF: usize = 8;
@@ -64,11 +64,8 @@ impl Scripts {
         revision: &Revision,
     ) -> (Evaluated, bool) {
         let Revision { spec, code, .. } = revision;
-        let size = parsed_size(batch.input.request.as_str());
-        if size > batch.limits.heap {
-            let why =
-                format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
-            return (Verdict::error(spec.name.clone(), Cause::Memory, why).into(), false);
+        if let Some(verdict) = too_large(batch, spec) {
+            return (verdict.into(), false);
         }
         let realm = match self.shelf.pop_front() {
             Some(realm) => Ok(realm),
@@ -138,13 +135,7 @@ impl Scripts {
         }
         let end = v8::Local::new(scope, &realm.end);
         let said = call(scope, end, &[]).map_err(Unsettled::Failed)?;
-        Ok(match whole(scope, said, MAX_RESPONSE) {
-            Ok(text) => script_verdict(&revision.spec, &text),
-            Err(length) => {
-                let why = format!("its response of {length} characters is longer than {MAX_RESPONSE}");
-                Verdict::error(revision.spec.name.clone(), Cause::BadResult, why)
-            }
-        })
+        Ok(recorded(scope, said, revision))
     }
 
     fn compiled<'s>(
@@ -162,6 +153,28 @@ impl Scripts {
         };
         self.compiled.insert(Arc::as_ptr(code), (Arc::downgrade(code), v8::Global::new(scope, script)));
         Ok(script)
+    }
+}
+
+/// The verdict on a request that no isolate can hold.
+pub(super) fn too_large(batch: &Batch<'_>, spec: &PolicySpec) -> Option<Verdict> {
+    let size = parsed_size(batch.input.request.as_str());
+    let why =
+        || format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
+    (size > batch.limits.heap).then(|| Verdict::error(spec.name.clone(), Cause::Memory, why()))
+}
+
+/// The verdict of a script that came to its end, from what the prelude says it recorded.
+pub(super) fn recorded(scope: &v8::Isolate, said: v8::Local<v8::Value>, revision: &Revision) -> Verdict {
+    if said.is_undefined() {
+        return Verdict::allow(revision.spec.name.clone());
+    }
+    match whole(scope, said, MAX_RESPONSE) {
+        Ok(text) => script_verdict(&revision.spec, &text),
+        Err(length) => {
+            let why = format!("its response of {length} characters is longer than {MAX_RESPONSE}");
+            Verdict::error(revision.spec.name.clone(), Cause::BadResult, why)
+        }
     }
 }
 

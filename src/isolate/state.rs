@@ -15,7 +15,7 @@ use lru::LruCache;
 use super::rejections::Rejections;
 use crate::host::{Host, HostError};
 use crate::policy::PolicySpec;
-use crate::telemetry::{Console, ConsoleLimits};
+use crate::telemetry::{Console, ConsoleLevel, ConsoleLimits};
 
 /// Host calls one run may make, reads included: far above what a policy needs, far below what would hold a thread.
 pub(crate) const MAX_HOST_CALLS: u32 = 1_000;
@@ -28,6 +28,9 @@ pub(crate) const MAX_UNDER_WAY: usize = 256;
 
 /// Lines that one run of a worker process may print: its supervisor shows a few of them a second.
 pub(crate) const MAX_LINES: u32 = 1_000;
+
+/// Lines that one run may have kept back: far more than are printed a second.
+const MAX_HELD: usize = 256;
 
 /// Policies of one isolate whose printing is counted apart.
 const MAX_CONSOLES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
@@ -50,6 +53,10 @@ pub(super) struct State {
     pub running: RefCell<Option<Running>>,
     /// A script called `exit`: the termination on its way is not a kill.
     pub exited: Cell<bool>,
+    /// A closed script gave up: it needs a realm of its own.
+    pub gave_up: Cell<bool>,
+    /// What a closed script prints, until it is known whether it is run again.
+    held: RefCell<Option<Vec<String>>>,
     /// The policy recorded something: without it, an allow needs no look at the record.
     pub said: Cell<bool>,
     pub rejections: RefCell<Rejections>,
@@ -68,6 +75,8 @@ impl State {
             host,
             running: RefCell::new(None),
             exited: Cell::new(false),
+            gave_up: Cell::new(false),
+            held: RefCell::new(None),
             said: Cell::new(false),
             rejections: RefCell::new(Rejections::default()),
             waiting: RefCell::new(HashMap::new()),
@@ -85,12 +94,43 @@ impl State {
     pub(super) fn begin(&self, spec: &Arc<PolicySpec>, dry_run: bool, deadline: Instant) {
         *self.running.borrow_mut() = Some(Running { spec: Arc::clone(spec), dry_run, deadline, calls: 0, bytes: 0 });
         self.exited.set(false);
+        self.gave_up.set(false);
         self.said.set(false);
+    }
+
+    /// Keeps back what the run under way prints, until [`Self::print_held`] or its end.
+    pub(super) fn hold(&self) {
+        *self.held.borrow_mut() = Some(Vec::new());
+    }
+
+    /// Prints a line, or keeps it back; `false` where no more can be kept.
+    pub(super) fn print(&self, line: String) -> bool {
+        if let Some(held) = self.held.borrow_mut().as_mut() {
+            let has_room = held.len() < MAX_HELD;
+            if has_room {
+                held.push(line);
+            }
+            return has_room;
+        }
+        if let Some(run) = self.running.borrow().as_ref()
+            && !self.host.print(&line)
+        {
+            self.console(&run.spec.name).print(ConsoleLevel::Info, &line);
+        }
+        true
+    }
+
+    /// Prints what was kept back.
+    pub(super) fn print_held(&self) {
+        for line in self.held.take().unwrap_or_default() {
+            self.print(line);
+        }
     }
 
     /// Forgets everything about the run; its answers still under way will find nobody.
     pub(super) fn end(&self) {
         *self.running.borrow_mut() = None;
+        self.held.take();
         if !self.rejections.borrow().is_empty() {
             self.rejections.take();
         }

@@ -12,7 +12,7 @@ use crate::decision::{Cause, Effect, Verdict};
 use crate::host::{Host, HostLimits, Objects};
 use crate::matching::Matcher;
 use crate::policy::{
-    About, Code, Dialect, Enforcement, Isolation, MatchSpec, OnError, Permissions, PolicySpec, Revision, WebhookFailure,
+    About, ClosedScript, Code, Dialect, Enforcement, Isolation, MatchSpec, OnError, Permissions, PolicySpec, Revision, WebhookFailure,
 };
 use crate::review::JsonText;
 
@@ -66,6 +66,11 @@ pub(crate) fn script(source: &str) -> Draft {
     draft(Dialect::Script, crate::bundle::inline_script("p.yaml", source).unwrap().script)
 }
 
+/// The script of a bundle, as it is.
+pub(crate) fn raw_script(script: &str) -> Draft {
+    draft(Dialect::Script, script.to_owned())
+}
+
 fn draft(dialect: Dialect, script: String) -> Draft {
     let spec = PolicySpec {
         name: Arc::from("p.example.com"),
@@ -103,6 +108,7 @@ impl Draft {
 
     pub(crate) fn made(self) -> Arc<Revision> {
         let Self { spec, script, source_map } = self;
+        let closed = if spec.dialect == Dialect::Script { ClosedScript::of(&script) } else { None };
         let code = Code {
             dialect: spec.dialect,
             origin: Arc::from("p.js"),
@@ -110,6 +116,7 @@ impl Draft {
             hash: Arc::from("0"),
             entry: 0,
             source_map,
+            closed,
         };
         let Permissions { read, write, net, files, env: _, codegen: _ } = &spec.permissions;
         let may_wait =

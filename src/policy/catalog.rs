@@ -95,9 +95,13 @@ impl Revision {
     }
 }
 
-/// Reads without a store behind them are counted in. So are all scripts: any of them may `sleep`, which needs no
-/// permission, and may compute until its timeout, where a module policy has a limit of its own.
+/// Reads without a store behind them are counted in. So are scripts: any of them may `sleep`, which needs no
+/// permission, and may compute until its timeout, where a module policy has a limit of its own. One that was proved
+/// closed does neither where it shares a realm.
 fn may_wait(permissions: &Permissions, code: &Code) -> bool {
+    if let Some(proof) = code.proof() {
+        return proof.reads;
+    }
     let Permissions { read, write, net, files, env: _, codegen: _ } = permissions;
     code.dialect == Dialect::Script || [read, write, net, files].into_iter().any(|grants| !grants.is_empty())
 }

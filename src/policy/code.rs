@@ -1,8 +1,9 @@
 //! The code of a policy, ready for the engine, and the engine's look into it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::bundle::{self, Diagnostic, Place};
+use crate::bundle::{self, Closed, Diagnostic, Place};
 
 use super::error::PolicyError;
 use super::spec::Dialect;
@@ -20,9 +21,40 @@ pub struct Code {
     /// The policy's place in the array that the module exports; 0 where it exports one.
     pub entry: usize,
     pub source_map: Option<Arc<str>>,
+    /// How a script runs in the shared realm, where it was proved that it may.
+    pub closed: Option<ClosedScript>,
+}
+
+/// A script that was proved closed (`crate::bundle`), and whether that served.
+#[derive(Debug)]
+pub struct ClosedScript {
+    pub proof: Closed,
+    is_refuted: AtomicBool,
+}
+
+impl ClosedScript {
+    /// The proof for a script, if there is one.
+    #[must_use]
+    pub fn of(script: &str) -> Option<Self> {
+        let proof = bundle::closed(script).ok()?;
+        Some(Self { proof, is_refuted: AtomicBool::new(false) })
+    }
+
+    /// From now on it runs in realms of its own.
+    pub fn refute(&self) {
+        self.is_refuted.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Code {
+    /// The proof that the script may run in the shared realm, unless a run showed that it had better not.
+    #[must_use]
+    pub fn proof(&self) -> Option<Closed> {
+        let closed = self.closed.as_ref()?;
+        (!closed.is_refuted.load(Ordering::Relaxed)).then_some(closed.proof)
+    }
+
+
     /// The author's file, line and column (both from 1) of a line (from 1) and column (from 0) of the script. `None`
     /// where the script is not the author's.
     #[must_use]
@@ -81,6 +113,7 @@ mod tests {
             hash: "0".into(),
             entry: 0,
             source_map: source_map.map(Into::into),
+            closed: None,
         }
     }
 

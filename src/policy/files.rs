@@ -39,6 +39,7 @@ pub(super) struct Settings {
     pub inspect: Arc<dyn Inspect>,
     pub compat: bool,
     pub given: Given,
+    pub scripts_apart: bool,
 }
 
 /// What a file or a policy came to; errors are kept, so that an unchanged file is not tried again.
@@ -202,6 +203,7 @@ impl ManifestFile {
             inspect: &*settings.inspect,
             given: &settings.given,
             compat: settings.compat,
+            scripts_apart: settings.scripts_apart,
         }
     }
 }

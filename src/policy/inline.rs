@@ -7,7 +7,7 @@ use crate::bundle::{
     module_state, place_in, relocate,
 };
 
-use super::code::Code;
+use super::code::{ClosedScript, Code};
 use super::spec::Dialect;
 
 /// Inline source and where it stands.
@@ -55,6 +55,7 @@ impl<'t> Inline<'t> {
     }
 
     fn code(&self, dialect: Dialect, linked: Linked) -> Code {
+        let closed = if dialect == Dialect::Script { ClosedScript::of(&linked.script) } else { None };
         Code {
             dialect,
             origin: self.file.as_str().into(),
@@ -62,6 +63,7 @@ impl<'t> Inline<'t> {
             hash: linked.hash.into(),
             entry: 0,
             source_map: linked.source_map.map(Arc::from),
+            closed,
         }
     }
 

@@ -25,6 +25,8 @@ pub struct LoadOptions {
     pub compat_jspolicy: bool,
     /// `--parameters FILE`: an object by names of policies, or one for every policy that has a schema.
     pub parameters: Option<Value>,
+    /// Every script runs in a realm of its own, also those that need none.
+    pub scripts_apart: bool,
 }
 
 /// Reads policies; keeps what it read, so that the next load is cheap.
@@ -42,7 +44,8 @@ impl Loader {
     /// A loader of files, folders and package folders. Nothing is read yet.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>, inspect: Arc<dyn Inspect>, options: LoadOptions) -> Self {
-        let settings = Settings { inspect, compat: options.compat_jspolicy, given: Given(options.parameters) };
+        let LoadOptions { compat_jspolicy, parameters, scripts_apart } = options;
+        let settings = Settings { inspect, compat: compat_jspolicy, given: Given(parameters), scripts_apart };
         Self {
             roots: paths.into_iter().map(|path| (path, Discovery::default())).collect(),
             settings,

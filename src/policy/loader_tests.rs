@@ -283,7 +283,7 @@ fn compat_gives_scripts_jspolicys_rights_unless_they_say_what_they_need() {
         ("b.yaml", &manifest("b.b.b", "  javascript: deny()\n  permissions: {env: [HOME]}")),
         ("c.ts", &policy("c.c.c")),
     ]);
-    let options = LoadOptions { compat_jspolicy: true, parameters: None };
+    let options = LoadOptions { compat_jspolicy: true, parameters: None, ..LoadOptions::default() };
     let catalog = Loader::new(vec![folder.root().to_owned()], engine(), options).load().unwrap();
     let granted = |name: &str| catalog.get(name).unwrap().spec.permissions.clone();
     assert_eq!(granted("a.a.a"), Permissions::ambient());
@@ -299,7 +299,7 @@ fn parameters_come_from_schema_module_manifest_and_command_line() {
         json!({"schema": {"required": ["must"], "properties": {"x": {"default": 1}, "must": {"type": "string"}}}});
     let folder = Folder::with(&[("a.ts", &format!("export default {};", declares(&declared)))]);
     assert!(problems(&folder, &load(&folder))[0].contains("policy a.b.c: parameters: \"must\" is a required property"));
-    let options = LoadOptions { compat_jspolicy: false, parameters: Some(json!({"must": "m"})) };
+    let options = LoadOptions { compat_jspolicy: false, parameters: Some(json!({"must": "m"})), ..LoadOptions::default() };
     let catalog = Loader::new(vec![folder.root().to_owned()], engine(), options).load().unwrap();
     let revision = catalog.get("a.b.c").unwrap();
     assert_eq!(*revision.spec.parameters, json!({"must": "m", "x": 1}));

@@ -32,7 +32,7 @@ mod webhook;
 
 pub use about::{About, Severity};
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
-pub use code::{Code, Inspect, InspectError};
+pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
 pub use loader::{LoadOptions, Loader};

@@ -54,6 +54,7 @@ pub(super) fn link_module(path: &Path) -> Result<LinkedModule, PolicyError> {
         hash: hash.into(),
         entry: 0,
         source_map: source_map.map(Arc::from),
+        closed: None,
     };
     Ok(LinkedModule { code: Arc::new(code), inputs, state })
 }
@@ -132,6 +133,7 @@ fn at_entry(code: &Code, entry: usize) -> Code {
         hash: Arc::clone(&code.hash),
         entry,
         source_map: code.source_map.clone(),
+        closed: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::bundle::{BundleLimits, content_hash, unpack};
 
 use super::catalog::Revision;
-use super::code::{Code, Inspect};
+use super::code::{ClosedScript, Code, Inspect};
 use super::declaration::declaration;
 use super::draft::Draft;
 use super::error::PolicyError;
@@ -26,6 +26,7 @@ pub(super) struct Context<'c> {
     pub given: &'c Given,
     /// jsPolicy's ambient rights, for scripts that ask for none (`--compat jspolicy`).
     pub compat: bool,
+    pub scripts_apart: bool,
 }
 
 /// A JsPolicy with inline code made ready. `None`: its code is in a bundle.
@@ -54,7 +55,8 @@ pub(super) fn bundle_code(bundle: &BundleItem) -> Result<Code, PolicyError> {
     })?;
     let hash = content_hash(&script).into();
     let origin = bundle.name.as_str().into();
-    Ok(Code { dialect: Dialect::Script, origin, script: script.into(), hash, entry: 0, source_map: None })
+    let closed = ClosedScript::of(&script);
+    Ok(Code { dialect: Dialect::Script, origin, script: script.into(), hash, entry: 0, source_map: None, closed })
 }
 
 /// A JsPolicy whose script comes from its bundle.
@@ -78,6 +80,9 @@ fn script(
     if kind == PolicyType::Controller {
         notes.push((name, "is loaded, but type Controller is not run yet".to_owned()));
         return Ok(Built { revisions: Vec::new(), notes });
+    }
+    if let Some(closed) = code.closed.as_ref().filter(|_| context.scripts_apart) {
+        closed.refute();
     }
     if context.compat {
         draft.permissions = draft.permissions.or_else(|| Some(Permissions::ambient()));

@@ -1,11 +1,13 @@
 // The globals of a jsPolicy script (research: jsPolicy 0.2 and 0.3). Evaluated in a fresh realm before each script;
-// the script may overwrite any of them, as it could there, for it is the only one that ever runs in this realm.
+// the script may overwrite any of them, as it could there, for it is the only one that ever runs in this realm. Scripts
+// that were proved to overwrite nothing share a realm: there `share` is called once, and each run begins with `enter`.
 (function (native) {
   "use strict";
   const { parse, stringify } = JSON;
   const { EvalError } = globalThis;
   const call = native.call;
   const quit = native.exit;
+  const giveUp = native.giveUp;
   const log = native.log;
   const keys = Object.keys;
   const define = (name, value) => {
@@ -16,8 +18,16 @@
   const thrown = (reason, message) => ({ reason, message, toString() { return `${reason}: ${message}`; } });
   const wrong = (message) => thrown("WrongArguments", message);
 
+  // The run under way in a shared realm, which may ask the host for `operations` alone. For all else it gives up, before
+  // it had any effect, and the script is run again in a realm of its own.
+  let run;
+
   // Answers are a string (JSON), undefined, or a pair of reason and message where the host refused.
   const host = (operation, request) => {
+    if (run !== undefined && !run.operations.includes(operation)) {
+      giveUp();
+      for (;;);
+    }
     const answer = call(operation, stringify(request));
     if (answer === undefined || typeof answer === "string") return answer;
     throw thrown(answer[0], answer[1]);
@@ -220,26 +230,50 @@
   const whole = (key, value) => (typeof value === "string" ? toWellFormed(value) : value);
 
   let received;
+  // JSON.parse and not source text: a key named __proto__ stays a key.
+  const requestOf = (text) => {
+    const request = parse(text);
+    if (request.object === undefined) request.object = null;
+    if (request.oldObject === undefined) request.oldObject = null;
+    if (request.options === undefined) request.options = null;
+    return request;
+  };
+  const quick = ["env"];
+  const reading = ["env", "get", "list", "readFile"];
   return {
-    // JSON.parse and not source text: a key named __proto__ stays a key.
     begin(text, policyName) {
       received = text;
       define("__policy", policyName);
-      const request = parse(text);
-      for (const name of ["object", "oldObject", "options"]) {
-        if (request[name] === undefined) request[name] = null;
-      }
-      define("request", request);
+      define("request", requestOf(text));
     },
-    // What the script recorded; what it wants the object to be; and the object as it was, made by the same hand.
+    // What each run has of its own is looked up on each use.
+    share() {
+      for (const name of ["__response", "exports", "__policy", "request"]) {
+        Object.defineProperty(globalThis, name, { get() { return run[name]; }, enumerable: true, configurable: true });
+      }
+    },
+    enter(text, policyName, mayRead) {
+      received = text;
+      run = {
+        __response: {}, exports: {}, __policy: policyName, request: requestOf(text), operations: mayRead ? reading : quick,
+      };
+    },
+    leave() {
+      received = undefined;
+      run = undefined;
+    },
+    // What the script recorded; what it wants the object to be; and the object as it was, made by the same hand. Nothing
+    // where it recorded nothing.
     end() {
       // Of another type the decoder is to refuse it, as Go's did.
       if (typeof (__response ?? {}) !== "object" || Array.isArray(__response)) return stringify([String(__response), null, null]);
       const { patched, ...rest } = __response ?? {};
       const changed = patched !== undefined && patched !== null;
+      const recorded = keys(rest).length > 0;
+      if (!changed && !recorded) return undefined;
       const before = changed ? stringify(parse(received).object ?? null) : null;
       const after = changed ? (stringify(patched) ?? null) : null;
-      return stringify([keys(rest).length > 0 ? rest : null, after, before], whole);
+      return stringify([recorded ? rest : null, after, before], whole);
     },
     words(thrown) {
       const text = thrown instanceof Error && typeof thrown.stack === "string" ? thrown.stack.split("\n")[0] : String(thrown);

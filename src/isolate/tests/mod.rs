@@ -1,6 +1,7 @@
 //! What policies see, what becomes of what they do, and what does not.
 
 mod clock;
+mod closed;
 mod codegen;
 mod host;
 mod hostile;
