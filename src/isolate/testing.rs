@@ -119,8 +119,10 @@ impl Draft {
             closed,
         };
         let Permissions { read, write, net, files, env: _, codegen: _ } = &spec.permissions;
-        let may_wait =
-            spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty());
+        let may_wait = match code.proof() {
+            Some(proof) => proof.reads,
+            None => spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty()),
+        };
         let domain = spec.domain();
         Arc::new(Revision {
             matcher: Arc::new(Matcher::compile(&spec.rules).unwrap()),

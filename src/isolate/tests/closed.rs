@@ -271,8 +271,8 @@ fn the_odd_corners_say_the_same_both_ways() {
 fn scripts_made_at_random_say_the_same_both_ways() {
     const VALUES: [&str; 24] = [
         "request.object", "request.object.data", "request.object.metadata", "o", "a", "s", "n", "f", "o.x", "a[0]", "a[n]",
-        "request.object.data[s]", "request.object.list", "'toString'", "'constructor'", "'__proto__'", "1", "null",
-        "undefined", "{}", "[]", "f(o)", "Object.keys(o)", "o[s]",
+        "request.object.data[s]", "request.object.list", "'toString'", "'constructor'", "'__proto__'", "(1)", "null",
+        "undefined", "({})", "[]", "f(o)", "Object.keys(o)", "o[s]",
     ];
     const STATEMENTS: [&str; 30] = [
         "o.x = $;", "o[$] = $;", "a.push($);", "a[$] = $;", "s = String($);", "n = Number($) | 0;", "delete o[$];",
@@ -305,6 +305,9 @@ fn scripts_made_at_random_say_the_same_both_ways() {
             source.push('\n');
         }
         source.push_str("deny(JSON.stringify([o, a, s, n, request.object.data]));");
+        if crate::bundle::inline_script("p.yaml", &source).is_err() {
+            continue;
+        }
         let is_proved = pair.run(&source, &config_map(&round.to_string()), false).is_some();
         proved += usize::from(is_proved);
     }
