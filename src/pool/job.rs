@@ -36,6 +36,10 @@ impl Task {
     /// Whether it can be run again after a run that was not finished: nothing that it may do is seen outside.
     pub(super) fn is_repeatable(&self) -> bool {
         let writes = |revision: &Arc<Revision>| {
+            if self.work != Work::Script && revision.code.proof().is_some() {
+                // Whatever it is permitted, a closed script writes nothing.
+                return false;
+            }
             let permissions = &revision.spec.permissions;
             !permissions.write.is_empty() || !permissions.net.is_empty()
         };

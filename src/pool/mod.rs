@@ -116,6 +116,37 @@ impl Pool {
 
     /// The verdicts of validating policies, in the order given. Never later than the input's deadline.
     pub async fn validate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+        let verdicts = self.ask(input, revisions).await;
+        self.ask_again(input, revisions, verdicts).await
+    }
+
+    /// Closed scripts that turned out to need a realm of their own get one.
+    async fn ask_again(
+        &self,
+        input: &Input,
+        revisions: &[Arc<Revision>],
+        mut verdicts: Vec<Evaluated>,
+    ) -> Vec<Evaluated> {
+        let again: Vec<(usize, Asked)> = verdicts
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.is_open)
+            .filter_map(|(at, one)| {
+                let revision = revisions.iter().find(|revision| revision.spec.name == one.verdict.policy)?;
+                let policies = [Arc::clone(revision)].into();
+                Some((at, self.send(Purpose::Waiting, Task { work: Work::Script, policies, input: input.clone() })))
+            })
+            .collect();
+        for (at, asked) in again {
+            let answer = asked.receive(input.deadline).await.pop();
+            if let Some((place, answer)) = verdicts.get_mut(at).zip(answer) {
+                *place = answer;
+            }
+        }
+        verdicts
+    }
+
+    async fn ask(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
         let mut parts = plan(revisions, Instant::now());
         if let [part] = &mut *parts
             && let Part::Run { work, purpose, policies } = part
@@ -154,7 +185,8 @@ impl Pool {
         };
         let policies = if work == Work::Mutate { revisions.into() } else { [Arc::clone(first)].into() };
         let task = Task { work, policies, input: input.clone() };
-        in_order(self.send(purpose, task).receive(input.deadline).await, revisions)
+        let verdicts = in_order(self.send(purpose, task).receive(input.deadline).await, revisions);
+        self.ask_again(input, revisions, verdicts).await
     }
 
     /// How many of these mutating policies, from the first on, can run in one realm one after another.

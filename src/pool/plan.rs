@@ -72,20 +72,22 @@ pub(super) fn alone(revision: &Arc<Revision>, mutating: bool, now: Instant) -> P
         return Part::InWorker(Arc::clone(revision));
     }
     let work = match revision.code.dialect {
+        _ if shares_realm(revision) && mutating => Work::Mutate,
+        _ if shares_realm(revision) => Work::Validate,
         Dialect::Script => Work::Script,
-        Dialect::Module if !shares_realm(revision) => Work::Fresh { mutating },
-        Dialect::Module if mutating => Work::Mutate,
-        Dialect::Module => Work::Validate,
+        Dialect::Module => Work::Fresh { mutating },
     };
     Part::Run { work, purpose: purpose(revision, now), policies: Vec::new() }
 }
 
-/// How many of these mutating policies, from the first on, run one after another in one realm.
+/// How many of these mutating policies, from the first on, run one after another in one realm. A script is always alone:
+/// each reads the request anew.
 pub(super) fn one_go(revisions: &[Arc<Revision>], now: Instant) -> usize {
     let Some(first) = revisions.first() else { return 0 };
     let lane = purpose(first, now);
     let fits = |next: &&Arc<Revision>| {
-        shares_realm(next)
+        next.code.dialect == Dialect::Module
+            && shares_realm(next)
             && !Workers::serves(next)
             && next.domain == first.domain
             && purpose(next, now) == lane
@@ -95,7 +97,9 @@ pub(super) fn one_go(revisions: &[Arc<Revision>], now: Instant) -> usize {
 }
 
 fn purpose(revision: &Revision, now: Instant) -> Purpose {
-    if revision.may_wait {
+    // A script in a realm of its own may do whatever a script may.
+    let is_script_apart = revision.code.dialect == Dialect::Script && !shares_realm(revision);
+    if revision.may_wait || is_script_apart {
         Purpose::Waiting
     } else if revision.conduct.is_apart(now) {
         Purpose::Apart
@@ -104,13 +108,20 @@ fn purpose(revision: &Revision, now: Instant) -> Purpose {
     }
 }
 
-/// Whether it runs in the realm that the module policies of its domain share.
+/// Whether it runs in the realm that the module policies of its domain share, or in that of its closed scripts.
 pub(crate) fn shares_realm(revision: &Revision) -> bool {
     let spec = &revision.spec;
-    revision.code.dialect == Dialect::Module
-        && !spec.keeps_state
-        && !spec.permissions.codegen
-        && matches!(spec.isolation, Isolation::Shared | Isolation::Dedicated)
+    match revision.code.dialect {
+        Dialect::Module => {
+            !spec.keeps_state
+                && !spec.permissions.codegen
+                && matches!(spec.isolation, Isolation::Shared | Isolation::Dedicated)
+        }
+        // For a script, a fresh realm is what it needs and not what it asks for.
+        Dialect::Script => {
+            spec.isolation != Isolation::Process && !spec.permissions.codegen && revision.code.proof().is_some()
+        }
+    }
 }
 
 #[cfg(test)]

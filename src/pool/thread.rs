@@ -248,7 +248,7 @@ impl Thread {
         };
         let is_module = |revision: &&Arc<Revision>| revision.code.dialect == Dialect::Module;
         self.pending = mine().filter(|revision| super::shares_realm(revision)).cloned().collect();
-        let has_scripts = mine().any(|revision| revision.code.dialect == Dialect::Script);
+        let has_scripts = mine().any(|revision| !is_module(&revision) && !super::shares_realm(revision));
         let has_fresh = mine().filter(is_module).any(|revision| !super::shares_realm(revision));
         self.is_tidy = false;
         for (kind, wanted) in [(Kind::Scripts, has_scripts), (Kind::Fresh, has_fresh)] {

@@ -50,11 +50,23 @@ fn fault(uid: &str, case: &Case, station: &Station) -> Option<String> {
     let mark = station.server.log_length();
     station.forget_writes();
     let begun = Instant::now();
-    let (http, review) = station.server.post_text(&case.path(), case.review(uid));
+    let text = case.review(uid);
+    let (http, review) = station.server.post_text(&case.path(), text.clone());
     let answer = Answer { uid, http, review, took: begun.elapsed(), writes: station.writes() };
     let mut misses = misses(case, &answer);
     for text in &case.expect.log {
         misses.extend(station.server.wait_for_log(mark, text).err());
+    }
+    // Where a realm is shared must not be seen.
+    if let Some(apart) = station.apart() {
+        let mark = apart.log_length();
+        let other = apart.post_text(&case.path(), text);
+        if other != (http, answer.review.clone()) {
+            misses.push(format!("in a realm of its own: {other:?}"));
+        }
+        for text in &case.expect.log {
+            misses.extend(apart.wait_for_log(mark, text).err());
+        }
     }
     if misses.is_empty() {
         return None;

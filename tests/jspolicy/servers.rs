@@ -19,6 +19,8 @@ const INVENTORY: &str = "tests/jspolicy/inventory";
 pub struct Station {
     pub server: Server,
     api: Option<FakeApi>,
+    /// The same policies, each script in a realm of its own.
+    apart: Option<Server>,
     turn: Mutex<()>,
     // Removed when the process ends, however it ends.
     _folder: ScratchFolder,
@@ -41,6 +43,11 @@ impl Station {
         }
     }
 
+    /// The server that must give the same answers, where there is one. Writes would be made twice.
+    pub fn apart(&self) -> Option<&Server> {
+        self.apart.as_ref()
+    }
+
     fn start(name: &str, arguments: &[&str], api: Option<FakeApi>, folder: ScratchFolder) -> Self {
         let text_file = folder.path().join("text");
         let token_file = folder.path().join("token");
@@ -58,7 +65,9 @@ impl Station {
             ("BYLAW_TEST", name),
         ];
         let server = Server::start_with(arguments, &environment);
-        Self { server, api, turn: Mutex::default(), _folder: folder }
+        let apart = [&environment[..], &[("BYLAW_SCRIPTS_APART", "1")]].concat();
+        let apart = api.is_none().then(|| Server::start_with(arguments, &apart));
+        Self { server, api, apart, turn: Mutex::default(), _folder: folder }
     }
 }
 
