@@ -1,9 +1,19 @@
 use super::super::inline_script;
 use super::{Closed, closed};
 
-const STRICT: Closed = Closed { strict: true, reads: false };
-const READS: Closed = Closed { strict: true, reads: true };
-const AS_IT_IS: Closed = Closed { strict: false, reads: false };
+/// Proved, to be run as strict code.
+fn strict() -> Closed {
+    Closed { strict: true, reads: false, declares: Vec::new() }
+}
+
+fn reads() -> Closed {
+    Closed { reads: true, ..strict() }
+}
+
+/// Proved, to be run as it is.
+fn as_it_is() -> Closed {
+    Closed { strict: false, ..strict() }
+}
 
 /// What is proved of an inline source.
 fn inline(source: &str) -> Result<Closed, String> {
@@ -51,8 +61,26 @@ fn scripts_that_keep_to_themselves_are_closed() {
         "request.object.metadata.labels.stack === 'prod' && deny('x');",
         "return; deny('x')",
     ] {
-        assert_eq!(inline(source), Ok(STRICT), "{source}");
+        assert_eq!(inline(source), Ok(strict()), "{source}");
     }
+}
+
+#[test]
+fn a_variable_never_declared_is_declared_where_an_assignment_comes_first() {
+    for (source, names) in [
+        ("allowed = ['a']; const is = (x) => allowed.includes(x); if (!is(request.name)) deny(allowed.join());", vec!["allowed"]),
+        ("for (i = 0; i < 2; i++) warn(String(i)); j = i; j += 1;", vec!["i", "j"]),
+        ("a = b = 1;", vec![]),
+    ] {
+        let declares: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
+        match inline(source) {
+            Ok(proof) => assert_eq!(proof, Closed { declares, ..strict() }, "{source}"),
+            Err(told) => assert!(declares.is_empty(), "{source}: {told}"),
+        }
+    }
+    let proof = Closed { declares: vec!["a".into(), "b".into()], ..strict() };
+    assert_eq!(proof.body("a = b"), "\"use strict\";var a,b;a = b");
+    assert_eq!(as_it_is().body("a()"), "a()");
 }
 
 #[test]
@@ -65,10 +93,10 @@ fn reading_the_cluster_is_closed_but_may_wait() {
         "readFileSync('/x')",
         "globalThis.list('Pod', 'v1')",
     ] {
-        assert_eq!(inline(source), Ok(READS), "{source}");
+        assert_eq!(inline(source), Ok(reads()), "{source}");
     }
     // A `get` of its own, or of a map, reads nothing.
-    assert_eq!(inline("const get = () => 1; get(); new Map().get(1);"), Ok(STRICT));
+    assert_eq!(inline("const get = () => 1; get(); new Map().get(1);"), Ok(strict()));
 }
 
 #[test]
@@ -79,7 +107,7 @@ fn a_try_is_closed_where_nothing_can_be_refused_in_it() {
         "try { new RegExp(request.name) } catch { deny('no pattern') }",
         "const o = request.object; o.a = 1; try { atob(o.b) } catch {}",
     ] {
-        assert_eq!(inline(source), Ok(STRICT), "{source}");
+        assert_eq!(inline(source), Ok(strict()), "{source}");
     }
 }
 
@@ -93,16 +121,23 @@ fn a_try_around_more_is_closed_where_every_write_is_to_the_scripts_own() {
         "try { for (const c of request.object.spec.containers) { c.x = 1; warn(c) } } catch {}",
         "let cache; try { f() } catch {} function f() { cache = request.a || {}; } cache = {}; cache.x = 1;",
     ] {
-        assert_eq!(inline(source), Ok(AS_IT_IS), "{source}");
+        assert_eq!(inline(source), Ok(as_it_is()), "{source}");
     }
 }
 
 #[test]
 fn what_needs_a_realm_of_its_own_is_told_with_line_and_reason() {
     for (source, why) in [
-        ("\nallowed = ['a'];", "line 3: it writes the global `allowed`"),
+        ("\nif (request) allowed = ['a'];", "line 3: it writes the global `allowed`"),
+        ("f(); allowed = []; function f() { return typeof allowed; }", "writes the global `allowed`"),
+        ("allowed = [typeof allowed];", "writes the global `allowed`"),
+        ("if (typeof allowed === 'undefined') deny('x'); allowed = 1;", "writes the global `allowed`"),
+        ("a = 1; deny(Object.keys(globalThis).join());", "the global object would have `a`"),
+        ("'use strict'; a = 1;", "writes the global `a`"),
+        ("Name = 1;", "writes the global `Name`"),
+        ("() => { a = 1; };", "writes the global `a`"),
         ("deny = allow;", "writes the global `deny`"),
-        ("for (i = 0; i < 2; i++) {}", "writes the global `i`"),
+        ("(() => { for (i = 0; i < 2; i++) {} })();", "writes the global `i`"),
         ("for (k in request) {}", "writes the global `k`"),
         ("[a, b] = [1, 2];", "writes the global `a`"),
         ("({ a } = request);", "writes the global `a`"),
@@ -170,9 +205,9 @@ fn what_needs_a_realm_of_its_own_is_told_with_line_and_reason() {
 
 #[test]
 fn a_bundle_is_a_script_whose_declarations_are_global() {
-    assert_eq!(bundle("(() => { 'use strict'; deny('x'); })();"), Ok(STRICT));
-    assert_eq!(bundle("var a = 1; function f() {} let b = 2; f(a, b);"), Ok(STRICT));
-    assert_eq!(bundle("var target = exports; for (var i in { a: 1 }) target[i] = 1;"), Ok(STRICT));
+    assert_eq!(bundle("(() => { 'use strict'; deny('x'); })();"), Ok(strict()));
+    assert_eq!(bundle("var a = 1; function f() {} let b = 2; f(a, b);"), Ok(strict()));
+    assert_eq!(bundle("var target = exports; for (var i in { a: 1 }) target[i] = 1;"), Ok(strict()));
     for (script, why) in [
         ("deny(this.request.name);", "`this` is the global object"),
         ("var deny = allow;", "it declares the global `deny` anew"),
@@ -189,10 +224,10 @@ fn a_bundle_is_a_script_whose_declarations_are_global() {
 #[test]
 fn what_webpack_makes_is_closed() {
     let sample = include_str!("../../tests/jspolicy/bundles/precompiled.js");
-    assert_eq!(bundle(sample), Ok(STRICT));
+    assert_eq!(bundle(sample), Ok(strict()));
     // Minified in production mode, with the runtime's helpers for exports.
     let minified = r#"(()=>{var e={607:(e,t,r)=>{"use strict";r.r(t),r.d(t,{default:()=>o});const o=e=>e.filter((e=>!e.ok))}},t={};function r(n){var o=t[n];if(void 0!==o)return o.exports;var i=t[n]={exports:{}};return e[n].call(i.exports,i,i.exports,r),i.exports}r.n=e=>{var t=e&&e.__esModule?()=>e.default:()=>e;return r.d(t,{a:t}),t},r.d=(e,t)=>{for(var n in t)r.o(t,n)&&!r.o(e,n)&&Object.defineProperty(e,n,{enumerable:!0,get:t[n]})},r.o=(e,t)=>Object.prototype.hasOwnProperty.call(e,t),r.r=e=>{"undefined"!=typeof Symbol&&Symbol.toStringTag&&Object.defineProperty(e,Symbol.toStringTag,{value:"Module"}),Object.defineProperty(e,"__esModule",{value:!0})};var n={};(()=>{"use strict";r.r(n);var e=r(607);(0,e.default)(request.object.spec.containers).length&&deny("no")})();var o=exports;for(var i in n)o[i]=n[i];n.__esModule&&Object.defineProperty(o,"__esModule",{value:!0})})();"#;
-    assert_eq!(bundle(minified), Ok(STRICT));
+    assert_eq!(bundle(minified), Ok(strict()));
 }
 
 #[test]

@@ -27,7 +27,7 @@ mod script;
 mod sdk;
 mod source;
 
-pub use closed::{Closed, Open, STRICT, closed};
+pub use closed::{Closed, Open, closed};
 pub use compressed::{BundleLimits, CompressedError, unpack};
 pub use diagnostics::{BundleError, Diagnostic, Place};
 pub use hash::{bundle_hash, content_hash};

@@ -18,7 +18,6 @@ use super::realm::{call, close, compile_function, evaluate, install, method, new
 use super::scripts::{PRELUDE, recorded, too_large};
 use super::settle::{checkpoint, left_behind};
 use super::slot::KillCause;
-use crate::bundle::STRICT;
 use crate::decision::{Cause, Verdict};
 use crate::policy::{Code, PolicySpec, Revision};
 
@@ -180,8 +179,7 @@ impl ClosedRealm {
         let proof = code.proof()?;
         self.loaded.retain(|_, (code, _)| code.strong_count() > 0);
         v8::tc_scope!(let scope, scope);
-        let strict = if proof.strict { STRICT } else { "" };
-        let function = compile_function(scope, &code.origin, &format!("{strict}{}", code.script))?;
+        let function = compile_function(scope, &code.origin, &proof.body(&code.script))?;
         self.loaded.insert(Arc::as_ptr(code), (Arc::downgrade(code), v8::Global::new(scope, function)));
         Some(function)
     }

@@ -49,9 +49,9 @@ impl ClosedScript {
 impl Code {
     /// The proof that the script may run in the shared realm, unless a run showed that it had better not.
     #[must_use]
-    pub fn proof(&self) -> Option<Closed> {
+    pub fn proof(&self) -> Option<&Closed> {
         let closed = self.closed.as_ref()?;
-        (!closed.is_refuted.load(Ordering::Relaxed)).then_some(closed.proof)
+        (!closed.is_refuted.load(Ordering::Relaxed)).then_some(&closed.proof)
     }
 
 

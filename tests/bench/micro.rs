@@ -37,6 +37,11 @@ pub fn run(body: &str) -> anyhow::Result<()> {
     crate::policies::write_script(dir.path())?;
     let revisions = load(dir.path().to_owned(), &inspector)?;
     let script = revisions.first().expect("the script loads");
+    anyhow::ensure!(script.code.proof().is_some(), "the script is closed");
+    report("1 closed script", || {
+        let verdicts = cell.validate(&input, &revisions);
+        assert!(verdicts.iter().all(|one| !one.is_open), "{verdicts:?}");
+    });
     let mut cell = Cell::new(host, slot, limits);
     let mut times = Vec::new();
     for _ in 0..RUNS / 10 {

@@ -15,6 +15,7 @@
 //! Names count as they are written. A script that puts `"Refl" + "ect"` together to change what it must not is beyond
 //! this: it finds the realm frozen, and harms nobody but itself.
 
+mod careless;
 mod names;
 mod strictness;
 mod tries;
@@ -30,16 +31,30 @@ use oxc::span::{GetSpan as _, SourceType, Span};
 use super::apart::apart;
 use super::nesting::too_deep;
 
-/// Makes a script strict code. In its own line, so that lines stay what they are.
-pub const STRICT: &str = "\"use strict\";";
+/// Makes a script strict code.
+const STRICT: &str = "\"use strict\";";
 
 /// A script that was proved closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// It is run as strict code, so that nothing the realm refuses goes unnoticed.
     pub strict: bool,
     /// It may read objects or files, and so may have to wait for them.
     pub reads: bool,
+    /// Variables that it never declared. In a function they must be.
+    pub declares: Vec<Box<str>>,
+}
+
+impl Closed {
+    /// The body of the function that the script becomes.
+    #[must_use]
+    pub fn body(&self, script: &str) -> String {
+        let strict = if self.strict { STRICT } else { "" };
+        if self.declares.is_empty() {
+            return format!("{strict}{script}");
+        }
+        format!("{strict}var {};{script}", self.declares.join(","))
+    }
 }
 
 /// Why a script was not proved closed.
@@ -101,12 +116,20 @@ struct Proof<'s, 'a> {
     has_hooks: bool,
     /// The global object is used as a value, so that any name of a property may be one of a global.
     hands_on_global: bool,
+    declares: Vec<Box<str>>,
 }
 
 impl<'s, 'a> Proof<'s, 'a> {
     fn new(text: &'s str, semantic: &'s Semantic<'a>) -> Self {
-        let mut proof =
-            Self { text, semantic, reads: false, has_errors: false, has_hooks: false, hands_on_global: false };
+        let mut proof = Self {
+            text,
+            semantic,
+            reads: false,
+            has_errors: false,
+            has_hooks: false,
+            hands_on_global: false,
+            declares: Vec::new(),
+        };
         for node in semantic.nodes() {
             match node.kind() {
                 AstKind::IdentifierReference(name) if proof.is_free(name) => {
@@ -139,6 +162,7 @@ impl<'s, 'a> Proof<'s, 'a> {
             self.check(node.id(), node.kind()).map_err(|found| self.open(found))?;
         }
         self.check_declarations().map_err(|found| self.open(found))?;
+        self.check_careless().map_err(|found| self.open(found))?;
         let watched: Vec<&TryStatement> = tries.into_iter().filter(|found| !self.is_inert(found)).collect();
         if let Some(first) = watched.first() {
             self.check_all_writes().map_err(|(span, why)| {
@@ -146,7 +170,7 @@ impl<'s, 'a> Proof<'s, 'a> {
                 self.open((span, format!("{why}, and the `try` of line {catcher} could see it refused")))
             })?;
         }
-        Ok(Closed { strict: watched.is_empty(), reads: self.reads })
+        Ok(Closed { strict: watched.is_empty(), reads: self.reads, declares: self.declares })
     }
 
     fn check(&mut self, node: NodeId, kind: AstKind<'a>) -> Checked {

@@ -47,7 +47,8 @@ impl<'a> Proof<'_, 'a> {
             return self.check_arguments(node, name.span);
         }
         if is_write {
-            return against(name.span, format!("it writes the global `{}`", name.name));
+            // They are looked at together.
+            return Ok(());
         }
         let parent = self.semantic.nodes().parent_kind(node);
         let is_typeof = matches!(parent, AstKind::UnaryExpression(unary) if unary.operator == UnaryOperator::Typeof);
@@ -113,13 +114,6 @@ impl<'a> Proof<'_, 'a> {
     /// Declarations at the top of a script are properties of the global object, which those of a function are not.
     pub(super) fn check_declarations(&self) -> Checked {
         let scoping = self.semantic.scoping();
-        let nodes = self.semantic.nodes();
-        let is_mentioned = || {
-            nodes.iter().find_map(|node| match node.kind() {
-                AstKind::IdentifierReference(name) if self.is_free(name) && name.name == "globalThis" => Some(name.span),
-                _ => None,
-            })
-        };
         for symbol in scoping.iter_bindings_in(scoping.root_scope_id()) {
             let flags = scoping.symbol_flags(symbol);
             if !flags.is_function_scoped_declaration() && !flags.is_function() {
@@ -129,12 +123,25 @@ impl<'a> Proof<'_, 'a> {
             if is_of_jspolicy(name) {
                 return against(span, format!("it declares the global `{name}` anew"));
             }
-            if let Some(mention) = is_mentioned() {
+            if let Some(mention) = self.mention_of_global() {
                 return against(mention, format!("the global object would have `{name}`"));
             }
         }
         Ok(())
     }
+}
+
+/// Whether there is, or may be, a global of that name in every realm.
+pub(super) fn is_of_the_realm(name: &str) -> bool {
+    const LOWER: [&str; 11] = [
+        "undefined", "globalThis", "eval", "parseInt", "parseFloat", "isNaN", "isFinite", "decodeURI", "encodeURI",
+        "decodeURIComponent", "encodeURIComponent",
+    ];
+    // All others, those of engines to come among them, begin with a capital letter.
+    !name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_' || first == '$')
+        || LOWER.contains(&name)
+        || GONE.contains(&name)
+        || is_of_jspolicy(name)
 }
 
 fn is_of_jspolicy(name: &str) -> bool {

@@ -9,7 +9,7 @@ use super::{Checked, Proof, against};
 
 impl<'a> Proof<'_, 'a> {
     /// Whether the code at `node` is strict without our making it so.
-    fn is_strict(&self, node: NodeId) -> bool {
+    pub(super) fn is_strict(&self, node: NodeId) -> bool {
         let strict = |directives: &[Directive<'a>]| directives.iter().any(Directive::is_use_strict);
         self.semantic.nodes().ancestor_kinds(node).any(|ancestor| match ancestor {
             AstKind::Class(_) => true,
@@ -63,7 +63,7 @@ impl<'a> Proof<'_, 'a> {
     }
 
     /// `(function () { … }).call(exports)`: what inline source is put into.
-    fn is_called_on_exports(&self, function: NodeId) -> bool {
+    pub(super) fn is_called_on_exports(&self, function: NodeId) -> bool {
         let nodes = self.semantic.nodes();
         let mut written = nodes.kind(function).span();
         for around in nodes.ancestor_kinds(function) {
