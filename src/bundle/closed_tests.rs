@@ -68,7 +68,10 @@ fn scripts_that_keep_to_themselves_are_closed() {
 #[test]
 fn a_variable_never_declared_is_declared_where_an_assignment_comes_first() {
     for (source, names) in [
-        ("allowed = ['a']; const is = (x) => allowed.includes(x); if (!is(request.name)) deny(allowed.join());", vec!["allowed"]),
+        (
+            "allowed = ['a']; const is = (x) => allowed.includes(x); if (!is(request.name)) deny(allowed.join());",
+            vec!["allowed"],
+        ),
         ("for (i = 0; i < 2; i++) warn(String(i)); j = i; j += 1;", vec!["i", "j"]),
         ("a = b = 1;", vec![]),
     ] {
@@ -192,8 +195,14 @@ fn what_needs_a_realm_of_its_own_is_told_with_line_and_reason() {
         ("const { isFrozen } = Object;", "`isFrozen` tells"),
         ("deny(new Error('x').stack);", "`stack` tells one realm from another"),
         ("Error.captureStackTrace({});", "`captureStackTrace` tells"),
-        ("try { f(request.object) } catch {} function f(o) { o.x = 1 }", "it writes to an object that may belong to the realm, and the `try` of line 2 could see it refused"),
-        ("try { [].x.y.z } catch {} const k = request.name; request[k].y = 1; function g() {} try { g() } catch {}", "may belong to the realm"),
+        (
+            "try { f(request.object) } catch {} function f(o) { o.x = 1 }",
+            "it writes to an object that may belong to the realm, and the `try` of line 2 could see it refused",
+        ),
+        (
+            "try { [].x.y.z } catch {} const k = request.name; request[k].y = 1; function g() {} try { g() } catch {}",
+            "may belong to the realm",
+        ),
         ("const g = globalThis; g.Reflect.set({}, 'x', 1);", "may be a property of the global object"),
         ("const g = globalThis; g['sleep'](1);", "may be a property of the global object"),
         ("if (a <!--b\n) {}", "comments of another language"),

@@ -159,8 +159,7 @@ impl Scripts {
 /// The verdict on a request that no isolate can hold.
 pub(super) fn too_large(batch: &Batch<'_>, spec: &PolicySpec) -> Option<Verdict> {
     let size = parsed_size(batch.input.request.as_str());
-    let why =
-        || format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
+    let why = || format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
     (size > batch.limits.heap).then(|| Verdict::error(spec.name.clone(), Cause::Memory, why()))
 }
 

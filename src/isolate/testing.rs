@@ -12,7 +12,8 @@ use crate::decision::{Cause, Effect, Verdict};
 use crate::host::{Host, HostLimits, Objects};
 use crate::matching::Matcher;
 use crate::policy::{
-    About, ClosedScript, Code, Dialect, Enforcement, Isolation, MatchSpec, OnError, Permissions, PolicySpec, Revision, WebhookFailure,
+    About, ClosedScript, Code, Dialect, Enforcement, Isolation, MatchSpec, OnError, Permissions, PolicySpec, Revision,
+    WebhookFailure,
 };
 use crate::review::JsonText;
 
@@ -121,7 +122,9 @@ impl Draft {
         let Permissions { read, write, net, files, env: _, codegen: _ } = &spec.permissions;
         let may_wait = match code.proof() {
             Some(proof) => proof.reads,
-            None => spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty()),
+            None => {
+                spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty())
+            }
         };
         let domain = spec.domain();
         Arc::new(Revision {

@@ -54,7 +54,6 @@ impl Code {
         (!closed.is_refuted.load(Ordering::Relaxed)).then_some(&closed.proof)
     }
 
-
     /// The author's file, line and column (both from 1) of a line (from 1) and column (from 0) of the script. `None`
     /// where the script is not the author's.
     #[must_use]

@@ -299,7 +299,8 @@ fn parameters_come_from_schema_module_manifest_and_command_line() {
         json!({"schema": {"required": ["must"], "properties": {"x": {"default": 1}, "must": {"type": "string"}}}});
     let folder = Folder::with(&[("a.ts", &format!("export default {};", declares(&declared)))]);
     assert!(problems(&folder, &load(&folder))[0].contains("policy a.b.c: parameters: \"must\" is a required property"));
-    let options = LoadOptions { compat_jspolicy: false, parameters: Some(json!({"must": "m"})), ..LoadOptions::default() };
+    let options =
+        LoadOptions { compat_jspolicy: false, parameters: Some(json!({"must": "m"})), ..LoadOptions::default() };
     let catalog = Loader::new(vec![folder.root().to_owned()], engine(), options).load().unwrap();
     let revision = catalog.get("a.b.c").unwrap();
     assert_eq!(*revision.spec.parameters, json!({"must": "m", "x": 1}));

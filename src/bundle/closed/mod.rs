@@ -23,7 +23,7 @@ mod writes;
 
 use oxc::allocator::Allocator;
 use oxc::ast::AstKind;
-use oxc::ast::ast::{Expression, Function, PropertyKey, TryStatement};
+use oxc::ast::ast::{Expression, Function, PropertyKey, PropertyKind, TryStatement};
 use oxc::parser::Parser;
 use oxc::semantic::{NodeId, Semantic, SemanticBuilder, SymbolId};
 use oxc::span::{GetSpan as _, SourceType, Span};
@@ -109,47 +109,45 @@ fn against(span: Span, why: impl Into<String>) -> Checked {
 struct Proof<'s, 'a> {
     text: &'s str,
     semantic: &'s Semantic<'a>,
+    facts: Facts,
     reads: bool,
-    /// There are errors to look at: caught, or made.
+    declares: Vec<Box<str>>,
+}
+
+/// What there is somewhere in the script.
+#[derive(Default)]
+struct Facts {
+    /// Errors to look at: caught, or made.
     has_errors: bool,
     /// Code that runs where none is called: accessors, conversions, traps.
     has_hooks: bool,
     /// The global object is used as a value, so that any name of a property may be one of a global.
     hands_on_global: bool,
-    declares: Vec<Box<str>>,
 }
 
 impl<'s, 'a> Proof<'s, 'a> {
     fn new(text: &'s str, semantic: &'s Semantic<'a>) -> Self {
-        let mut proof = Self {
-            text,
-            semantic,
-            reads: false,
-            has_errors: false,
-            has_hooks: false,
-            hands_on_global: false,
-            declares: Vec::new(),
-        };
+        let mut proof = Self { text, semantic, facts: Facts::default(), reads: false, declares: Vec::new() };
+        let mut facts = Facts::default();
         for node in semantic.nodes() {
             match node.kind() {
                 AstKind::IdentifierReference(name) if proof.is_free(name) => {
-                    proof.has_errors |= name.name.ends_with("Error");
-                    proof.hands_on_global |= name.name == "globalThis" && !proof.is_global_read(node.id());
-                    proof.has_hooks |= name.name == "Proxy";
+                    facts.has_errors |= name.name.ends_with("Error");
+                    facts.hands_on_global |= name.name == "globalThis" && !proof.is_global_read(node.id());
+                    facts.has_hooks |= name.name == "Proxy";
                 }
-                AstKind::CatchClause(_) => proof.has_errors = true,
+                AstKind::CatchClause(_) => facts.has_errors = true,
                 AstKind::ObjectProperty(property) => {
-                    proof.has_hooks |= property.kind != oxc::ast::ast::PropertyKind::Init || is_hook(&property.key);
+                    facts.has_hooks |= property.kind != PropertyKind::Init || is_hook(&property.key);
                 }
                 AstKind::MethodDefinition(method) => {
-                    proof.has_hooks |= method.kind.is_accessor() || is_hook(&method.key);
+                    facts.has_hooks |= method.kind.is_accessor() || is_hook(&method.key);
                 }
-                AstKind::StaticMemberExpression(member) => {
-                    proof.has_hooks |= is_hook_name(&member.property.name);
-                }
+                AstKind::StaticMemberExpression(member) => facts.has_hooks |= is_hook_name(&member.property.name),
                 _ => {}
             }
         }
+        proof.facts = facts;
         proof
     }
 
@@ -242,8 +240,10 @@ fn is_hook(key: &PropertyKey<'_>) -> bool {
 }
 
 fn is_hook_name(name: &str) -> bool {
-    matches!(name, "toJSON" | "toString" | "valueOf" | "toPrimitive" | "iterator" | "defineProperty" | "defineProperties")
-        || name.starts_with("__define")
+    matches!(
+        name,
+        "toJSON" | "toString" | "valueOf" | "toPrimitive" | "iterator" | "defineProperty" | "defineProperties"
+    ) || name.starts_with("__define")
 }
 
 #[cfg(test)]

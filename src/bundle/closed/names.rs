@@ -11,16 +11,16 @@ use super::{ASYNCHRONOUS, Checked, Proof, against};
 pub(super) const OF_THE_RUN: [&str; 4] = ["request", "exports", "__response", "__policy"];
 
 /// Functions of jsPolicy that wait, or change something outside.
-const EFFECTS: [&str; 9] = [
-    "sleep", "fetchSync", "create", "update", "remove", "__create", "__update", "__remove", "__fetchSync",
-];
+const EFFECTS: [&str; 9] =
+    ["sleep", "fetchSync", "create", "update", "remove", "__create", "__update", "__remove", "__fetchSync"];
 
 /// Functions of jsPolicy that may have to wait for an answer.
 const READS: [&str; 5] = ["get", "list", "__get", "__list", "readFileSync"];
 
 /// All the others.
 const QUICK: [&str; 13] = [
-    "allow", "exit", "deny", "mutate", "requeue", "warn", "print", "env", "atob", "btoa", "__exit", "__throw", "console",
+    "allow", "exit", "deny", "mutate", "requeue", "warn", "print", "env", "atob", "btoa", "__exit", "__throw",
+    "console",
 ];
 
 /// Globals of a fresh realm that lockdown takes away.
@@ -31,9 +31,18 @@ const REFLECTS: [&str; 5] = ["has", "get", "apply", "construct", "getPrototypeOf
 
 /// Properties that tell a locked-down realm from a fresh one.
 const TELLING: [&str; 12] = [
-    "getOwnPropertyDescriptor", "getOwnPropertyDescriptors", "getOwnPropertyNames", "isFrozen", "isSealed",
-    "isExtensible", "__lookupGetter__", "__lookupSetter__", "captureStackTrace", "prepareStackTrace",
-    "stackTraceLimit", "callee",
+    "getOwnPropertyDescriptor",
+    "getOwnPropertyDescriptors",
+    "getOwnPropertyNames",
+    "isFrozen",
+    "isSealed",
+    "isExtensible",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "captureStackTrace",
+    "prepareStackTrace",
+    "stackTraceLimit",
+    "callee",
 ];
 
 impl<'a> Proof<'_, 'a> {
@@ -89,10 +98,10 @@ impl<'a> Proof<'_, 'a> {
     }
 
     pub(super) fn check_property(&mut self, name: &str, span: Span) -> Checked {
-        if TELLING.contains(&name) || (name == "stack" && self.has_errors) {
+        if TELLING.contains(&name) || (name == "stack" && self.facts.has_errors) {
             return against(span, format!("`{name}` tells one realm from another"));
         }
-        if self.hands_on_global {
+        if self.facts.hands_on_global {
             let is_changing = ["RegExp", "Reflect", "Promise", "eval"].contains(&name);
             if EFFECTS.contains(&name) || GONE.contains(&name) || is_changing {
                 return against(span, format!("`{name}` may be a property of the global object"));
@@ -134,8 +143,17 @@ impl<'a> Proof<'_, 'a> {
 /// Whether there is, or may be, a global of that name in every realm.
 pub(super) fn is_of_the_realm(name: &str) -> bool {
     const LOWER: [&str; 11] = [
-        "undefined", "globalThis", "eval", "parseInt", "parseFloat", "isNaN", "isFinite", "decodeURI", "encodeURI",
-        "decodeURIComponent", "encodeURIComponent",
+        "undefined",
+        "globalThis",
+        "eval",
+        "parseInt",
+        "parseFloat",
+        "isNaN",
+        "isFinite",
+        "decodeURI",
+        "encodeURI",
+        "decodeURIComponent",
+        "encodeURIComponent",
     ];
     // All others, those of engines to come among them, begin with a capital letter.
     !name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_' || first == '$')

@@ -133,8 +133,17 @@ fn is_helper(expression: &Expression<'_>) -> bool {
 
 fn is_name_of_helper(name: &str) -> bool {
     const HELPERS: [&str; 11] = [
-        "__assign", "__awaiter", "__createBinding", "__decorate", "__extends", "__generator", "__importDefault",
-        "__importStar", "__rest", "__setModuleDefault", "__spreadArray",
+        "__assign",
+        "__awaiter",
+        "__createBinding",
+        "__decorate",
+        "__extends",
+        "__generator",
+        "__importDefault",
+        "__importStar",
+        "__rest",
+        "__setModuleDefault",
+        "__spreadArray",
     ];
     HELPERS.contains(&name)
 }
@@ -150,8 +159,9 @@ fn returns_global_first(function: &Function<'_>) -> bool {
         matches!(side, Expression::UnaryExpression(unary)
             if unary.operator.is_typeof() && unary.argument.is_specific_id("globalThis"))
     };
-    let is_object = |side: &Expression<'_>| matches!(side, Expression::StringLiteral(text) if text.value == "object");
-    let is_test = (is_typeof(&test.left) && is_object(&test.right)) || (is_object(&test.left) && is_typeof(&test.right));
+    let is_object = |side: &Expression<'_>| matches!(side, Expression::StringLiteral(word) if word.value == "object");
+    let is_test =
+        (is_typeof(&test.left) && is_object(&test.right)) || (is_object(&test.left) && is_typeof(&test.right));
     let returned = match &first.consequent {
         Statement::ReturnStatement(statement) => statement.argument.as_ref(),
         _ => None,

@@ -8,8 +8,28 @@ use super::Proof;
 
 /// Functions that run nothing of the script's, given what has no code of the script's in it.
 const HARMLESS: [&str; 22] = [
-    "allow", "exit", "deny", "mutate", "requeue", "warn", "print", "env", "atob", "btoa", "String", "Number", "Boolean",
-    "BigInt", "parseInt", "parseFloat", "isNaN", "isFinite", "decodeURIComponent", "encodeURIComponent", "RegExp", "Date",
+    "allow",
+    "exit",
+    "deny",
+    "mutate",
+    "requeue",
+    "warn",
+    "print",
+    "env",
+    "atob",
+    "btoa",
+    "String",
+    "Number",
+    "Boolean",
+    "BigInt",
+    "parseInt",
+    "parseFloat",
+    "isNaN",
+    "isFinite",
+    "decodeURIComponent",
+    "encodeURIComponent",
+    "RegExp",
+    "Date",
 ];
 
 /// Objects all of whose functions are of that kind.
@@ -27,9 +47,9 @@ impl<'a> Proof<'_, 'a> {
                 (is_refused || self.is_harmless(&made.callee)) && made.arguments.iter().all(is_plain)
             }
             AstKind::StaticMemberExpression(_) | AstKind::ComputedMemberExpression(_) => {
-                !self.is_written(node.id()) && !self.has_hooks || self.is_callee_of_ours(node.kind())
+                !self.is_written(node.id()) && !self.facts.has_hooks || self.is_callee_of_ours(node.kind())
             }
-            AstKind::BinaryExpression(_) | AstKind::TemplateLiteral(_) => !self.has_hooks,
+            AstKind::BinaryExpression(_) | AstKind::TemplateLiteral(_) => !self.facts.has_hooks,
             AstKind::TaggedTemplateExpression(_)
             | AstKind::SpreadElement(_)
             | AstKind::ForOfStatement(_)
@@ -54,11 +74,12 @@ impl<'a> Proof<'_, 'a> {
     fn is_harmless(&self, callee: &Expression<'a>) -> bool {
         match callee.without_parentheses() {
             Expression::Identifier(_) => {
-                self.free_name(callee).is_some_and(|name| HARMLESS.contains(&name)) && !self.has_hooks
+                self.free_name(callee).is_some_and(|name| HARMLESS.contains(&name)) && !self.facts.has_hooks
                     || self.free_name(callee).is_some_and(|name| matches!(name, "allow" | "exit" | "deny" | "requeue"))
             }
             Expression::StaticMemberExpression(member) => {
-                self.free_name(&member.object).is_some_and(|name| HARMLESS_OBJECTS.contains(&name)) && !self.has_hooks
+                self.free_name(&member.object).is_some_and(|name| HARMLESS_OBJECTS.contains(&name))
+                    && !self.facts.has_hooks
             }
             // What it makes is never there to be called.
             Expression::NewExpression(made) => self.free_name(&made.callee) == Some("Function"),
@@ -75,5 +96,8 @@ impl<'a> Proof<'_, 'a> {
 
 /// No function, which a built-in might call.
 fn is_plain(argument: &Argument<'_>) -> bool {
-    !matches!(argument, Argument::SpreadElement(_) | Argument::ArrowFunctionExpression(_) | Argument::FunctionExpression(_))
+    !matches!(
+        argument,
+        Argument::SpreadElement(_) | Argument::ArrowFunctionExpression(_) | Argument::FunctionExpression(_)
+    )
 }

@@ -15,21 +15,73 @@ const FAR: u32 = 12;
 
 /// Properties that lead from an object of the script's to one of the realm's, or that a frozen prototype refuses.
 const OF_THE_REALM: [&str; 62] = [
-    "__proto__", "prototype", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toString",
-    "toLocaleString", "valueOf", "at", "concat", "copyWithin", "entries", "every", "fill", "filter", "find", "findIndex",
-    "findLast", "findLastIndex", "flat", "flatMap", "forEach", "includes", "indexOf", "join", "keys", "lastIndexOf",
-    "map", "pop", "push", "reduce", "reduceRight", "reverse", "shift", "slice", "some", "sort", "splice", "toReversed",
-    "toSorted", "toSpliced", "unshift", "values", "with", "apply", "bind", "call", "charAt", "charCodeAt", "endsWith",
-    "match", "replace", "split", "startsWith", "substring", "trim", "toLowerCase", "toUpperCase", "exec", "test",
+    "__proto__",
+    "prototype",
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toString",
+    "toLocaleString",
+    "valueOf",
+    "at",
+    "concat",
+    "copyWithin",
+    "entries",
+    "every",
+    "fill",
+    "filter",
+    "find",
+    "findIndex",
+    "findLast",
+    "findLastIndex",
+    "flat",
+    "flatMap",
+    "forEach",
+    "includes",
+    "indexOf",
+    "join",
+    "keys",
+    "lastIndexOf",
+    "map",
+    "pop",
+    "push",
+    "reduce",
+    "reduceRight",
+    "reverse",
+    "shift",
+    "slice",
+    "some",
+    "sort",
+    "splice",
+    "toReversed",
+    "toSorted",
+    "toSpliced",
+    "unshift",
+    "values",
+    "with",
+    "apply",
+    "bind",
+    "call",
+    "charAt",
+    "charCodeAt",
+    "endsWith",
+    "match",
+    "replace",
+    "split",
+    "startsWith",
+    "substring",
+    "trim",
+    "toLowerCase",
+    "toUpperCase",
+    "exec",
+    "test",
     "repeat",
 ];
 
 /// Functions that make an object of its own for whoever calls them.
-const MAKERS: [(&str, &[&str]); 3] = [
-    ("JSON", &["parse"]),
-    ("Object", &["keys", "values", "entries", "fromEntries"]),
-    ("Array", &["from", "of"]),
-];
+const MAKERS: [(&str, &[&str]); 3] =
+    [("JSON", &["parse"]), ("Object", &["keys", "values", "entries", "fromEntries"]), ("Array", &["from", "of"])];
 
 impl<'a> Proof<'_, 'a> {
     /// Whether the member expression at `node` is assigned to, counted up, deleted or a target of destructuring.
@@ -79,8 +131,10 @@ impl<'a> Proof<'_, 'a> {
     /// The object that a call of `Object.assign` or its like changes.
     fn changed_by<'e>(&self, call: &'e CallExpression<'a>) -> Option<&'e Expression<'a>> {
         let Expression::StaticMemberExpression(member) = &call.callee else { return None };
-        let changes = ["assign", "defineProperty", "defineProperties", "setPrototypeOf", "freeze", "seal", "preventExtensions"];
-        let is_change = self.free_name(&member.object) == Some("Object") && changes.contains(&member.property.name.as_str());
+        let changes =
+            ["assign", "defineProperty", "defineProperties", "setPrototypeOf", "freeze", "seal", "preventExtensions"];
+        let is_change =
+            self.free_name(&member.object) == Some("Object") && changes.contains(&member.property.name.as_str());
         call.arguments.first().and_then(Argument::as_expression).filter(|_| is_change)
     }
 
@@ -96,10 +150,10 @@ impl<'a> Proof<'_, 'a> {
                         return not_own(member.span);
                     }
                 }
-                AstKind::ComputedMemberExpression(member) if self.is_written(node.id()) => {
-                    if !self.is_own(&member.object, FAR) {
-                        return not_own(member.span);
-                    }
+                AstKind::ComputedMemberExpression(member)
+                    if self.is_written(node.id()) && !self.is_own(&member.object, FAR) =>
+                {
+                    return not_own(member.span);
                 }
                 AstKind::CallExpression(call) => {
                     if let Some(first) = self.changed_by(call).filter(|first| !self.is_own(first, FAR)) {
@@ -107,11 +161,13 @@ impl<'a> Proof<'_, 'a> {
                     }
                 }
                 AstKind::Class(class) if class.heritage.is_some() => return not_own(class.span),
-                AstKind::IdentifierReference(name) if self.is_free(name) && name.name == "Object" => {
-                    // By another name its functions could change anything.
-                    if !matches!(nodes.parent_kind(node.id()), AstKind::StaticMemberExpression(_)) {
-                        return not_own(name.span);
-                    }
+                // By another name its functions could change anything.
+                AstKind::IdentifierReference(name)
+                    if self.is_free(name)
+                        && name.name == "Object"
+                        && !matches!(nodes.parent_kind(node.id()), AstKind::StaticMemberExpression(_)) =>
+                {
+                    return not_own(name.span);
                 }
                 _ => {}
             }

@@ -2,6 +2,7 @@
 
 mod clock;
 mod closed;
+mod closed_corpus;
 mod codegen;
 mod host;
 mod hostile;
