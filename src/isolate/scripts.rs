@@ -1,5 +1,6 @@
 //! jsPolicy scripts: each run in a realm of its own, taken from a shelf of realms made ahead of time, with the
-//! bundle compiled once an isolate.
+//! bundle compiled once an isolate. Those that were proved to need none run elsewhere (`closed.rs`), and come here when
+//! they fail.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};

@@ -91,7 +91,7 @@ pub enum Isolation {
     /// The locked-down realm that the policies of a domain share.
     #[default]
     Shared,
-    /// A realm of its own for each run.
+    /// A realm of its own for each run. Scripts say this, and those proved closed share one all the same.
     Fresh,
     /// A heap of its own.
     Dedicated,
