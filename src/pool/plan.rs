@@ -117,10 +117,9 @@ pub(crate) fn shares_realm(revision: &Revision) -> bool {
                 && !spec.permissions.codegen
                 && matches!(spec.isolation, Isolation::Shared | Isolation::Dedicated)
         }
-        // For a script, a fresh realm is what it needs and not what it asks for.
-        Dialect::Script => {
-            spec.isolation != Isolation::Process && !spec.permissions.codegen && revision.code.proof().is_some()
-        }
+        // For a script, a fresh realm is what it needs and not what it asks for. Code from text is an error in the shared
+        // one, and one that no closed script could catch.
+        Dialect::Script => spec.isolation != Isolation::Process && revision.code.proof().is_some(),
     }
 }
 

@@ -74,7 +74,7 @@ pub fn closed(script: &str) -> Result<Closed, Open> {
 
 fn judge(script: &str) -> Result<Closed, Open> {
     let whole = |why: &str| Open { line: 1, why: why.to_owned() };
-    if too_deep(script).is_some() {
+    if too_deep(script, false).is_some() {
         return Err(whole("it is nested too deeply"));
     }
     // Old comments that parsers read differently, and a line that only a script may begin with.
@@ -110,6 +110,7 @@ struct Proof<'s, 'a> {
     text: &'s str,
     semantic: &'s Semantic<'a>,
     facts: Facts,
+    has_tries: bool,
     reads: bool,
     declares: Vec<Box<str>>,
 }
@@ -127,7 +128,8 @@ struct Facts {
 
 impl<'s, 'a> Proof<'s, 'a> {
     fn new(text: &'s str, semantic: &'s Semantic<'a>) -> Self {
-        let mut proof = Self { text, semantic, facts: Facts::default(), reads: false, declares: Vec::new() };
+        let mut proof =
+            Self { text, semantic, facts: Facts::default(), has_tries: false, reads: false, declares: Vec::new() };
         let mut facts = Facts::default();
         for node in semantic.nodes() {
             match node.kind() {
@@ -137,6 +139,7 @@ impl<'s, 'a> Proof<'s, 'a> {
                     facts.has_hooks |= name.name == "Proxy";
                 }
                 AstKind::CatchClause(_) => facts.has_errors = true,
+                AstKind::TryStatement(_) => proof.has_tries = true,
                 AstKind::ObjectProperty(property) => {
                     facts.has_hooks |= property.kind != PropertyKind::Init || is_hook(&property.key);
                 }

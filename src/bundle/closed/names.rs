@@ -65,16 +65,16 @@ impl<'a> Proof<'_, 'a> {
             "globalThis" if is_typeof => Ok(()),
             "globalThis" => match parent {
                 AstKind::StaticMemberExpression(member) if member.object.span() == name.span => {
-                    self.check_global(&member.property.name, name.span, parent, false)
+                    self.check_global(node, &member.property.name, name.span, parent, false)
                 }
                 _ => Ok(()),
             },
-            other => self.check_global(other, name.span, parent, is_typeof),
+            other => self.check_global(node, other, name.span, parent, is_typeof),
         }
     }
 
     /// A use of the global of that name, in the expression `around`.
-    fn check_global(&mut self, name: &str, span: Span, around: AstKind<'a>, is_typeof: bool) -> Checked {
+    fn check_global(&mut self, node: NodeId, name: &str, span: Span, around: AstKind<'a>, is_typeof: bool) -> Checked {
         if EFFECTS.contains(&name) {
             return against(span, format!("`{name}` waits, or changes something outside"));
         }
@@ -84,6 +84,11 @@ impl<'a> Proof<'_, 'a> {
         self.reads |= READS.contains(&name);
         match name {
             "Promise" => against(span, ASYNCHRONOUS),
+            // It throws in the shared realm, and may not in a fresh one.
+            "Function" if self.has_tries && is_called_or_compared(around, span) && !self.is_in_global_shim(node) => {
+                against(span, "`Function` could be caught refusing")
+            }
+            "Symbol" if is_member(around, "for") => against(span, "registered symbols outlive the run"),
             "eval" => against(span, "`eval` sees what is around it"),
             // Its old properties tell of the last match.
             "RegExp" if !is_typeof && !is_called_or_compared(around, span) => {
@@ -101,8 +106,11 @@ impl<'a> Proof<'_, 'a> {
         if TELLING.contains(&name) || (name == "stack" && self.facts.has_errors) {
             return against(span, format!("`{name}` tells one realm from another"));
         }
+        if name == "constructor" && self.has_tries {
+            return against(span, "a `constructor` may be that of functions, and could be caught refusing");
+        }
         if self.facts.hands_on_global {
-            let is_changing = ["RegExp", "Reflect", "Promise", "eval"].contains(&name);
+            let is_changing = ["RegExp", "Reflect", "Promise", "Function", "Symbol", "eval"].contains(&name);
             if EFFECTS.contains(&name) || GONE.contains(&name) || is_changing {
                 return against(span, format!("`{name}` may be a property of the global object"));
             }
@@ -164,6 +172,10 @@ pub(super) fn is_of_the_realm(name: &str) -> bool {
 
 fn is_of_jspolicy(name: &str) -> bool {
     [&OF_THE_RUN[..], &EFFECTS, &READS, &QUICK].iter().any(|names| names.contains(&name))
+}
+
+fn is_member(around: AstKind<'_>, name: &str) -> bool {
+    matches!(around, AstKind::StaticMemberExpression(member) if member.property.name == name)
 }
 
 fn is_called_or_compared(around: AstKind<'_>, span: Span) -> bool {

@@ -62,6 +62,11 @@ impl<'a> Proof<'_, 'a> {
         }
     }
 
+    /// webpack's way to the global object ends before it comes to what it does without `globalThis`.
+    pub(super) fn is_in_global_shim(&self, node: NodeId) -> bool {
+        matches!(self.home(node), Some((_, AstKind::Function(function))) if returns_global_first(function))
+    }
+
     /// `(function () { … }).call(exports)`: what inline source is put into.
     pub(super) fn is_called_on_exports(&self, function: NodeId) -> bool {
         let nodes = self.semantic.nodes();

@@ -216,8 +216,9 @@ fn a_policy_that_waits_never_delays_one_that_computes() {
     let slow = |name: &str| {
         script("for (;;) sleep(1000)").named(name).with(|spec| spec.timeout = Duration::from_secs(1)).made()
     };
-    let spinning =
-        |name: &str| script("for (;;) if (!request) sleep(1);").named(name).with(|spec| spec.timeout = Duration::from_secs(1)).made();
+    let spinning = |name: &str| {
+        script("for (;;) if (!request) sleep(1);").named(name).with(|spec| spec.timeout = Duration::from_secs(1)).made()
+    };
     let mut asked = vec![(input(), vec![slow("slow")]), (input(), vec![spinning("spin")])];
     asked.extend((0..20).map(|_| (input(), vec![denying("quick")])));
     let answers = rig.at_once(&asked);
