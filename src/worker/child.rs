@@ -232,6 +232,8 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
         hash: load.hash,
         entry: load.entry,
         source_map: if map.is_empty() { None } else { text(map) },
+        // A worker has no neighbours to share a realm with.
+        closed: None,
     };
     let spec = PolicySpec {
         name: load.name,
