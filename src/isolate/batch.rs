@@ -79,7 +79,7 @@ impl ModuleRealm {
         let mut killed = false;
         let mut begun = Instant::now();
         for revision in revisions {
-            let before = batch.input.measure.then(|| allocated(scope));
+            let before = batch.input.measure.then(|| Allocated::so_far(scope));
             let loaded = if self.has(revision) {
                 Ok(())
             } else {
@@ -96,7 +96,7 @@ impl ModuleRealm {
             begun = ended;
             killed = answer::was_killed(&verdict);
             let ends = phase == Phase::Mutate && answer::ends_chain(&verdict, &revision.spec);
-            let allocated = before.map(|before| allocated(scope).saturating_sub(before));
+            let allocated = before.map(|before| Allocated::so_far(scope).since(before));
             verdicts.push(Evaluated { verdict, time, allocated, is_open: false });
             if killed || ends {
                 break;
@@ -267,17 +267,35 @@ pub(super) fn measured(
     input: &Input,
     run: impl FnOnce(&mut v8::PinScope<'_, '_, ()>, Instant) -> Verdict,
 ) -> Evaluated {
-    let before = input.measure.then(|| allocated(scope));
+    let before = input.measure.then(|| Allocated::so_far(scope));
     let begun = Instant::now();
     let verdict = run(scope, begun);
     let time: Duration = begun.elapsed();
-    let allocated = before.map(|before| allocated(scope).saturating_sub(before));
+    let allocated = before.map(|before| Allocated::so_far(scope).since(before));
     Evaluated { verdict, time, allocated, is_open: false }
 }
 
-/// Bytes that were ever allocated on the heap.
-fn allocated(isolate: &mut v8::Isolate) -> u64 {
-    isolate.get_heap_statistics().total_allocated_bytes()
+/// What the heap has handed out so far. V8 hands out buffers of hundreds of KiB, in which a policy then allocates: the
+/// sum of those says nothing of a small policy, and what is in use says nothing of one that has garbage collected.
+#[derive(Clone, Copy)]
+struct Allocated {
+    handed_out: usize,
+    used: usize,
+}
+
+impl Allocated {
+    fn so_far(isolate: &mut v8::Isolate) -> Self {
+        let heap = isolate.get_heap_statistics();
+        let handed_out = usize::try_from(heap.total_allocated_bytes()).unwrap_or(usize::MAX);
+        Self { handed_out, used: heap.used_heap_size() }
+    }
+
+    fn since(self, before: Self) -> u64 {
+        const BUFFERS: usize = 1 << 20;
+        let handed_out = self.handed_out.saturating_sub(before.handed_out);
+        let bytes = if handed_out < BUFFERS { self.used.saturating_sub(before.used) } else { handed_out };
+        bytes as u64
+    }
 }
 
 fn recorded(scope: &mut v8::PinScope, said: v8::Local<v8::Value>) -> Recorded {

@@ -203,3 +203,18 @@ fn time_is_measured_and_allocations_where_asked_for() {
     let measured = rig.cell.validate(&input, &[revision]).remove(0);
     assert!(measured.allocated.unwrap() > 10_000, "{measured:?}");
 }
+
+#[test]
+fn a_policy_that_keeps_to_a_few_objects_is_not_charged_for_the_whole_buffer_they_lie_in() {
+    let mut rig = Rig::new();
+    let mut input = input();
+    input.measure = true;
+    let allocated = |rig: &mut Rig, body: &str| {
+        let revision = validate(body).made();
+        drop(rig.cell.validate(&input, std::slice::from_ref(&revision)));
+        rig.cell.validate(&input, &[revision]).remove(0).allocated.unwrap()
+    };
+    let little = allocated(&mut rig, "[{}, {}].length");
+    let much = allocated(&mut rig, "for (let i = 0; i < 1e6; i++) [i, i].includes(-1) || [{}].concat([{}])");
+    assert!(little < 10_000 && much > 10_000_000, "{little} and {much}");
+}
