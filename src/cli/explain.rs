@@ -31,7 +31,8 @@ pub(super) fn explain(engine: &Engine, review: &Review, judgement: &Judgement) -
     text
 }
 
-fn word(verdict: &Verdict) -> &'static str {
+/// What a policy did.
+pub(super) fn word(verdict: &Verdict) -> &'static str {
     match &verdict.effect {
         Effect::Allow if verdict.mutation.is_some() => "mutates",
         Effect::Allow if !verdict.warnings.is_empty() => "warns",

@@ -2,14 +2,17 @@
 //!
 //! Exit codes: 0 good; 1 the answer is "no"; 2 it could not be run (contract §1).
 
+mod bench;
 mod explain;
 mod inputs;
 mod manifest;
+mod measured;
 mod output;
 mod pool_health;
 mod review;
 mod runtime;
 mod serve;
+mod subject;
 mod webhook;
 
 use std::process::ExitCode;
@@ -48,6 +51,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Judge one request or manifest, offline
     Review(review::ReviewArgs),
+    /// Measure policies on one request
+    Bench(bench::BenchArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
     /// Run policies for the process that started this one, which is a server
@@ -62,6 +67,7 @@ pub fn run() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
+        Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };

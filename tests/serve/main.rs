@@ -20,6 +20,7 @@ mod reviews;
 mod server;
 
 // The promises.
+mod bench_command;
 mod bodies;
 mod bundles;
 mod certificates;

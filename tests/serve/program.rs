@@ -2,7 +2,7 @@
 
 use super::command::bylaw;
 
-const COMMANDS: [&str; 3] = ["serve", "review", "webhook"];
+const COMMANDS: [&str; 4] = ["serve", "review", "bench", "webhook"];
 
 #[test]
 fn the_program_lists_its_commands() {
@@ -58,6 +58,8 @@ fn bad_flags_and_values_are_2_and_named() {
         (&["review", "-p", "x", "--object", "b", "--operation", "PATCH"], "CREATE, UPDATE, DELETE, CONNECT"),
         (&["review", "-p", "x", "--object", "b", "--namespace-labels", "tier"], "KEY=VALUE"),
         (&["review", "-p", "x", "--object", "b", "-o", "xml"], "xml"),
+        (&["bench", "-p", "x"], "--request"),
+        (&["bench", "-p", "x", "--object", "b", "--runs", "0"], "--runs"),
         (&["webhook", "-p", "x"], "--url"),
         (&["webhook", "-p", "x", "--url", "https://a", "--service", "b/c"], "--service"),
     ] {
