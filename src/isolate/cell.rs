@@ -364,12 +364,12 @@ impl Inside {
 }
 
 /// Leaves the isolate when it goes out of scope, also when a panic unwinds.
-struct Entered(v8::UnsafeRawIsolatePtr);
+pub(super) struct Entered(v8::UnsafeRawIsolatePtr);
 
 impl Entered {
-    fn new(isolate: &v8::OwnedIsolate) -> Self {
-        // SAFETY: a cell is neither Send nor Sync, so this is the thread that made the isolate; `drop` leaves it
-        // exactly once, and the isolate outlives this value, which lives within a borrow of its cell.
+    pub(super) fn new(isolate: &v8::OwnedIsolate) -> Self {
+        // SAFETY: an isolate is neither Send nor Sync, so this is the thread that made it; `drop` leaves it exactly
+        // once, and the isolate outlives this value: both callers leave it before they give up their borrow.
         unsafe {
             isolate.enter();
             Self(isolate.as_raw_isolate_ptr())

@@ -56,6 +56,12 @@ fn entropy(buffer: &mut [u8]) -> bool {
     usize::try_from(filled) == Ok(buffer.len())
 }
 
+/// The version of V8.
+#[must_use]
+pub fn version() -> &'static str {
+    v8::V8::get_version()
+}
+
 /// Runs what V8 put off (finishing a collection, compiled code) for this isolate: after the reply, not before.
 pub(super) fn run_pending_tasks(isolate: &mut v8::Isolate) {
     if let Some(platform) = PLATFORM.get() {

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: microseconds inside an isolate, and requests a second over TLS as a ratio to `serve --echo`,
-//! all in one run on one machine.
+//! `cargo xtask bench`: what Bylaw costs inside an isolate, over TLS against `serve --echo`, as it grows, and for long.
+//! README.md beside this file says how to read it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,84 +7,58 @@
     reason = "a benchmark prints, and stops at the first fault"
 )]
 
+mod budget;
+mod fleet;
+mod lifecycle;
 mod load;
+mod machine;
 mod micro;
+mod options;
 mod policies;
+mod scaling;
 mod serving;
+mod soak;
+mod table;
+mod tenants;
+mod throughput;
 
-use std::time::Duration;
+use clap::Parser as _;
+use serde_json::json;
 
-use load::{Load, Shape, Target};
-use serving::Serving;
+use options::Options;
+use table::Table;
 
-/// One measured row of the throughput table.
-struct Row {
-    name: &'static str,
-    shape: Shape,
-    per_second: f64,
-    p50: Duration,
-    p99: Duration,
-    cpu_a_request: Duration,
-}
+/// The server's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     bylaw::isolate::init();
-    let seconds =
-        std::env::args().find_map(|arg| arg.strip_prefix("--seconds=").and_then(|text| text.parse().ok())).unwrap_or(4);
-    let review = policies::review();
-    println!("review: {} bytes; each load {seconds} s after warming up", review.len());
-    micro::run(&review)?;
-
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let mut rows = Vec::new();
-    for (name, policies) in [("echo", 0), ("1 policy", 1), ("16 policies", 16), ("1 script", -1), ("echo again", 0)] {
-        let serving = Serving::start(policies)?;
-        for shape in [Shape::Http1 { connections: 16 }, Shape::Http2 { streams: 64 }] {
-            let target = Target {
-                address: serving.address,
-                authority: serving.authority.clone(),
-                path: "/validate",
-                body: review.clone().into(),
-            };
-            let before = serving.cpu_time();
-            let mut load: Load = runtime.block_on(load::run(&target, shape, Duration::from_secs(seconds)))?;
-            let cpu = serving.cpu_time().saturating_sub(before);
-            // The warm-up is part of the CPU time, and a quarter of the load's length.
-            let requests = u32::try_from(load.latencies.len() * 5 / 4).unwrap_or(u32::MAX).max(1);
-            rows.push(Row {
-                name,
-                shape,
-                per_second: load.per_second(),
-                p50: load.percentile(50),
-                p99: load.percentile(99),
-                cpu_a_request: cpu / requests,
-            });
-        }
+    let options = Options::parse();
+    // A mistake in it must not show after half an hour.
+    let budget = budget::read(&options.budget)?;
+    let mut table = Table::default();
+    let machine = machine::describe();
+    println!("{machine:#}\n");
+    if let Some(minutes) = options.soak {
+        let done = soak::run(minutes, &mut table);
+        print!("{}", table.text());
+        return done;
     }
-    print(&rows);
+    micro::run(&options, &mut table)?;
+    throughput::run(&options, &mut table)?;
+    scaling::run(&options, &mut table)?;
+    tenants::run(&options, &mut table)?;
+    if !options.quick {
+        lifecycle::run(&options, &mut table)?;
+    }
+    print!("{}", table.text());
+    if let Some(file) = &options.json {
+        let all = json!({ "machine": machine, "runs": options.runs(), "rows": table.json() });
+        std::fs::write(file, format!("{all:#}\n"))?;
+    }
+    if options.check {
+        println!("\n{}", budget::check(&budget, &table, &options)?);
+    }
     Ok(())
-}
-
-fn print(rows: &[Row]) {
-    println!(
-        "\n{:<12} {:<22} {:>10} {:>8} {:>9} {:>9} {:>10}",
-        "policies", "load", "per second", "to echo", "p50", "p99", "CPU each"
-    );
-    for row in rows {
-        let echoes = rows.iter().filter(|other| other.shape == row.shape && other.name.starts_with("echo"));
-        let best = echoes.map(|echo| echo.per_second).fold(0.0, f64::max);
-        let shape = match row.shape {
-            Shape::Http1 { connections } => format!("HTTP/1.1 x {connections}"),
-            Shape::Http2 { streams } => format!("HTTP/2 x 1 x {streams}"),
-        };
-        println!(
-            "{:<12} {shape:<22} {:>10.0} {:>7.2}x {:>9.1?} {:>9.1?} {:>10.1?}",
-            row.name,
-            row.per_second,
-            row.per_second / best,
-            row.p50,
-            row.p99,
-            row.cpu_a_request
-        );
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::load::Question;
+
 /// `(name, body of validate)`. Each looks at every container, as real ones do.
 const CHECKS: [(&str, &str); 16] = [
     ("privileged", "if (c.securityContext?.privileged === true) deny(`${c.name} is privileged`, { field });"),
@@ -96,6 +98,30 @@ spec:
     });
 "#;
     std::fs::write(dir.join("privileged.yaml"), manifest)
+}
+
+/// A policy that sets one label.
+pub fn write_mutation(dir: &Path) -> std::io::Result<()> {
+    let source = r#"import { policy } from "@bylaw/sdk";
+export default policy({
+  name: "stamp.bench.bylaw.dev",
+  match: { resources: ["pods"], operations: ["CREATE"] },
+  mutate({ object }: any) {
+    object.metadata.labels["example.com/stamped"] = "yes";
+  },
+});
+"#;
+    std::fs::write(dir.join("stamp.ts"), source)
+}
+
+/// What every policy allows, asked as an API server asks.
+pub fn to_allow() -> Question {
+    Question { path: "/validate?timeout=10s", body: review().into(), expected: r#""allowed":true"# }
+}
+
+/// What [`write_mutation`] changes.
+pub fn to_mutate() -> Question {
+    Question { path: "/mutate?timeout=10s", body: review().into(), expected: r#""patchType":"JSONPatch""# }
 }
 
 /// An AdmissionReview of about 2.7 KB, as an API server sends it for a pod with two hardened containers.

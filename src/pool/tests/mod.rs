@@ -1,5 +1,6 @@
 //! Whatever a policy does to its thread, everybody gets an answer in time, and the pool goes on.
 
+mod closed;
 mod neighbours;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,7 @@ use crate::isolate::{Evaluated, Input, Limits};
 use crate::policy::{Catalog, Isolation, Permissions, Revision};
 use crate::telemetry::Metrics;
 
-#[path = "closed_tests.rs"]
-mod closed;
+
 
 const CPU: Duration = Duration::from_millis(60);
 

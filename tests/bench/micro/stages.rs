@@ -1,0 +1,110 @@
+//! Each stage of a review by itself, with the floor that it stands on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bylaw::decision::{Decision, Denial, Document, Judged, Mutation, Status, Style, Verdict, merge};
+use bylaw::isolate::Floor;
+use bylaw::matching::{Index, Matcher, Phase};
+use bylaw::policy::{LabelSelector, MatchSpec, PolicySpec};
+use bylaw::review::{self, Limits};
+
+use super::{FLOOR, Setting, row};
+use crate::options::Options;
+use crate::table::Table;
+
+/// Policies that do not match, where they are counted in.
+const MANY: usize = 5_000;
+
+/// What V8 takes to enter an isolate and to parse the request, with nothing of ours around it.
+pub fn floor(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::Result<Duration> {
+    let mut floor = Floor::new();
+    row(options, table, "stage/enter", || floor.enter())?;
+    row(options, table, FLOOR, || assert!(floor.parse(setting.input.request.as_str())))
+}
+
+pub fn run(options: &Options, table: &mut Table, setting: &mut Setting) -> anyhow::Result<()> {
+    let limits = Limits::default();
+    let body = bytes::Bytes::from(setting.body.clone());
+    row(options, table, "stage/envelope", || review::parse(body.clone(), &limits).expect("a review"))?;
+    matching(options, table, setting)?;
+    isolate(options, table, setting)?;
+
+    let allowed = || setting.sixteen.iter().map(|one| judged(&one.spec)).collect::<Vec<_>>();
+    row(options, table, "stage/merge, 16 allow", || merge(allowed(), Style::Merged, Vec::new()))?;
+
+    let object = setting.review.request.object.clone().expect("a pod");
+    let before: serde_json::Value = serde_json::from_str(object.as_str())?;
+    let mut after = before.clone();
+    after["metadata"]["labels"]["example.com/stamped"] = "yes".into();
+    let mutation = Mutation { before: before.to_string(), after: after.to_string() };
+    row(options, table, "stage/diff, one label", || {
+        let mut document = Document::parse(&object).expect("an object");
+        document.apply(&mutation).expect("a mutation");
+        document.patch_from_original().expect("a patch")
+    })?;
+
+    row(options, table, "stage/reply, allowed", || review::reply(&setting.review, &Decision::allow()))?;
+    let denied = denied();
+    row(options, table, "stage/reply, denied", || review::reply(&setting.review, &denied))?;
+    Ok(())
+}
+
+fn judged(spec: &PolicySpec) -> Judged {
+    Judged { verdict: Verdict::allow(Arc::clone(&spec.name)), enforcement: spec.enforcement, on_error: spec.on_error }
+}
+
+fn denied() -> Decision {
+    let denial =
+        Denial { message: "web is privileged".to_owned(), field: Some("spec".to_owned()), ..Denial::default() };
+    let message = "[privileged.bench.bylaw.dev] web is privileged".to_owned();
+    let status = Status { code: 403, reason: Some("Forbidden".to_owned()), message, causes: vec![denial] };
+    Decision { allowed: false, status: Some(status), ..Decision::default() }
+}
+
+fn matching(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
+    let namespaces: BTreeMap<String, Arc<BTreeMap<String, String>>> = BTreeMap::new();
+    let elsewhere = |at: usize| MatchSpec { resources: vec![format!("kinds{}", at % 50)], ..MatchSpec::default() };
+    let other_labels = |at: usize| {
+        let labels = BTreeMap::from([("example.com/team".to_owned(), format!("team-{at}"))]);
+        let object_selector = LabelSelector { match_labels: labels, ..LabelSelector::default() };
+        MatchSpec { resources: vec!["pods".to_owned()], object_selector, ..MatchSpec::default() }
+    };
+    let none: Vec<MatchSpec> = Vec::new();
+    for (name, others) in [
+        ("stage/match, 16 of 16", none),
+        ("stage/match, 16 of 5,016, others on other resources", (0..MANY).map(elsewhere).collect()),
+        ("stage/match, 16 of 5,016, others on pods by label", (0..MANY).map(other_labels).collect()),
+    ] {
+        let mut policies: Vec<(Arc<PolicySpec>, Arc<Matcher>)> =
+            setting.sixteen.iter().map(|one| (Arc::clone(&one.spec), Arc::clone(&one.matcher))).collect();
+        let Some((like, _)) = policies.first().cloned() else { continue };
+        for (at, rules) in others.into_iter().enumerate() {
+            let matcher = Arc::new(Matcher::compile(&rules)?);
+            let name = Arc::from(format!("other-{at}.bench.bylaw.dev"));
+            policies.push((Arc::new(PolicySpec { name, rules, ..(*like).clone() }), matcher));
+        }
+        let index = Index::build(policies);
+        row(options, table, name, || {
+            let found = index.candidates(&setting.review, Phase::Validate, &namespaces);
+            assert_eq!((found.matched.len(), found.failed.len()), (16, 0));
+        })?;
+    }
+    Ok(())
+}
+
+/// Parsing with all that is around it, and what one more policy adds to that.
+fn isolate(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
+    const RUN: &str = "stage/run, each of 16";
+    let mut cell = setting.cell();
+    let parsed = row(options, table, "stage/parse and freeze", || cell.validate(&setting.input, &[]))?;
+    if options.wants(RUN) && !parsed.is_zero() {
+        let all = super::time(options.repeats(), || {
+            assert_eq!(cell.validate(&setting.input, &setting.sixteen).len(), 16);
+        })?;
+        let all = Duration::from_nanos(all.value_at_quantile(0.5));
+        table.micros(RUN, "mean", all.saturating_sub(parsed) / 16);
+    }
+    Ok(())
+}
