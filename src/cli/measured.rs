@@ -59,12 +59,15 @@ struct Line {
     failure: Option<String>,
 }
 
+/// Microseconds.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Times {
-    p50_micros: f64,
-    p99_micros: f64,
-    max_micros: f64,
+    #[serde(rename = "p50Micros")]
+    p50: f64,
+    #[serde(rename = "p99Micros")]
+    p99: f64,
+    #[serde(rename = "maxMicros")]
+    max: f64,
 }
 
 impl<'c> Measured<'c> {
@@ -158,7 +161,7 @@ impl Times {
         times.sort_unstable();
         let last = times.len().saturating_sub(1);
         let at = |share: usize| micros(times.get(last * share / 100).copied().unwrap_or_default());
-        Self { p50_micros: at(50), p99_micros: at(99), max_micros: at(100) }
+        Self { p50: at(50), p99: at(99), max: at(100) }
     }
 }
 
@@ -189,7 +192,7 @@ impl Report {
 }
 
 fn start([policy, handler, verdict]: [&str; 3], width: usize, times: &Times) -> String {
-    let [p50, p99, max] = [times.p50_micros, times.p99_micros, times.max_micros].map(time);
+    let [p50, p99, max] = [times.p50, times.p99, times.max].map(time);
     format!("{policy:<width$}  {handler:<8}  {verdict:<7}  {p50:>9}  {p99:>9}  {max:>9}")
 }
 
@@ -199,7 +202,7 @@ impl Line {
             Some(failure) if self.within_limits => format!("failed: {failure}"),
             Some(failure) => format!("NOT KEPT: {failure}"),
             None => {
-                let share = self.times.max_micros / self.limit_micros * 100.0;
+                let share = self.times.max / self.limit_micros * 100.0;
                 format!("kept: at most {share:.2} % of {}", time(self.limit_micros))
             }
         }

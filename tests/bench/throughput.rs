@@ -22,7 +22,7 @@ struct Mode {
 pub fn run(options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let names = ["echo", "1 policy", "16 policies", "1 script", "1 mutation"];
     let wanted = |name: &&str| Shape::BOTH.iter().any(|shape| options.wants(&row(name, *shape)));
-    if !names.iter().any(|name| wanted(&name)) {
+    if !names.iter().any(wanted) {
         return Ok(());
     }
     let mut modes = Vec::new();

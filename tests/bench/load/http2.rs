@@ -202,6 +202,7 @@ impl Http2 {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Head {
     kind: u8,
     flags: u8,

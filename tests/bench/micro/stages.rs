@@ -37,7 +37,7 @@ pub fn run(options: &Options, table: &mut Table, setting: &mut Setting) -> anyho
     let object = setting.review.request.object.clone().expect("a pod");
     let before: serde_json::Value = serde_json::from_str(object.as_str())?;
     let mut after = before.clone();
-    after["metadata"]["labels"]["example.com/stamped"] = "yes".into();
+    *after.pointer_mut("/metadata/labels/pod-template-hash").expect("a label") = "changed".into();
     let mutation = Mutation { before: before.to_string(), after: after.to_string() };
     row(options, table, "stage/diff, one label", || {
         let mut document = Document::parse(&object).expect("an object");
