@@ -18,8 +18,6 @@ use crate::isolate::{Evaluated, Input, Limits};
 use crate::policy::{Catalog, Isolation, Permissions, Revision};
 use crate::telemetry::Metrics;
 
-
-
 const CPU: Duration = Duration::from_millis(60);
 
 struct Rig {

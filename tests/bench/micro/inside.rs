@@ -26,6 +26,14 @@ pub fn run(options: &Options, table: &mut Table, setting: &mut Setting, floor: D
     let p50 = row(options, table, "inside/1 mutation", || allowed(&cell.mutate(&setting.input, &mutation), 1))?;
     to_floor(table, "inside/1 mutation", p50);
 
+    let script = [std::sync::Arc::clone(&setting.script)];
+    let p50 = row(options, table, "inside/1 closed script", || {
+        let verdicts = cell.validate(&setting.input, &script);
+        assert!(verdicts.iter().all(|one| !one.is_open), "{verdicts:?}");
+        allowed(&verdicts, 1);
+    })?;
+    to_floor(table, "inside/1 closed script", p50);
+
     let name = "inside/1 script, warm shelf";
     if options.wants(name) {
         let mut cell = setting.cell();

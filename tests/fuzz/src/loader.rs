@@ -38,7 +38,7 @@ pub fn check(data: &[u8]) {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
     }
-    let options = LoadOptions { compat_jspolicy: data.len() % 2 == 1, parameters: None };
+    let options = LoadOptions { compat_jspolicy: data.len() % 2 == 1, ..LoadOptions::default() };
     let mut loader = Loader::new(vec![folder.path().to_owned()], Arc::new(Engine(declared)), options);
     if let Ok(catalog) = loader.load() {
         holds(&catalog);
