@@ -100,6 +100,7 @@ fn sources(isolation: &str) -> Vec<(String, String)> {
             "unsettled",
             "validate({ object }) { if (object.data.run === 'unsettled') return new Promise(() => {}); }",
         ),
+        module("random", "validate({ warn }) { warn(`${Math.random()} ${typeof eval}`); }"),
         module("local", "validate({ warn }) { warn(`${new Date(0)}`); }"),
         module(
             "changes",
