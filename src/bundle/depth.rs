@@ -1,7 +1,14 @@
-//! How deep the tree of a source may be: what comes after the parser walks it on threads of its own.
+//! How deep the tree of a source is, once it is parsed; and what is said of one that is too deep.
 
 use oxc::semantic::Semantic;
 use oxc::span::GetSpan as _;
+
+pub(super) const TOO_DEEP: (&str, &str) =
+    ("nested too deeply to be parsed safely", "flatten the expression, or build it in a loop");
+pub(super) const UNCLEAR: (&str, &str) = (
+    "here a regular expression may begin, or a division: what follows could be read in two ways",
+    "end the statement before it with `;`, or put the regular expression in parentheses",
+);
 
 /// Nodes below each other. The linker's threads bore 5,000 levels of every kind of nesting, some of them four nodes each.
 const MAX_NODES: u32 = 8_000;
@@ -21,4 +28,31 @@ pub(super) fn too_deep_a_tree(semantic: &Semantic<'_>) -> Option<u32> {
         depths.push(depth);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use oxc::allocator::Allocator;
+    use oxc::parser::Parser;
+    use oxc::semantic::SemanticBuilder;
+    use oxc::span::SourceType;
+
+    use super::*;
+
+    fn refused(text: &str) -> bool {
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, text, SourceType::script()).parse();
+        let built = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program);
+        too_deep_a_tree(&built.semantic).is_some()
+    }
+
+    #[test]
+    fn a_tree_is_refused_by_its_depth_not_by_its_size() {
+        // On a thread with the stack that the bundler's have.
+        let run = || {
+            assert!(refused(&format!("a{}", "+b".repeat(9_000))));
+            assert!(!refused(&"a(b + c);\n".repeat(20_000)));
+        };
+        std::thread::Builder::new().stack_size(64 << 20).spawn(run).unwrap().join().unwrap();
+    }
 }

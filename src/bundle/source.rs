@@ -14,7 +14,7 @@ use oxc::span::{GetSpan as _, SourceType, Span};
 use oxc::syntax::module_record::{ExportImportName, ImportImportName, ModuleRecord};
 
 use super::apart::apart;
-use super::depth::too_deep_a_tree;
+use super::depth::{TOO_DEEP, UNCLEAR, too_deep_a_tree};
 use super::diagnostics::{BundleError, Diagnostic};
 use super::nesting::{Refusal, too_deep};
 
@@ -140,13 +140,6 @@ pub(super) fn scan_here(file: &str, path: &Path, text: &str) -> Result<Scan, Bun
     inspect_nodes(&semantic, &mut scan);
     Ok(scan)
 }
-
-const TOO_DEEP: (&str, &str) =
-    ("nested too deeply to be parsed safely", "flatten the expression, or build it in a loop");
-const UNCLEAR: (&str, &str) = (
-    "here a regular expression may begin, or a division: what follows could be read in two ways",
-    "end the statement before it with `;`, or put the regular expression in parentheses",
-);
 
 pub(super) fn source_type(path: &Path) -> SourceType {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();

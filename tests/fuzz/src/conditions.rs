@@ -86,7 +86,7 @@ fn expression(u: &mut Unstructured, level: usize) -> Result<String> {
     let mut text = String::new();
     for (at, part) in form.split('_').enumerate() {
         if at > 0 {
-            text += &format!("({})", expression(u, level + 1)?);
+            text.extend(["(", &expression(u, level + 1)?, ")"]);
         }
         text += part;
     }
