@@ -112,7 +112,7 @@ fn insert(input: &mut Vec<u8>, at: usize, part: &[u8]) {
     }
 }
 
-/// SplitMix64: the same numbers on every machine.
+/// `SplitMix64`: the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
