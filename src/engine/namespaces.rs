@@ -14,7 +14,12 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 type Labels = Option<Arc<BTreeMap<String, String>>>;
 
 /// `{"name": …, "labels": …}` by the name of the namespace.
-pub(super) struct NamespaceTexts(Mutex<LruCache<Box<str>, (Labels, Arc<str>)>>);
+pub(super) struct NamespaceTexts(Mutex<LruCache<Box<str>, Told>>);
+
+struct Told {
+    labels: Labels,
+    text: Arc<str>,
+}
 
 impl Default for NamespaceTexts {
     fn default() -> Self {
@@ -30,17 +35,17 @@ impl NamespaceTexts {
         }
         let labels = namespaces.labels(name);
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, text)) = texts.get(name)
-            && *known == labels
+        if let Some(told) = texts.get(name)
+            && told.labels == labels
         {
-            return Some(Arc::clone(text));
+            return Some(Arc::clone(&told.text));
         }
-        let told = match &labels {
+        let object = match &labels {
             Some(labels) => serde_json::json!({ "name": name, "labels": &**labels }),
             None => serde_json::json!({ "name": name }),
         };
-        let text: Arc<str> = Arc::from(told.to_string());
-        texts.put(name.into(), (labels, Arc::clone(&text)));
+        let text: Arc<str> = Arc::from(object.to_string());
+        texts.put(name.into(), Told { labels, text: Arc::clone(&text) });
         Some(text)
     }
 }
