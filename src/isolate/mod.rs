@@ -94,12 +94,20 @@ pub enum IsolateError {
         /// Line from 1, column from 0, in the bundled script.
         place: Option<(u32, u32)>,
     },
-    #[error("took more than {limit:?} to load ({cause:?} limit)")]
+    #[error("{}", load_limit(*cause, *limit))]
     Killed { cause: KillCause, limit: Duration },
     #[error("the engine failed: {0}")]
     Engine(String),
     #[error("no isolate thread answers")]
     Gone,
+}
+
+/// What a bundle's top level used too much of.
+fn load_limit(cause: KillCause, limit: Duration) -> String {
+    match cause {
+        KillCause::Memory => "used more memory than an isolate has, while it was loaded".to_owned(),
+        KillCause::Wall | KillCause::Cpu => format!("took more than {limit:?} to load"),
+    }
 }
 
 static SDK: OnceLock<String> = OnceLock::new();

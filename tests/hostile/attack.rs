@@ -2,46 +2,92 @@
 //!
 //! ```text
 //! // What it tries.
-//! // must: allow | deny TEXT | error TEXT | anything
+//! // must: END                what must become of it as a handler of a module policy
+//! // as script: END           it is also run as a jsPolicy script, with this end (`same`: the one above)
+//! // dialect: script          the file is a jsPolicy script and nothing else (or `module`: a whole module)
+//! // handlers: mutate         the handlers that the file has (`validate` where absent)
+//! // settings: MEMBERS        more members of the policy, as JavaScript
+//! // review: SHAPE            what the review holds (see `review`)
+//! // filled: COUNT TEXT       what `/* FILL */` stands for in the file
 //! // within: SECONDS          (6 where absent)
-//! // dialect: script          (a module's handler where absent)
-//! // costs a thread
+//! // runs: COUNT              asked so many times, with the same end each time
+//! // costs a thread           it may hold its thread for good or for long
+//! // needs a worker process   only worth running where `isolation: Process` means one
 //! ```
+//!
+//! An END is `allow`, `deny TEXT`, `error TEXT or TEXT` (where `Time` and `Memory` stand for whatever is said of a run that
+//! was ended for these), `no policy TEXT` (it is refused when it is loaded), `refused` (it is no review at all) or
+//! `anything` (contained, whatever it comes to).
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-use serde_json::Value;
-
-use super::review;
-use super::server::Server;
+use std::time::Duration;
 
 pub struct Attack {
     pub name: String,
-    source: String,
-    must: Must,
-    within: Duration,
-    is_script: bool,
-    /// It may hold its thread for good or for long, so that the server can bear only so many.
+    pub source: String,
+    pub form: Form,
+    pub as_module: Option<End>,
+    pub as_script: Option<End>,
+    pub handlers: String,
+    pub settings: Option<String>,
+    pub shape: String,
+    pub within: Duration,
+    pub runs: usize,
     pub costs_a_thread: bool,
+    pub needs_worker: bool,
 }
 
-enum Must {
+/// What the file holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The functions of a policy; the policy around them is the same for all.
+    Handlers,
+    Module,
+    Script,
+}
+
+/// What must become of an attack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
     Allow,
     Deny(String),
-    Error(String),
+    /// No verdict, with one of these texts.
+    Error(Vec<String>),
+    /// It is never put in force, and this is why.
+    NoPolicy(Vec<String>),
+    Refused,
     Anything,
 }
 
-/// What came back, and when.
-pub struct Outcome {
-    status: u16,
-    answer: Value,
-    took: Duration,
+/// What is told of a run that used up its processor time, or its time: for a script they are the same.
+pub const TIME: [&str; 6] = [
+    "more processor time",
+    "timed out",
+    "does not stop",
+    "gave no verdict before",
+    "no time was left",
+    "its turn came after the deadline",
+];
+/// The same for memory.
+const MEMORY: &str = "more memory";
+
+impl End {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text.split_once(' ').unwrap_or((text, "")) {
+            ("allow", "") => Self::Allow,
+            ("deny", text) => Self::Deny(text.to_owned()),
+            ("error", text) => Self::Error(texts(text)),
+            ("no", text) => Self::NoPolicy(texts(text.strip_prefix("policy ")?)),
+            ("refused", "") => Self::Refused,
+            ("anything", "") => Self::Anything,
+            _ => return None,
+        })
+    }
 }
 
 impl Attack {
+    /// Every file of the corpus, by name.
     pub fn all() -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/corpus");
         let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -50,78 +96,93 @@ impl Attack {
     }
 
     fn read(file: &Path) -> Self {
-        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        let source = fs::read_to_string(file).unwrap();
-        let header = |key: &str| {
-            let lines = source.lines().take_while(|line| line.starts_with("//"));
-            lines.filter_map(|line| line.strip_prefix("// ")?.strip_prefix(key)).map(str::trim).next()
-        };
-        let must = header("must:").unwrap_or_else(|| panic!("{name} does not say what must happen"));
-        let must = match must.split_once(' ').unwrap_or((must, "")) {
-            ("allow", "") => Must::Allow,
-            ("deny", text) => Must::Deny(text.to_owned()),
-            ("error", text) => Must::Error(text.to_owned()),
-            ("anything", "") => Must::Anything,
-            _ => panic!("{name}: {must:?} is no end"),
-        };
-        let within = Duration::from_secs_f64(header("within:").map_or(6.0, |text| text.parse().unwrap()));
-        let is_script = header("dialect:") == Some("script");
-        let costs_a_thread = header("costs a thread").is_some();
-        Self { name, source, must, within, is_script, costs_a_thread }
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        Self::parse(name, &fs::read_to_string(file).unwrap()).unwrap_or_else(|fault| panic!("{name}: {fault}"))
     }
 
-    /// Writes it as a policy that matches its own review alone.
-    pub fn write(&self, folder: &Path) {
-        let Self { name, source, .. } = self;
-        if self.is_script {
-            let code = source.lines().collect::<Vec<_>>().join("\n    ");
-            let manifest = format!(
-                "apiVersion: policy.jspolicy.com/v1beta1\nkind: JsPolicy\nmetadata:\n  name: {name}.example.com\nspec:\n  operations: [CREATE]\n  \
-                 resources: [pods]\n  timeoutSeconds: 1\n  objectSelector:\n    matchLabels: {{ {name}: \"true\" }}\n  javascript: |\n    {code}\n"
-            );
-            fs::write(folder.join(format!("{name}.yaml")), manifest).unwrap();
-        } else {
-            // The file holds the handlers; the policy around them is the same for all.
-            let module = format!(
-                "{source}\nexport default {{ name: \"{name}.example.com\", match: {{ resources: [\"pods\"], objectSelector: {{ matchLabels: {{ \"{name}\": \"true\" }} }} }}, validate }};\n"
-            );
-            fs::write(folder.join(format!("{name}.js")), module).unwrap();
+    fn parse(name: &str, source: &str) -> Result<Self, String> {
+        let mut attack = Self {
+            name: name.to_owned(),
+            source: source.to_owned(),
+            form: Form::Handlers,
+            as_module: None,
+            as_script: None,
+            handlers: "validate".to_owned(),
+            settings: None,
+            shape: "plain".to_owned(),
+            within: Duration::from_secs(6),
+            runs: 1,
+            costs_a_thread: false,
+            needs_worker: false,
+        };
+        let mut must = None;
+        let header = source.lines().map_while(|line| line.strip_prefix("// "));
+        // The first line is for people.
+        for line in header.skip(1) {
+            let (key, value) = line.split_once(':').map_or((line, ""), |(key, value)| (key, value.trim()));
+            match key {
+                "must" => must = Some(value),
+                "as script" => attack.as_script = Some(end(if value == "same" { must.unwrap_or("") } else { value })?),
+                "dialect" if value == "script" => attack.form = Form::Script,
+                "dialect" if value == "module" => attack.form = Form::Module,
+                "handlers" => value.clone_into(&mut attack.handlers),
+                "settings" => attack.settings = Some(value.to_owned()),
+                "review" => value.clone_into(&mut attack.shape),
+                "within" => attack.within = Duration::from_secs_f64(value.parse().map_err(|_| line)?),
+                "filled" => {
+                    let (count, text) = value.split_once(' ').ok_or(line)?;
+                    let filling = text.repeat(count.parse().map_err(|_| line)?);
+                    attack.source = source.replace("/* FILL */", &filling);
+                }
+                "runs" => attack.runs = value.parse().map_err(|_| line)?,
+                "costs a thread" => attack.costs_a_thread = true,
+                "needs a worker process" => attack.needs_worker = true,
+                _ => return Err(format!("`{line}` says nothing that is understood")),
+            }
         }
-    }
-
-    /// Asks for its verdict.
-    pub fn launch(&self, server: &Server) -> Outcome {
-        let begun = Instant::now();
-        let (status, answer) = server.post("/validate?timeout=10s", &review::of(&self.name));
-        Outcome { status, answer, took: begun.elapsed() }
-    }
-
-    /// The end that the header tells, in time.
-    pub fn check(&self, outcome: &Outcome) -> Result<(), String> {
-        self.check_contained(outcome)?;
-        let Outcome { answer, took, .. } = outcome;
-        if *took > self.within {
-            return Err(format!("took {took:?}"));
+        let must = end(must.ok_or("does not say what must happen")?)?;
+        match attack.form {
+            Form::Script => attack.as_script = Some(must),
+            Form::Handlers | Form::Module => attack.as_module = Some(must),
         }
-        let response = &answer["response"];
-        let told = response["status"]["message"].as_str().unwrap_or_default();
-        // An error of the policy is a 500, a denial whatever the policy says.
-        let is_error = response["status"]["code"] == 500;
-        let is_right = match &self.must {
-            Must::Allow => response["allowed"] == true,
-            Must::Deny(text) => response["allowed"] == false && !is_error && told.contains(text.as_str()),
-            Must::Error(text) => response["allowed"] == false && is_error && told.contains(text.as_str()),
-            Must::Anything => true,
-        };
-        if is_right { Ok(()) } else { Err(format!("came to {response}")) }
+        Ok(attack)
     }
 
-    /// A well-formed answer to the right question.
-    pub fn check_contained(&self, outcome: &Outcome) -> Result<(), String> {
-        let Outcome { status, answer, .. } = outcome;
-        let is_answer = *status == 200
-            && answer["response"]["uid"] == self.name.as_str()
-            && answer["response"]["allowed"].is_boolean();
-        if is_answer { Ok(()) } else { Err(format!("{status} {answer}")) }
+    /// Whether the attack is on the mutating side.
+    pub fn mutates(&self) -> bool {
+        self.handlers.contains("mutate")
+    }
+}
+
+/// One of which must be told.
+fn texts(text: &str) -> Vec<String> {
+    let texts = text.split(" or ").flat_map(|text| match text {
+        "Time" => TIME.to_vec(),
+        "Memory" => vec![MEMORY],
+        text => vec![text],
+    });
+    texts.map(str::to_owned).collect()
+}
+
+fn end(text: &str) -> Result<End, String> {
+    End::parse(text).ok_or_else(|| format!("{text:?} is no end"))
+}
+
+#[test]
+fn a_header_says_all_there_is_to_know() {
+    let source = "// Loops.\n// must: error Time or Memory\n// as script: same\n// within: 2.5\n// costs a thread\nfunction validate() {}\n// must: allow\n";
+    let attack = Attack::parse("loop", source).unwrap_or_else(|fault| panic!("{fault}"));
+    let Some(End::Error(texts)) = &attack.as_module else { panic!("{:?}", attack.as_module) };
+    assert!(texts.contains(&MEMORY.to_owned()) && TIME.iter().all(|text| texts.contains(&(*text).to_owned())));
+    assert_eq!(attack.as_script, attack.as_module);
+    assert_eq!(attack.within, Duration::from_millis(2_500));
+    assert!(attack.costs_a_thread && !attack.needs_worker && !attack.mutates());
+    for (fault, source) in [
+        ("must happen", "// Loops.\nfunction validate() {}"),
+        ("is no end", "// Loops.\n// must: perish"),
+        ("nothing that is understood", "// Loops.\n// must: allow\n// withing: 3"),
+    ] {
+        let told = Attack::parse("loop", source).err().unwrap_or_default();
+        assert!(told.contains(fault), "{told}");
     }
 }

@@ -1,5 +1,8 @@
-//! Attacks on the engine, one a file of `corpus`, against the real binary: each must come to the end its header tells,
-//! in time, while a neighbour's answers stay what they were.
+//! Attacks on the engine, one a file of `corpus`, against the real binary over real TLS: each must come to the end its
+//! header tells, in time, while its neighbours' answers stay what they were, in each form and failure mode.
+//!
+//! `cargo test` runs a part of it once. `cargo xtask hostile --rounds 100` runs all of it, again and again, in random order
+//! under a background load; `--minutes 30` mixes attacks into a load for that long.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,99 +13,140 @@
 )]
 
 mod attack;
+mod case;
+mod load;
+mod plan;
 mod review;
+mod round;
 #[path = "../support/server.rs"]
 mod server;
+mod soak;
+mod target;
 
 use std::fs;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use attack::{Attack, End};
+use case::Case;
+use load::Misses;
+use plan::{Chance, Plan};
+use target::Target;
 
-use attack::{Attack, Outcome};
-use server::Server;
+/// A bundle has a second to load, and one that holds its thread costs the patience of the inspection as well.
+const LOADED_WITHIN: Duration = Duration::from_secs(20);
 
-/// What a neighbour asks before, during and after each attack.
-const NEIGHBOUR: &str = r#"
-import { policy } from "@bylaw/sdk";
-export default policy({
-  name: "neighbour.example.com",
-  match: { resources: ["pods"], objectSelector: { matchLabels: { neighbour: "true" } } },
-  validate({ object, deny, warn }) {
-    warn(`seen ${object.metadata.name}`);
-    for (const [at, { image }] of object.spec.containers.entries()) {
-      if (!image.includes("@")) deny(`${image} has no digest`, { field: `spec.containers[${at}].image` });
-    }
-  },
-});
-"#;
-
-/// A neighbour never waits longer, whatever happens beside it.
-const NEIGHBOUR_WITHIN: Duration = Duration::from_secs(3);
-
-fn start(attacks: &[Attack]) -> (Server, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("neighbour.ts"), NEIGHBOUR).unwrap();
-    for attack in attacks {
-        attack.write(folder.path());
-    }
-    let server = Server::start(&["--policies", folder.path().to_str().unwrap()]);
-    // A policy that was refused would let its review pass, and prove nothing.
-    let log = server.log();
-    assert!(!log.contains("serving_last_good"), "{log}");
-    (server, folder)
+/// The attacks that can be run here, of those that were asked for.
+fn attacks(plan: &Plan) -> Vec<Attack> {
+    let mut attacks = Attack::all();
+    assert!(attacks.len() >= 30, "only {} attacks", attacks.len());
+    attacks.retain(|attack| plan.only.as_ref().is_none_or(|only| attack.name.contains(only)));
+    attacks.retain(|attack| !attack.needs_worker);
+    attacks
 }
 
-/// The neighbour's answer, and that it came in time.
-fn ask_neighbour(server: &Server) -> Value {
-    let begun = Instant::now();
-    let (status, answer) = server.post("/validate?timeout=10s", &review::of("neighbour"));
-    assert!(begun.elapsed() < NEIGHBOUR_WITHIN, "the neighbour waited for {:?}\n{}", begun.elapsed(), server.log());
-    assert_eq!(status, 200, "{answer}");
-    answer["response"].clone()
+/// Those that are never put in force, and the others.
+fn by_loading(attacks: Vec<Attack>) -> (Vec<Attack>, Vec<Attack>) {
+    attacks.into_iter().partition(|attack| matches!(attack.as_module, Some(End::NoPolicy(_))))
+}
+
+/// Of each attack, one form of either failure mode; of one that costs a thread, only one form.
+fn sampled<'a>(attacks: &'a [Attack], chance: &mut Chance) -> Vec<Case<'a>> {
+    let mut cases = Vec::new();
+    for attack in attacks {
+        let mut forms = Case::of(attack);
+        chance.shuffle(&mut forms);
+        let (hasty, patient): (Vec<_>, Vec<_>) = forms.into_iter().partition(Case::is_hasty);
+        let hasty = hasty.into_iter().take(usize::from(!attack.costs_a_thread));
+        cases.extend(patient.into_iter().take(1).chain(hasty));
+    }
+    cases
 }
 
 #[test]
 fn every_attack_comes_to_the_end_it_should_and_harms_nobody() {
-    let attacks = Attack::all();
-    assert!(attacks.len() >= 30, "only {} attacks", attacks.len());
-    let (server, _folder) = start(&attacks);
-    let before = ask_neighbour(&server);
-    assert_eq!(before["allowed"], false);
-
-    let mut misses = Vec::new();
-    for attack in &attacks {
-        let (outcome, during) = std::thread::scope(|scope| {
-            let asked = scope.spawn(|| attack.launch(&server));
-            std::thread::sleep(Duration::from_millis(15));
-            let during = ask_neighbour(&server);
-            (asked.join().unwrap(), during)
-        });
-        assert_eq!(during, before, "during {}", attack.name);
-        assert_eq!(ask_neighbour(&server), before, "after {}", attack.name);
-        if let Err(miss) = attack.check(&outcome) {
-            misses.push(format!("{}: {miss}", attack.name));
-        }
+    let plan = Plan::of_environment();
+    let mut chance = Chance::new(plan.seed);
+    let (_, attacks) = by_loading(attacks(&plan));
+    let misses = Misses::default();
+    println!("{} attacks, seed {}", attacks.len(), plan.seed);
+    for round in 0..plan.rounds.unwrap_or(1) {
+        let begun = Instant::now();
+        let mut cases = match plan.rounds {
+            Some(_) => attacks.iter().flat_map(Case::of).collect(),
+            None => sampled(&attacks, &mut chance),
+        };
+        chance.shuffle(&mut cases);
+        let mut report = round::run(&cases, plan.rounds.is_some(), &misses);
+        println!(
+            "round {}: {} attacks in {:.1?} on {} servers, {} threads lost; memory {} MiB before, {} at most, {} after\n  \
+             neighbours: {}\n  load: {}",
+            round + 1,
+            report.attacks,
+            begun.elapsed(),
+            report.servers,
+            report.lost_threads,
+            report.baseline >> 20,
+            report.peak >> 20,
+            report.left >> 20,
+            report.neighbours.summary(),
+            report.load.summary()
+        );
+        report.took.sort();
+        let slowest = report.took.iter().rev().take(8).map(|(took, name)| format!("{name} {took:.1?}"));
+        println!("  slowest: {}", slowest.collect::<Vec<_>>().join(", "));
+        assert!(misses.is_empty(), "seed {}, round {}:\n  {}", plan.seed, round + 1, misses.listed());
     }
-    assert!(misses.is_empty(), "\n  {}\n{}", misses.join("\n  "), server.log());
-    let (status, report) = server.get(server.health_url());
-    assert_eq!(status, 200, "{report}");
 }
 
-/// What is a matter of a race shows when attacks meet.
+/// Put into the folder of a server at work: none of them comes in force, each is told of, and nobody waits for them.
 #[test]
-fn attacks_at_the_same_time_come_to_the_same_ends() {
-    let attacks: Vec<Attack> = Attack::all().into_iter().filter(|attack| !attack.costs_a_thread).collect();
-    let (server, _folder) = start(&attacks);
-    let before = ask_neighbour(&server);
-    for group in attacks.chunks(4) {
-        let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
-            let asked: Vec<_> = group.iter().map(|attack| scope.spawn(|| attack.launch(&server))).collect();
-            asked.into_iter().map(|one| one.join().unwrap()).collect()
-        });
-        for (attack, outcome) in group.iter().zip(&outcomes) {
-            attack.check_contained(outcome).unwrap_or_else(|miss| panic!("{}: {miss}", attack.name));
-        }
-        assert_eq!(ask_neighbour(&server), before);
+fn a_policy_that_attacks_while_it_is_loaded_is_refused_and_harms_nobody() {
+    let (attacks, _) = by_loading(attacks(&Plan::of_environment()));
+    let target = Target::start(&[]);
+    for attack in &attacks {
+        let Some(End::NoPolicy(why)) = &attack.as_module else { continue };
+        let case = Case::of(attack).remove(0);
+        let mark = target.server().log_length();
+        case.write(target.folder());
+        let deadline = Instant::now() + LOADED_WITHIN;
+        let told = loop {
+            target.check_neighbour(case.name.len(), &format!("while {} is loaded", case.name));
+            let log = target.server().log();
+            let fresh = log.get(mark..).unwrap_or_default();
+            // What was found wrong before is told again with each load.
+            let mut errors = fresh.split(" ERROR ").skip(1).filter(|error| error.contains("serving_last_good"));
+            let names_it = |error: &&str| error.lines().next().is_some_and(|line| line.contains(&case.file()));
+            if let Some(told) = errors.find(names_it) {
+                break told.to_owned();
+            }
+            assert!(Instant::now() < deadline, "{} is not told of:\n{log}", case.name);
+            sleep(Duration::from_millis(20));
+        };
+        assert!(why.iter().any(|why| told.contains(why)), "{}: {told}", case.name);
+        // One hostile file at a time, or each load would try all of them again.
+        fs::remove_file(target.folder().join(case.file())).unwrap();
     }
+    target.check_calm();
+    assert!(!target.is_spent());
+    target.stop();
+}
+
+#[test]
+#[ignore = "goes on for as long as it is told: cargo xtask hostile --minutes 30"]
+fn a_soak_under_mixed_load_and_attacks_loses_nothing() {
+    let plan = Plan::of_environment();
+    let (_, attacks) = by_loading(attacks(&plan));
+    let misses = Misses::default();
+    println!("{} attacks, seed {}, {:?}", attacks.len(), plan.seed, plan.soak);
+    let report = soak::run(&attacks, &mut Chance::new(plan.seed), plan.soak, &misses);
+    for (name, count) in &report.attacks {
+        println!("  {count:>5}  {name}");
+    }
+    println!("load: {}", report.load.summary());
+    println!("{} servers, {} threads lost, memory at most {} MiB", report.servers, report.lost_threads, report.peak >> 20);
+    for slope in &report.slopes {
+        println!("memory: {:+.1} MiB an hour", slope / f64::from(1 << 20));
+    }
+    assert!(misses.is_empty(), "seed {}:\n  {}", plan.seed, misses.listed());
 }

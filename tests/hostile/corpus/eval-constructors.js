@@ -1,5 +1,6 @@
 // Text made code, by each of the four constructors.
 // must: deny 5 of 5 refused
+// as script: same
 async function validate({ deny }) {
   const makers = [() => (0, eval)("1"), () => Function("return 1")(), () => (async () => {}).constructor("return 1")(),
     () => (function* () {}).constructor("yield 1")(), () => (async function* () {}).constructor("yield 1")()];

@@ -1,5 +1,6 @@
 // An async handler that never yields.
-// must: error more processor time
+// must: error Time
+// as script: error Time
 async function validate() {
   await null;
   for (;;) await null;

@@ -1,5 +1,6 @@
 // A loop that goes on in what should end it.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   for (;;) { try { for (;;); } catch { continue; } finally { continue; } }
 }

@@ -1,5 +1,6 @@
 // A generator that never ends, spread.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   for (const x of (function* () { for (;;) yield c; })()) if (x === undefined) break;
 }

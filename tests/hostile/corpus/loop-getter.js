@@ -1,5 +1,6 @@
 // A getter that never returns.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   return ({ get x() { for (;;); } }).x;
 }

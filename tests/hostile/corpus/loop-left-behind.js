@@ -1,5 +1,6 @@
 // A loop left to a microtask by a run that throws.
-// must: error more processor time
+// must: error Time
+// as script: error Uncaught Error: x
 function validate(c) {
   Promise.resolve().then(() => { for (;;); });
   throw new Error('x');

@@ -1,5 +1,6 @@
 // Each microtask makes the next.
-// must: error
+// must: error Time or Memory
+// as script: same
 function validate(c) {
   const again = () => Promise.resolve().then(again);
   again();

@@ -1,5 +1,6 @@
 // An endless loop.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   for (;;);
 }

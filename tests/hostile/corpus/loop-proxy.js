@@ -1,5 +1,6 @@
 // A Proxy trap that never returns.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   return new Proxy({}, { get() { for (;;); } }).x;
 }

@@ -1,5 +1,6 @@
 // Backtracking without end.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   /^(a+)+$/.test('a'.repeat(64) + 'b');
 }

@@ -1,5 +1,6 @@
 // A toJSON that never returns.
-// must: error more processor time
+// must: error Time
+// as script: same
 function validate(c) {
   JSON.stringify({ toJSON() { for (;;); } });
 }

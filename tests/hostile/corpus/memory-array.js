@@ -1,5 +1,6 @@
 // An array that grows.
-// must: error more memory
+// must: error Memory
+// as script: same
 // within: 10
 function validate() {
   const hoard = [];

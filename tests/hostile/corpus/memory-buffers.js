@@ -1,5 +1,6 @@
 // ArrayBuffers, which are not on the heap.
-// must: error
+// must: error RangeError or Memory
+// as script: same
 // within: 10
 function validate() {
   const hoard = [];

@@ -1,5 +1,6 @@
 // A chain of closures.
-// must: error
+// must: error Memory
+// as script: same
 // within: 10
 // costs a thread
 function validate() {

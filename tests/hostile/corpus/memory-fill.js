@@ -1,5 +1,6 @@
 // One array larger than the heap.
-// must: error
+// must: error Memory
+// as script: same
 // within: 10
 // costs a thread
 function validate() {

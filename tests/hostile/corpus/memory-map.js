@@ -1,5 +1,6 @@
 // A Map that grows.
-// must: error more memory
+// must: error Memory
+// as script: same
 // within: 10
 function validate() {
   const map = new Map();

@@ -1,5 +1,6 @@
 // A string that doubles, made flat each time.
-// must: error
+// must: error Memory
+// as script: same
 // within: 10
 // costs a thread
 function validate() {

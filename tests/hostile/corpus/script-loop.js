@@ -1,4 +1,4 @@
 // An endless loop, for as long as its timeout.
-// must: error
+// must: error Time
 // dialect: script
 for (;;);

@@ -1,5 +1,5 @@
 // A script that runs out of memory.
-// must: error more memory
+// must: error Memory
 // within: 10
 // dialect: script
 const hoard = [];

@@ -1,4 +1,4 @@
 // Sleeps for as long as it may.
-// must: error
+// must: error Time
 // dialect: script
 for (;;) sleep(1000);

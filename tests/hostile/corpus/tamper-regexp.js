@@ -1,5 +1,6 @@
 // Puts its own function in the place of one that the engine and its neighbours use.
 // must: error TypeError
+// as script: anything
 function validate() {
   "use strict";
   RegExp.prototype.exec = () => "tampered";

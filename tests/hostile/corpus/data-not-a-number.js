@@ -1,0 +1,4 @@
+// What no JSON may say.
+// must: refused
+// review: not a number
+function validate() {}

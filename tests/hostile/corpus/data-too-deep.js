@@ -1,0 +1,4 @@
+// Deeper than a review may be.
+// must: refused
+// review: too deep
+function validate() {}

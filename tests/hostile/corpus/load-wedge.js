@@ -1,0 +1,6 @@
+// A top level that holds its thread in a built-in.
+// must: no policy no isolate thread answers
+// dialect: module
+// costs a thread
+Array(1e9).indexOf(1);
+export default { /* POLICY */, validate() {} };

@@ -1,0 +1,9 @@
+// Numbers pushed for ever: one store that doubles.
+// must: error Memory
+// as script: same
+// within: 10
+// costs a thread
+function validate() {
+  const hoard = [];
+  for (;;) hoard.push(1.5);
+}

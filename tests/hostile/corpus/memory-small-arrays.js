@@ -1,0 +1,8 @@
+// Many small arrays.
+// must: error Memory
+// as script: same
+// within: 10
+function validate() {
+  let hoard = [];
+  for (;;) hoard = [hoard, [1, 2, 3]];
+}
