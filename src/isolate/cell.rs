@@ -95,10 +95,21 @@ impl Cell {
         self.runs >= MAX_RUNS
     }
 
-    /// What its heap takes.
+    /// What its heap takes. A heap beyond its limit is cleared of garbage first: V8 lets a large object of any size pass
+    /// the limit when it is the first, and an idle isolate would keep it for ever.
     #[must_use]
     pub fn heap_bytes(&mut self) -> usize {
-        self.entered(|isolate, _| isolate.get_heap_statistics().total_heap_size())
+        let size = |isolate: &mut v8::OwnedIsolate| isolate.get_heap_statistics().total_heap_size();
+        let (limit, may_collect) = (self.inside.limits.heap, !self.condemned);
+        let bytes = self.entered(|isolate, _| {
+            if may_collect && size(isolate) > limit {
+                isolate.low_memory_notification();
+            }
+            size(isolate)
+        });
+        // What is still referred to: the next run is its last.
+        self.condemned |= bytes > limit;
+        bytes
     }
 
     /// Runs validating policies one after another: modules on one parsed, frozen request, closed scripts each on a

@@ -58,10 +58,6 @@ impl<'a> Case<'a> {
         cases
     }
 
-    pub fn is_hasty(&self) -> bool {
-        !self.denies
-    }
-
     /// The file that it is written to.
     pub fn file(&self) -> String {
         format!("{}.{}", self.name, if self.as_script { "yaml" } else { "js" })

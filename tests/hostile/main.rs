@@ -50,17 +50,10 @@ fn by_loading(attacks: Vec<Attack>) -> (Vec<Attack>, Vec<Attack>) {
     attacks.into_iter().partition(|attack| matches!(attack.as_module, Some(End::NoPolicy(_))))
 }
 
-/// Of each attack, one form of either failure mode; of one that costs a thread, only one form.
+/// One form of each attack.
 fn sampled<'a>(attacks: &'a [Attack], chance: &mut Chance) -> Vec<Case<'a>> {
-    let mut cases = Vec::new();
-    for attack in attacks {
-        let mut forms = Case::of(attack);
-        chance.shuffle(&mut forms);
-        let (hasty, patient): (Vec<_>, Vec<_>) = forms.into_iter().partition(Case::is_hasty);
-        let hasty = hasty.into_iter().take(usize::from(!attack.costs_a_thread));
-        cases.extend(patient.into_iter().take(1).chain(hasty));
-    }
-    cases
+    let mut one_of = |mut forms: Vec<Case<'a>>| forms.swap_remove(chance.below(forms.len()));
+    attacks.iter().map(Case::of).map(&mut one_of).collect()
 }
 
 #[test]

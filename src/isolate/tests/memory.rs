@@ -97,6 +97,19 @@ fn what_no_limit_covers_is_not_there() {
     assert_eq!(rig.run(validate("if ('toTemporalInstant' in Date.prototype) c.deny('x')")).effect, Effect::Allow);
 }
 
+/// V8 makes the first large object whatever its size: half a gigabyte of text in a heap of 64 MiB, and more than one of
+/// them where there is more than one isolate.
+#[test]
+fn garbage_beyond_the_limit_does_not_outlive_the_next_look_at_the_heap() {
+    for draft in [validate("/y/.test('x'.repeat(2 ** 27))"), script("/y/.test('x'.repeat(2 ** 27))")] {
+        let mut rig = Rig::new();
+        assert_eq!(rig.run(draft).effect, Effect::Allow);
+        let bytes = rig.cell.heap_bytes();
+        assert!(bytes < rig.limits.heap, "{} MiB are kept", bytes >> 20);
+        assert!(!rig.cell.condemned());
+    }
+}
+
 #[test]
 fn a_request_that_would_not_fit_is_refused_before_it_is_parsed() {
     let bomb = format!("[{}{{}}]", "{},".repeat(2 << 20));

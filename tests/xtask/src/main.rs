@@ -1,10 +1,11 @@
-//! The developers' commands: `cargo xtask serve | test | lint | bench | fuzz | e2e | v8 | cluster`.
+//! The developers' commands: `cargo xtask serve | test | lint | bench | fuzz | e2e | hostile | v8 | cluster`.
 //! Each does its own set-up; Rust, Node and Go are all that must be there beforehand.
 
 mod build;
 mod cargo_deny;
 mod commands;
 mod fuzz;
+mod hostile;
 mod lint;
 mod node;
 mod prerequisite;
@@ -31,6 +32,7 @@ Usage: cargo xtask <command> [arguments]
   bench     the benchmarks; arguments go to the bench
   fuzz      fuzz one target without end; arguments after it go to libFuzzer
   e2e       the tests on a real API server; arguments go to the test runner
+  hostile   attacks on a server under load: --rounds N (1) or --minutes N, --seed N, --only PART-OF-A-NAME
   v8        put V8's static library where `cargo build` finds it
   cluster   run a real etcd and kube-apiserver until interrupted; the first line printed is the KUBECONFIG path
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         "bench" => commands::bench(&arguments),
         "fuzz" => fuzz::run(&arguments),
         "e2e" => commands::e2e(&arguments),
+        "hostile" => hostile::run(&arguments),
         "v8" => commands::v8(),
         "cluster" => commands::cluster(),
         "--help" | "-h" | "help" => {
