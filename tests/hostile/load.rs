@@ -64,9 +64,17 @@ impl Times {
     pub fn summary(&self) -> String {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        let at = |part: usize| sorted.get((sorted.len() * part / 1000).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0);
+        let at = |part: usize| {
+            sorted.get((sorted.len() * part / 1000).min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)
+        };
         let shown = |micros: u64| format!("{}.{:02}", micros / 1000, micros % 1000 / 10);
-        format!("{} answers, p50 {} ms, p99 {} ms, max {} ms", sorted.len(), shown(at(500)), shown(at(990)), shown(at(1000)))
+        format!(
+            "{} answers, p50 {} ms, p99 {} ms, max {} ms",
+            sorted.len(),
+            shown(at(500)),
+            shown(at(990)),
+            shown(at(1000))
+        )
     }
 }
 

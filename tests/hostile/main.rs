@@ -137,7 +137,12 @@ fn a_soak_under_mixed_load_and_attacks_loses_nothing() {
         println!("  {count:>5}  {name}");
     }
     println!("load: {}", report.load.summary());
-    println!("{} servers, {} threads lost, memory at most {} MiB", report.servers, report.lost_threads, report.peak >> 20);
+    println!(
+        "{} servers, {} threads lost, memory at most {} MiB",
+        report.servers,
+        report.lost_threads,
+        report.peak >> 20
+    );
     for slope in &report.slopes {
         println!("memory: {:+.1} MiB an hour", slope / f64::from(1 << 20));
     }

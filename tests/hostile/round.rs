@@ -55,12 +55,7 @@ pub fn run(cases: &[Case<'_>], loaded: bool, misses: &Misses) -> Report {
 }
 
 /// The cases that are left when the server has lost as many threads as it may.
-fn until_spent<'a, 'c>(
-    target: &Target,
-    cases: &'a [Case<'c>],
-    misses: &Misses,
-    report: &mut Report,
-) -> &'a [Case<'c>] {
+fn until_spent<'a, 'c>(target: &Target, cases: &'a [Case<'c>], misses: &Misses, report: &mut Report) -> &'a [Case<'c>] {
     let mut left = cases;
     while let Some((group, rest)) = left.split_at_checked(LANES.min(left.len())).filter(|_| !left.is_empty()) {
         left = rest;

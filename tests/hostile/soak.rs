@@ -97,20 +97,21 @@ fn corrected(target: &Target) -> f64 {
 
 /// Of the straight line through the lower half of each minute's samples: attacks under way only ever add.
 fn slope(samples: &[(f64, f64)]) -> f64 {
-    let floor: Vec<(f64, f64)> = samples
-        .chunks(12)
-        .filter_map(|chunk| chunk.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)))
-        .collect();
+    let floor: Vec<(f64, f64)> =
+        samples.chunks(12).filter_map(|chunk| chunk.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))).collect();
     #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     let count = floor.len() as f64;
     let (x, y) = floor.iter().fold((0.0, 0.0), |sum, at| (sum.0 + at.0, sum.1 + at.1));
     let (x, y) = (x / count, y / count);
-    let (top, bottom) = floor.iter().fold((0.0, 0.0), |sum, at| (sum.0 + (at.0 - x) * (at.1 - y), sum.1 + (at.0 - x).powi(2)));
+    let (top, bottom) =
+        floor.iter().fold((0.0, 0.0), |sum, at| (sum.0 + (at.0 - x) * (at.1 - y), sum.1 + (at.0 - x).powi(2)));
     if bottom == 0.0 { 0.0 } else { top / bottom }
 }
 
 #[test]
 fn a_slope_is_that_of_the_floor() {
-    let samples: Vec<(f64, f64)> = (0..120).map(|at| (f64::from(at), 100.0 + 3.0 * f64::from(at) + if at % 12 == 5 { 900.0 } else { 0.0 })).collect();
+    let samples: Vec<(f64, f64)> = (0..120)
+        .map(|at| (f64::from(at), 100.0 + 3.0 * f64::from(at) + if at % 12 == 5 { 900.0 } else { 0.0 }))
+        .collect();
     assert!((slope(&samples) - 3.0).abs() < 0.01, "{}", slope(&samples));
 }

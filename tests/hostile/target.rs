@@ -113,7 +113,11 @@ impl Target {
         if status == 200 {
             return false;
         }
-        assert!(report.contains("lost") && self.costly.load(Ordering::Relaxed) > 0, "unready: {report}\n{}", self.log());
+        assert!(
+            report.contains("lost") && self.costly.load(Ordering::Relaxed) > 0,
+            "unready: {report}\n{}",
+            self.log()
+        );
         true
     }
 
@@ -152,7 +156,8 @@ impl Target {
     /// What the server says that it lost: the sum of its series of this name.
     fn lost(&self, what: &str) -> Option<u64> {
         let (_, page) = self.server.get(self.server.metrics_url());
-        let series = page.lines().filter(|line| line.starts_with("bylaw_") && line.contains("lost") && line.contains(what));
+        let series =
+            page.lines().filter(|line| line.starts_with("bylaw_") && line.contains("lost") && line.contains(what));
         let told: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of bytes at most")]
         (!told.is_empty()).then(|| told.iter().sum::<f64>() as u64)
