@@ -156,7 +156,7 @@ impl<'a> Case<'a> {
             return (response["status"]["code"] == 500).then(|| message(response));
         }
         let notes = response["auditAnnotations"].as_object()?;
-        notes.iter().find(|(key, _)| key.ends_with(".error"))?.1.as_str()
+        notes.iter().find(|(key, _)| key.rsplit_once('.').is_some_and(|(_, last)| last == "error"))?.1.as_str()
     }
 }
 
