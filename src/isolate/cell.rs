@@ -13,6 +13,7 @@ use super::answer::was_killed;
 use super::batch::{Batch, Phase, Verdicts};
 use super::buffers::{Quota, allocator};
 use super::closed::ClosedRealm;
+use super::entered::Entered;
 use super::evaluated::Evaluated;
 use super::failure::Failure;
 use super::input::Input;
@@ -371,27 +372,6 @@ impl Inside {
             Some(ref mut realm) => Ok(realm),
             None => Ok(self.closed.insert(ClosedRealm::new(scope)?)),
         }
-    }
-}
-
-/// Leaves the isolate when it goes out of scope, also when a panic unwinds.
-pub(super) struct Entered(v8::UnsafeRawIsolatePtr);
-
-impl Entered {
-    pub(super) fn new(isolate: &v8::OwnedIsolate) -> Self {
-        // SAFETY: an isolate is neither Send nor Sync, so this is the thread that made it; `drop` leaves it exactly
-        // once, and the isolate outlives this value: both callers leave it before they give up their borrow.
-        unsafe {
-            isolate.enter();
-            Self(isolate.as_raw_isolate_ptr())
-        }
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        // SAFETY: see `new`.
-        unsafe { v8::Isolate::ref_from_raw_isolate_ptr(&self.0).exit() };
     }
 }
 

@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 
 use deno_core::v8;
 
-use super::cell::Entered;
+use super::entered::Entered;
 use super::realm::{new_context, text};
 
 /// An isolate with nothing in it.

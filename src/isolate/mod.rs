@@ -10,6 +10,7 @@ mod buffers;
 mod cell;
 mod clock;
 mod closed;
+mod entered;
 mod evaluated;
 mod failure;
 mod fatal;
