@@ -22,13 +22,15 @@ impl Census {
         Self { metrics, taken: Instant::now(), isolates: 0, bytes: 0 }
     }
 
-    /// Counts again where an isolate came or went, or the last count is old.
+    /// Counts again where an isolate came or went; asks for their sizes where the last answers are old.
     pub(super) fn keep<'c>(&mut self, cells: impl ExactSizeIterator<Item = &'c mut Cell>) {
         let isolates = i64::try_from(cells.len()).unwrap_or(i64::MAX);
-        if isolates != self.isolates || self.taken.elapsed() >= OLDEST {
+        if self.taken.elapsed() >= OLDEST || isolates < self.isolates {
             let bytes: usize = cells.map(Cell::heap_bytes).sum();
             self.tell(isolates, i64::try_from(bytes).unwrap_or(i64::MAX));
             self.taken = Instant::now();
+        } else if isolates != self.isolates {
+            self.tell(isolates, self.bytes);
         }
     }
 

@@ -44,18 +44,26 @@ pub(super) struct Heaps {
     blank: Option<Cell>,
     /// Isolates to be disposed of once the reply is out.
     condemned: Vec<Cell>,
-    most: usize,
+    /// Isolates that all threads may have together, and those that this one may have whatever the others do.
+    most: i64,
+    share: usize,
 }
 
 impl Heaps {
     pub(super) fn new(shared: Arc<Shared>, slot: Arc<Slot>) -> Self {
-        let most = (shared.size.memory_a_thread() / ISOLATE).max(4);
-        Self { shared, slot, cells: LruCache::unbounded(), blank: None, condemned: Vec::new(), most }
+        let most = i64::try_from(shared.size.memory / ISOLATE).unwrap_or(i64::MAX);
+        let share = (shared.size.memory_a_thread() / ISOLATE).max(4);
+        Self { shared, slot, cells: LruCache::unbounded(), blank: None, condemned: Vec::new(), most, share }
     }
 
     /// Runs something in the isolate of this key, which is made where there is none.
     pub(super) fn within<R>(&mut self, key: &Key, run: impl FnOnce(&mut Cell) -> R) -> R {
-        if !self.cells.contains(key) && self.cells.len() >= self.most {
+        // A thread that serves many domains may use what the others leave: who asks in turn must not always find that
+        // its isolate has just gone.
+        if !self.cells.contains(key)
+            && self.cells.len() >= self.share
+            && self.shared.metrics.isolates.get() >= self.most
+        {
             self.condemned.extend(self.cells.pop_lru().map(|(_, cell)| cell));
         }
         let (shared, slot, blank) = (&self.shared, &self.slot, &mut self.blank);
@@ -122,9 +130,13 @@ impl Heaps {
         }
     }
 
-    /// Lets go of isolates, the least used first, until the others keep within the thread's share of the memory. The
-    /// last one stays.
+    /// Where all isolates together take too much, lets go of this thread's, the least used first, until the others keep
+    /// within its share of the memory. The last one stays.
     pub(super) fn fit(&mut self) {
+        let budget = i64::try_from(self.shared.size.memory).unwrap_or(i64::MAX);
+        if self.shared.metrics.isolate_heap_bytes.get() <= budget {
+            return;
+        }
         let share = self.shared.size.memory_a_thread();
         let mut used: usize = self.cells.iter_mut().map(|(_, cell)| cell.heap_bytes()).sum();
         while used > share && self.cells.len() > 1 {
