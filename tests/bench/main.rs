@@ -22,6 +22,8 @@ mod table;
 mod tenants;
 mod throughput;
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use serde_json::json;
 
@@ -32,8 +34,18 @@ use table::Table;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     bylaw::isolate::init();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let options = Options::parse();
     // A mistake in it must not show after half an hour.
     let budget = budget::read(&options.budget)?;
