@@ -123,10 +123,15 @@ impl Target {
 
     /// What must hold when it is quiet again.
     pub fn check_calm(&self) {
+        self.check_calm_but_for(0);
+    }
+
+    /// The same where so many more threads were given up than the server counts.
+    pub fn check_calm_but_for(&self, threads: u64) {
         for which in 0..NEIGHBOURS.len() {
             self.check_neighbour(which, "at the end");
         }
-        let bound = self.baseline + TOLERANCE + self.kept_by_lost_threads();
+        let bound = self.baseline + TOLERANCE + self.kept_by_lost_threads() + threads * KEPT_BY_LOST;
         let deadline = Instant::now() + SETTLES_WITHIN;
         while self.memory() > bound {
             let memory = self.memory() >> 20;
