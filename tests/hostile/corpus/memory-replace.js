@@ -1,5 +1,5 @@
 // A replacement that makes a text of thousands of times the length.
-// must: error Invalid string length or Memory
+// must: error Invalid string length or Memory or Time
 // as script: same
 // within: 10
 // costs a thread

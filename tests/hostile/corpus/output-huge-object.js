@@ -1,5 +1,5 @@
 // A mutation that leaves an object of a hundred megabytes.
-// must: error more than 8388608 or Memory
+// must: error more than 8388608 or Memory or Time
 // handlers: mutate
 // within: 10
 function mutate({ object }) {

@@ -1,5 +1,5 @@
 // The same by a script.
-// must: error longer than or Memory
+// must: error longer than or Memory or Time
 // dialect: script
 // handlers: mutate
 // within: 10
