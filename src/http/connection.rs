@@ -109,6 +109,8 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        // An API server that was kept waiting gives up on many at once; others are under way on the same connection.
+        .max_pending_accept_reset_streams(usize::try_from(limits.streams).ok())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))

@@ -161,15 +161,43 @@ fn a_client_that_breaks_off_anywhere_harms_nobody() {
             // Without a goodbye of TLS or of TCP.
             stream.get_ref().0.set_zero_linger().unwrap();
         }
-        let mut sender = target.http2().await;
-        for _ in 0..50 {
-            drop(sender.send_request(request("/validate", &config_map(json!({"a": "bad"})))));
-        }
-        denied(
-            answer(sender.send_request(request("/validate", &config_map(json!({"a": "bad"})))).await.unwrap()).await,
-        );
     });
     assert_well();
+}
+
+/// An API server that was kept waiting gives up on all of its reviews at once, and has others under way on the connection.
+#[test]
+fn many_reviews_given_up_at_once_do_not_end_the_connection() {
+    client(|target| async move {
+        let mut stream = target.tls("h2").await.unwrap();
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend(frame(4, 0, 0, &[]));
+        for id in (1..=1_001).step_by(2) {
+            // POST https /, and that its sender no longer cares.
+            bytes.extend(frame(1, 0x4, id, &[0x83, 0x87, 0x84]));
+            bytes.extend(frame(3, 0, id, &8_u32.to_be_bytes()));
+        }
+        bytes.extend(frame(6, 0, 0, &[7; 8]));
+        stream.write_all(&bytes).await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let [a, b, c, kind, flags, ..] = head;
+            let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap()];
+            stream.read_exact(&mut payload).await.unwrap();
+            assert_ne!(kind, 7, "GOAWAY: {}", String::from_utf8_lossy(&payload));
+            if (kind, flags) == (6, 1) && payload == [7; 8] {
+                break;
+            }
+        }
+    });
+    assert_well();
+}
+
+/// A frame of HTTP/2 (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 #[test]
