@@ -4,11 +4,14 @@
 //! its weight (start-time fair queueing): a storm of one tenant makes its own reviews wait, and nobody else's. A domain
 //! gathers no credit while it asks for nothing.
 //!
+//! A tenant's jobs go to the threads that have its isolate already: to make one more takes longer than to wait. A thread
+//! without it helps out where the tenant asks for more than its own threads can do.
+//!
 //! Only as many threads run at once as there are permits: the cores. A run that takes long gives its permit back while
 //! it goes on ([`FairQueue::overdue`]), so that a waiting thread can serve the others.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -27,6 +30,17 @@ const REMEMBERED: usize = 1_024;
 
 /// Looks at the queue before a thread goes to sleep: the next review is often microseconds away.
 const SPINS: u32 = 20;
+
+/// A job that has waited for so long, or has so many behind it, goes to any thread: as long as it takes to make an
+/// isolate.
+const HELP_AFTER: Duration = Duration::from_millis(2);
+const HELP_AT: usize = 4;
+
+/// Domains that a thread looks at for one whose isolate it has.
+const LOOKED_AT: usize = 32;
+
+/// Jobs after which a domain has the thread that serves it for its own, and no other: it may have helped out long ago.
+const SETTLED: u32 = 1_024;
 
 /// Why a job was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +67,10 @@ pub(super) struct Done {
     pub held_permit: bool,
 }
 
+/// Which thread it is: one bit. Where there are more threads than bits, two may have the same; it is for speed alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat(u64);
+
 /// How many jobs wait at most, and how many run at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Capacity {
@@ -66,6 +84,7 @@ pub(super) struct FairQueue {
     capacity: Capacity,
     /// Jobs that wait, for threads that look without the lock.
     waiting: AtomicUsize,
+    seats: AtomicU32,
 }
 
 #[derive(Default)]
@@ -78,7 +97,9 @@ struct State {
     waiting: usize,
     running: usize,
     /// Threads that sleep, the one that fell asleep last at the end: its caches are the warmest.
-    sleepers: Vec<Thread>,
+    sleepers: Vec<(Seat, Thread)>,
+    /// One of them sleeps for no longer than [`HELP_AFTER`].
+    has_lookout: bool,
     is_closed: bool,
 }
 
@@ -89,18 +110,41 @@ struct Account {
     /// What a job of this domain takes, in nanoseconds: a moving average.
     usual: u64,
     weight: u64,
+    /// The threads that have its isolate, as far as is known here; none where every thread has.
+    homes: u64,
+    served: u32,
+    /// Since when its first job waits, where it matters which thread takes it.
+    waits_since: Option<Instant>,
 }
 
 impl Account {
     fn new(domain: &Domain, clock: u64) -> Self {
         let weight = if *domain == Domain::Host { HOST_WEIGHT } else { 1 };
-        Self { jobs: VecDeque::new(), had: clock, usual: FIRST_GUESS, weight }
+        Self { jobs: VecDeque::new(), had: clock, usual: FIRST_GUESS, weight, homes: 0, served: 0, waits_since: None }
+    }
+
+    fn suits(&self, seat: Seat) -> bool {
+        self.homes == 0 || self.homes & seat.0 != 0 || self.needs_help()
+    }
+
+    fn needs_help(&self) -> bool {
+        self.jobs.len() >= HELP_AT || self.waits_since.is_some_and(|since| since.elapsed() >= HELP_AFTER)
+    }
+
+    fn is_served_by(&mut self, seat: Seat) {
+        self.served = self.served.wrapping_add(1);
+        self.homes = if self.served.is_multiple_of(SETTLED) { seat.0 } else { self.homes | seat.0 };
     }
 }
 
 impl FairQueue {
     pub(super) fn new(capacity: Capacity) -> Self {
-        Self { state: Mutex::default(), capacity, waiting: AtomicUsize::new(0) }
+        Self { state: Mutex::default(), capacity, waiting: AtomicUsize::new(0), seats: AtomicU32::new(0) }
+    }
+
+    /// A place for one more thread.
+    pub(super) fn seat(&self) -> Seat {
+        Seat(1 << (self.seats.fetch_add(1, Ordering::Relaxed) % u64::BITS))
     }
 
     /// Puts a job in line and wakes a thread for it.
@@ -131,13 +175,15 @@ impl FairQueue {
         let is_first = account.jobs.is_empty();
         if is_first {
             account.had = account.had.max(clock);
+            account.waits_since = (account.homes != 0).then(Instant::now);
         }
         let turn = is_first.then(|| (account.had, domain.clone()));
         account.jobs.push_back(job);
+        let homes = if account.needs_help() { 0 } else { account.homes };
         state.turns.extend(turn);
         state.waiting += 1;
         self.waiting.store(state.waiting, Ordering::Relaxed);
-        let sleeper = self.sleeper(&mut state);
+        let sleeper = self.sleeper(&mut state, homes);
         drop(state);
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
@@ -146,8 +192,8 @@ impl FairQueue {
     }
 
     /// The next job in turn, waiting for one no longer than `patience`. `done` is the one that this thread has ended.
-    pub(super) fn take(&self, done: Option<Done>, patience: Duration) -> Taken {
-        if let Some(taken) = self.try_take(done) {
+    pub(super) fn take(&self, seat: Seat, done: Option<Done>, patience: Duration) -> Taken {
+        if let Some(taken) = self.try_take(seat, done) {
             return taken;
         }
         if patience.is_zero() {
@@ -155,43 +201,51 @@ impl FairQueue {
         }
         for _ in 0..SPINS {
             if self.waiting.load(Ordering::Relaxed) > 0
-                && let Some(taken) = self.try_take(None)
+                && let Some(taken) = self.try_take(seat, None)
             {
                 return taken;
             }
             std::thread::yield_now();
         }
+        let mut patience = patience;
+        let mut is_lookout = false;
         {
             let mut state = self.state();
-            if let Some(taken) = self.next(&mut state) {
+            if let Some(taken) = self.next(&mut state, seat) {
                 return taken;
             }
-            state.sleepers.push(std::thread::current());
+            // What waits is for other threads, unless they do not come to it.
+            if state.waiting > 0 && state.running < self.capacity.permits && !state.has_lookout {
+                (state.has_lookout, is_lookout) = (true, true);
+                patience = patience.min(HELP_AFTER);
+            }
+            state.sleepers.push((seat, std::thread::current()));
         }
         std::thread::park_timeout(patience);
         let mut state = self.state();
         let me = std::thread::current().id();
         // Whoever woke it has taken it from the list; nobody has where its patience ended.
-        state.sleepers.retain(|sleeper| sleeper.id() != me);
-        self.next(&mut state).unwrap_or(Taken::Nothing)
+        state.sleepers.retain(|(_, sleeper)| sleeper.id() != me);
+        state.has_lookout &= !is_lookout;
+        self.next(&mut state, seat).unwrap_or(Taken::Nothing)
     }
 
-    fn try_take(&self, done: Option<Done>) -> Option<Taken> {
+    fn try_take(&self, seat: Seat, done: Option<Done>) -> Option<Taken> {
         let mut state = self.state();
         if let Some(done) = done {
             state.settle(&done);
         }
-        self.next(&mut state)
+        self.next(&mut state, seat)
     }
 
-    fn next(&self, state: &mut State) -> Option<Taken> {
+    fn next(&self, state: &mut State, seat: Seat) -> Option<Taken> {
         if state.is_closed && state.waiting == 0 {
             return Some(Taken::Closed);
         }
         if state.running >= self.capacity.permits {
             return None;
         }
-        let (job, charged) = state.pop()?;
+        let (job, charged) = state.pop(seat)?;
         self.waiting.store(state.waiting, Ordering::Relaxed);
         state.running += 1;
         Some(Taken::Job(job, charged))
@@ -201,7 +255,7 @@ impl FairQueue {
     pub(super) fn done(&self, done: &Done) {
         let mut state = self.state();
         state.settle(done);
-        let sleeper = self.sleeper(&mut state);
+        let sleeper = self.sleeper(&mut state, 0);
         drop(state);
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
@@ -212,7 +266,7 @@ impl FairQueue {
     pub(super) fn overdue(&self) {
         let mut state = self.state();
         state.running = state.running.saturating_sub(1);
-        let sleeper = self.sleeper(&mut state);
+        let sleeper = self.sleeper(&mut state, 0);
         drop(state);
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
@@ -228,7 +282,7 @@ impl FairQueue {
     /// Lets every sleeping thread look around.
     pub(super) fn wake_all(&self) {
         let sleepers = std::mem::take(&mut self.state().sleepers);
-        for sleeper in sleepers {
+        for (_, sleeper) in sleepers {
             sleeper.unpark();
         }
     }
@@ -237,9 +291,21 @@ impl FairQueue {
         self.waiting.load(Ordering::Relaxed) == 0
     }
 
-    /// A thread to wake, where one sleeps and could run something.
-    fn sleeper(&self, state: &mut State) -> Option<Thread> {
-        (state.waiting > 0 && state.running < self.capacity.permits).then(|| state.sleepers.pop()).flatten()
+    /// A thread to wake, where one sleeps and could run something: one of those that the new job has its isolate with,
+    /// and any other where nobody else would see that they do not come to it.
+    fn sleeper(&self, state: &mut State, homes: u64) -> Option<Thread> {
+        if state.waiting == 0 || state.running >= self.capacity.permits {
+            return None;
+        }
+        if homes != 0 {
+            if let Some(at) = state.sleepers.iter().rposition(|(seat, _)| seat.0 & homes != 0) {
+                return Some(state.sleepers.remove(at).1);
+            }
+            if state.has_lookout {
+                return None;
+            }
+        }
+        state.sleepers.pop().map(|(_, thread)| thread)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -248,15 +314,23 @@ impl FairQueue {
 }
 
 impl State {
-    /// Takes a job of the domain that has had the least, and charges what such a job usually takes.
-    fn pop(&mut self) -> Option<(Job, u64)> {
-        let (had, domain) = self.turns.pop_first()?;
+    /// Takes a job of the domain that has had the least, of those that suit the thread, and charges what such a job
+    /// usually takes.
+    fn pop(&mut self, seat: Seat) -> Option<(Job, u64)> {
+        let suits = |domain| self.accounts.get(domain).is_some_and(|account| account.suits(seat));
+        let turn = self.turns.iter().take(LOOKED_AT).find(|(_, domain)| suits(domain))?.clone();
+        self.turns.remove(&turn);
+        let (had, domain) = turn;
         self.clock = self.clock.max(had);
         let account = self.accounts.get_mut(&domain)?;
         let job = account.jobs.pop_front()?;
         let charged = account.usual;
         account.had = account.had.saturating_add(charged / account.weight);
+        if domain != Domain::Host {
+            account.is_served_by(seat);
+        }
         if !account.jobs.is_empty() {
+            account.waits_since = account.waits_since.map(|_| Instant::now());
             self.turns.insert((account.had, domain));
         }
         self.waiting -= 1;

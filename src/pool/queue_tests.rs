@@ -7,6 +7,9 @@ use crate::isolate::testing::{input, validate};
 
 const SOON: Duration = Duration::from_millis(20);
 
+const SEAT: Seat = Seat(1);
+const OTHER: Seat = Seat(2);
+
 fn queue(jobs: usize, permits: usize) -> FairQueue {
     FairQueue::new(Capacity { jobs, jobs_a_domain: jobs.div_ceil(2), permits })
 }
@@ -28,7 +31,7 @@ fn add(queue: &FairQueue, tenant: &str) {
 
 /// Serves the next job in a millisecond, and tells whose it was: nothing for the host's.
 fn serve(queue: &FairQueue, last: &mut Option<Done>) -> String {
-    let Taken::Job(job, charged) = queue.take(last.take(), Duration::ZERO) else { panic!("nothing to take") };
+    let Taken::Job(job, charged) = queue.take(SEAT, last.take(), Duration::ZERO) else { panic!("nothing to take") };
     let domain = job.domain().clone();
     *last = Some(Done { domain: domain.clone(), took: Duration::from_millis(1), charged, held_permit: true });
     match domain {
@@ -90,15 +93,15 @@ fn only_as_many_run_as_there_are_permits_and_one_that_takes_long_gives_its_back(
     let queue = queue(10, 1);
     add(&queue, "a");
     add(&queue, "a");
-    assert!(matches!(queue.take(None, SOON), Taken::Job(..)));
-    assert!(matches!(queue.take(None, SOON), Taken::Nothing));
+    assert!(matches!(queue.take(SEAT, None, SOON), Taken::Job(..)));
+    assert!(matches!(queue.take(SEAT, None, SOON), Taken::Nothing));
     queue.overdue();
-    assert!(matches!(queue.take(None, SOON), Taken::Job(..)));
+    assert!(matches!(queue.take(SEAT, None, SOON), Taken::Job(..)));
     assert!(queue.is_empty());
     let done = |held_permit| Done { domain: Domain::Tenant("a".into()), took: SOON, charged: 0, held_permit };
     add(&queue, "a");
-    assert!(matches!(queue.take(Some(done(false)), SOON), Taken::Nothing), "it had given its permit back");
-    assert!(matches!(queue.take(Some(done(true)), SOON), Taken::Job(..)));
+    assert!(matches!(queue.take(SEAT, Some(done(false)), SOON), Taken::Nothing), "it had given its permit back");
+    assert!(matches!(queue.take(SEAT, Some(done(true)), SOON), Taken::Job(..)));
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn a_job_that_would_come_too_late_is_turned_away_at_once() {
     let mut last = None;
     for _ in 0..40 {
         add(&queue, "slow");
-        let Taken::Job(_, charged) = queue.take(last.take(), Duration::ZERO) else { panic!("nothing to take") };
+        let Taken::Job(_, charged) = queue.take(SEAT, last.take(), Duration::ZERO) else { panic!("nothing to take") };
         let took = Duration::from_millis(200);
         last = Some(Done { domain: Domain::Tenant("slow".into()), took, charged, held_permit: true });
     }
@@ -129,13 +132,13 @@ fn a_job_that_would_come_too_late_is_turned_away_at_once() {
 fn a_sleeping_thread_is_woken_for_a_job_and_for_the_end() {
     let queue = queue(10, 1);
     std::thread::scope(|scope| {
-        let taken = scope.spawn(|| queue.take(None, Duration::from_mins(1)));
+        let taken = scope.spawn(|| queue.take(SEAT, None, Duration::from_mins(1)));
         std::thread::sleep(SOON);
         add(&queue, "a");
         assert!(matches!(taken.join().unwrap(), Taken::Job(..)));
         let closed = scope.spawn(|| {
             loop {
-                match queue.take(None, Duration::from_mins(1)) {
+                match queue.take(SEAT, None, Duration::from_mins(1)) {
                     Taken::Nothing => {}
                     other => break other,
                 }
@@ -157,4 +160,65 @@ fn domains_that_owe_nothing_are_forgotten() {
         serve(&queue, &mut last);
     }
     assert!(queue.state().accounts.len() <= REMEMBERED * 2, "{} accounts", queue.state().accounts.len());
+}
+
+/// A thread that takes what there is for it, and leaves the job behind it.
+fn takes(queue: &FairQueue, seat: Seat) -> bool {
+    let Taken::Job(job, charged) = queue.take(seat, None, Duration::ZERO) else { return false };
+    let domain = job.domain().clone();
+    queue.done(&Done { domain, took: Duration::from_micros(10), charged, held_permit: true });
+    true
+}
+
+#[test]
+fn the_jobs_of_a_tenant_go_to_the_thread_that_has_its_isolate() {
+    let queue = queue(100, 2);
+    add(&queue, "a");
+    assert!(takes(&queue, SEAT));
+    add(&queue, "a");
+    assert!(!takes(&queue, OTHER), "it would have to make an isolate");
+    add(&queue, "");
+    assert!(takes(&queue, OTHER), "the host's policies are everywhere");
+    assert!(takes(&queue, SEAT));
+}
+
+#[test]
+fn a_tenant_that_asks_for_more_than_its_thread_can_do_gets_help() {
+    let queue = queue(100, 2);
+    add(&queue, "a");
+    assert!(takes(&queue, SEAT));
+    for _ in 0..HELP_AT {
+        add(&queue, "a");
+    }
+    assert!(takes(&queue, OTHER));
+    assert!(takes(&queue, OTHER), "it has the isolate now");
+}
+
+#[test]
+fn a_job_whose_thread_does_not_come_is_taken_by_another() {
+    let queue = queue(100, 2);
+    add(&queue, "a");
+    assert!(takes(&queue, SEAT));
+    add(&queue, "a");
+    let begun = Instant::now();
+    // It keeps watch: it sleeps no longer than it takes until the job may be had.
+    while !matches!(queue.take(OTHER, None, Duration::from_mins(1)), Taken::Job(..)) {}
+    assert!(begun.elapsed() >= HELP_AFTER);
+}
+
+#[test]
+fn a_thread_that_helped_out_long_ago_is_no_home() {
+    let queue = queue(100, 2);
+    for seat in [SEAT, OTHER] {
+        for _ in 0..HELP_AT {
+            add(&queue, "a");
+        }
+        while takes(&queue, seat) {}
+    }
+    for _ in 0..SETTLED {
+        add(&queue, "a");
+        assert!(takes(&queue, SEAT));
+    }
+    add(&queue, "a");
+    assert!(!takes(&queue, OTHER));
 }

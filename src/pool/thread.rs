@@ -10,7 +10,7 @@ use super::fate;
 use super::heaps::{Heaps, Key, Kind};
 use super::job::{Job, Reply, Task, Work, errors};
 use super::lane::{Lane, Purpose};
-use super::queue::{Done, Taken};
+use super::queue::{Done, Seat, Taken};
 use super::standing::Standing;
 use crate::decision::{Cause, Effect};
 use crate::isolate::{Evaluated, Input, Slot};
@@ -36,6 +36,7 @@ pub(super) fn start(lane: &Arc<Lane>) -> std::io::Result<()> {
 pub(super) struct Thread {
     pub(super) lane: Arc<Lane>,
     slot: Arc<Slot>,
+    seat: Seat,
     pub(super) heaps: Heaps,
     census: Census,
     pub(super) standing: Arc<Standing>,
@@ -57,6 +58,7 @@ impl Thread {
         Self {
             heaps: Heaps::new(Arc::clone(&lane.shared), Arc::clone(&slot)),
             slot,
+            seat: lane.queue.seat(),
             census: Census::new(Arc::clone(&lane.shared.metrics)),
             standing,
             generation: None,
@@ -77,7 +79,7 @@ impl Thread {
             if let Some(done) = &mut done {
                 done.held_permit = self.standing.release_permit();
             }
-            match self.lane.queue.take(done.take(), patience) {
+            match self.lane.queue.take(self.seat, done.take(), patience) {
                 Taken::Job(job, charged) => done = Some(self.serve(job, charged)),
                 Taken::Nothing => {}
                 Taken::Closed => return,
