@@ -60,7 +60,7 @@ pub struct Settings {
     /// Where an API server reaches this server, if not at the listening address: https://HOST:PORT
     #[arg(long, value_name = "URL", env = "BYLAW_WEBHOOK_URL")]
     pub webhook_url: Option<String>,
-    /// Memory that all isolates may take together, such as 512Mi [default: 512Mi]
+    /// Memory that all isolates may take together, such as 512Mi [default: 256Mi]
     #[arg(long, value_name = "BYTES", env = "BYLAW_MEMORY_BUDGET")]
     pub memory_budget: Option<ByteSize>,
     /// Log lines as JSON

@@ -13,9 +13,6 @@ const POLL: Duration = Duration::from_millis(50);
 /// Threads lost to policies beyond this many make the server unready: something is attacking it.
 const MAX_LOST_THREADS: usize = 64;
 
-/// The part of the memory budget that isolates may hold for ever after they ran out of memory.
-const LOST_PART: usize = 2;
-
 /// Keeps the readiness of the pool up to date, and starts the drain where only a new process helps. Returns then, with
 /// the reason.
 pub(super) async fn watch_pool(
@@ -38,7 +35,8 @@ pub(super) async fn watch_pool(
         metrics.shunned_policies.set(i64::try_from(shunned.len()).unwrap_or(i64::MAX));
         checks.set_details("pool", shunned);
         let (lost, budget) = (engine.pool().lost_bytes(), engine.pool().memory_budget());
-        if lost > budget / LOST_PART {
+        // As much again as the budget: whoever set the memory of the process has reckoned with both.
+        if lost > budget {
             let why = format!(
                 "isolates that ran out of memory hold up to {} MiB for ever, and all isolates may take {} MiB: only a \
                  new process gets them back",

@@ -44,7 +44,7 @@ fn hear(lane: &Arc<Lane>, standing: &Standing, slot: &Slot, fate: Fate) {
 fn give_way(lane: &Lane, standing: &Standing, slot: &Slot) {
     let Some(task) = standing.task() else { return };
     if standing.release_permit() {
-        lane.queue.overdue();
+        lane.queue.overdue(standing.seat());
     }
     if lane.purpose == Purpose::Waiting || slot.is_loading() {
         return;
@@ -71,7 +71,7 @@ pub(super) fn write_off(lane: &Arc<Lane>, standing: &Standing, running_at: usize
         lane.shared.parked_threads.fetch_add(1, Ordering::AcqRel);
     }
     if standing.release_permit() {
-        lane.queue.overdue();
+        lane.queue.overdue(standing.seat());
     }
     if let Some(Job { task, reply }) = standing.take_job() {
         let culprit = running(&task, running_at);

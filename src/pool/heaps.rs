@@ -130,18 +130,19 @@ impl Heaps {
         }
     }
 
-    /// Where all isolates together take too much, lets go of this thread's, the least used first, until the others keep
-    /// within its share of the memory. The last one stays.
+    /// Where all isolates together take too much, lets go of as many of this thread's, the least used first, but keeps
+    /// its share of the memory. The last one stays.
     pub(super) fn fit(&mut self) {
         let budget = i64::try_from(self.shared.size.memory).unwrap_or(i64::MAX);
-        if self.shared.metrics.isolate_heap_bytes.get() <= budget {
-            return;
-        }
+        let excess = self.shared.metrics.isolate_heap_bytes.get().saturating_sub(budget);
+        let Ok(mut excess @ 1..) = usize::try_from(excess) else { return };
         let share = self.shared.size.memory_a_thread();
         let mut used: usize = self.cells.iter_mut().map(|(_, cell)| cell.heap_bytes()).sum();
-        while used > share && self.cells.len() > 1 {
+        while excess > 0 && used > share && self.cells.len() > 1 {
             let Some((_, mut cell)) = self.cells.pop_lru() else { return };
-            used = used.saturating_sub(cell.heap_bytes());
+            let bytes = cell.heap_bytes();
+            used = used.saturating_sub(bytes);
+            excess = excess.saturating_sub(bytes);
         }
     }
 }

@@ -31,10 +31,10 @@ const REMEMBERED: usize = 1_024;
 /// Looks at the queue before a thread goes to sleep: the next review is often microseconds away.
 const SPINS: u32 = 20;
 
-/// A job that has waited for so long, or has so many behind it, goes to any thread: as long as it takes to make an
-/// isolate.
-const HELP_AFTER: Duration = Duration::from_millis(2);
-const HELP_AT: usize = 4;
+/// A job that has waited for so long, or has so many behind it, goes to any thread. To make an isolate takes some
+/// milliseconds: who helps sooner makes others wait for that, who then need help themselves.
+const HELP_AFTER: Duration = Duration::from_millis(50);
+const HELP_AT: usize = 16;
 
 /// Domains that a thread looks at for one whose isolate it has.
 const LOOKED_AT: usize = 32;
@@ -100,6 +100,8 @@ struct State {
     sleepers: Vec<(Seat, Thread)>,
     /// One of them sleeps for no longer than [`HELP_AFTER`].
     has_lookout: bool,
+    /// The threads whose run takes long, and those that are gone: nobody waits for them.
+    away: u64,
     is_closed: bool,
 }
 
@@ -123,8 +125,8 @@ impl Account {
         Self { jobs: VecDeque::new(), had: clock, usual: FIRST_GUESS, weight, homes: 0, served: 0, waits_since: None }
     }
 
-    fn suits(&self, seat: Seat) -> bool {
-        self.homes == 0 || self.homes & seat.0 != 0 || self.needs_help()
+    fn suits(&self, seat: Seat, away: u64) -> bool {
+        self.homes & !away == 0 || self.homes & seat.0 != 0 || self.needs_help()
     }
 
     fn needs_help(&self) -> bool {
@@ -180,6 +182,7 @@ impl FairQueue {
         let turn = is_first.then(|| (account.had, domain.clone()));
         account.jobs.push_back(job);
         let homes = if account.needs_help() { 0 } else { account.homes };
+        let homes = homes & !state.away;
         state.turns.extend(turn);
         state.waiting += 1;
         self.waiting.store(state.waiting, Ordering::Relaxed);
@@ -232,6 +235,7 @@ impl FairQueue {
 
     fn try_take(&self, seat: Seat, done: Option<Done>) -> Option<Taken> {
         let mut state = self.state();
+        state.away &= !seat.0;
         if let Some(done) = done {
             state.settle(&done);
         }
@@ -263,14 +267,20 @@ impl FairQueue {
     }
 
     /// A job takes long, or its thread is given up: another may run beside it.
-    pub(super) fn overdue(&self) {
+    pub(super) fn overdue(&self, seat: Seat) {
         let mut state = self.state();
+        state.away |= seat.0;
         state.running = state.running.saturating_sub(1);
         let sleeper = self.sleeper(&mut state, 0);
         drop(state);
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
         }
+    }
+
+    /// A thread ends.
+    pub(super) fn leave(&self, seat: Seat) {
+        self.state().away |= seat.0;
     }
 
     /// Nothing more is taken in; what waits is still served.
@@ -317,7 +327,7 @@ impl State {
     /// Takes a job of the domain that has had the least, of those that suit the thread, and charges what such a job
     /// usually takes.
     fn pop(&mut self, seat: Seat) -> Option<(Job, u64)> {
-        let suits = |domain| self.accounts.get(domain).is_some_and(|account| account.suits(seat));
+        let suits = |domain| self.accounts.get(domain).is_some_and(|account| account.suits(seat, self.away));
         let turn = self.turns.iter().take(LOOKED_AT).find(|(_, domain)| suits(domain))?.clone();
         self.turns.remove(&turn);
         let (had, domain) = turn;

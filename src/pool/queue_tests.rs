@@ -95,7 +95,7 @@ fn only_as_many_run_as_there_are_permits_and_one_that_takes_long_gives_its_back(
     add(&queue, "a");
     assert!(matches!(queue.take(SEAT, None, SOON), Taken::Job(..)));
     assert!(matches!(queue.take(SEAT, None, SOON), Taken::Nothing));
-    queue.overdue();
+    queue.overdue(SEAT);
     assert!(matches!(queue.take(SEAT, None, SOON), Taken::Job(..)));
     assert!(queue.is_empty());
     let done = |held_permit| Done { domain: Domain::Tenant("a".into()), took: SOON, charged: 0, held_permit };
@@ -221,4 +221,22 @@ fn a_thread_that_helped_out_long_ago_is_no_home() {
     }
     add(&queue, "a");
     assert!(!takes(&queue, OTHER));
+}
+
+#[test]
+fn nobody_waits_for_a_thread_whose_run_takes_long_or_that_is_gone() {
+    let queue = queue(100, 2);
+    for leave in [FairQueue::overdue, FairQueue::leave] {
+        add(&queue, "a");
+        assert!(takes(&queue, SEAT));
+        add(&queue, "a");
+        assert!(!takes(&queue, OTHER));
+        leave(&queue, SEAT);
+        assert!(takes(&queue, OTHER));
+        // It is back, and the other has helped out so long ago that it no longer counts.
+        for _ in 0..SETTLED * 2 {
+            add(&queue, "a");
+            assert!(takes(&queue, SEAT));
+        }
+    }
 }

@@ -6,9 +6,9 @@ use super::queue::Capacity;
 /// Threads beside those that may run at once: they take over where a run takes long, and have everything loaded.
 const SPARES: usize = 2;
 
-/// What the isolates take together where nobody says otherwise: a few hundred idle tenants fit, and the process stays
-/// well within a pod of 1 GiB.
-const MEMORY: usize = 512 << 20;
+/// What the isolates take together where nobody says otherwise: a hundred tenants fit, and the process stays well within
+/// a pod of 1 GiB even where as much again was lost.
+const MEMORY: usize = 256 << 20;
 
 /// How many threads, isolates and waiting jobs.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::job::{Job, Reply, Task};
 use super::lane::Shared;
+use super::queue::Seat;
 
 pub(super) struct Standing {
+    seat: Seat,
     shared: Arc<Shared>,
     inner: Mutex<Inner>,
 }
@@ -21,8 +23,13 @@ struct Inner {
 }
 
 impl Standing {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, inner: Mutex::default() }
+    pub(super) fn new(seat: Seat, shared: Arc<Shared>) -> Self {
+        Self { seat, shared, inner: Mutex::default() }
+    }
+
+    /// Its place at the queue.
+    pub(super) fn seat(&self) -> Seat {
+        self.seat
     }
 
     /// The thread begins a job.

@@ -10,7 +10,7 @@ use super::fate;
 use super::heaps::{Heaps, Key, Kind};
 use super::job::{Job, Reply, Task, Work, errors};
 use super::lane::{Lane, Purpose};
-use super::queue::{Done, Seat, Taken};
+use super::queue::{Done, Taken};
 use super::standing::Standing;
 use crate::decision::{Cause, Effect};
 use crate::isolate::{Evaluated, Input, Slot};
@@ -36,7 +36,6 @@ pub(super) fn start(lane: &Arc<Lane>) -> std::io::Result<()> {
 pub(super) struct Thread {
     pub(super) lane: Arc<Lane>,
     slot: Arc<Slot>,
-    seat: Seat,
     pub(super) heaps: Heaps,
     census: Census,
     pub(super) standing: Arc<Standing>,
@@ -53,12 +52,11 @@ pub(super) struct Thread {
 
 impl Thread {
     pub(super) fn new(lane: Arc<Lane>) -> Self {
-        let standing = Arc::new(Standing::new(Arc::clone(&lane.shared)));
+        let standing = Arc::new(Standing::new(lane.queue.seat(), Arc::clone(&lane.shared)));
         let slot = fate::register(&lane, &standing);
         Self {
             heaps: Heaps::new(Arc::clone(&lane.shared), Arc::clone(&slot)),
             slot,
-            seat: lane.queue.seat(),
             census: Census::new(Arc::clone(&lane.shared.metrics)),
             standing,
             generation: None,
@@ -79,7 +77,7 @@ impl Thread {
             if let Some(done) = &mut done {
                 done.held_permit = self.standing.release_permit();
             }
-            match self.lane.queue.take(self.seat, done.take(), patience) {
+            match self.lane.queue.take(self.standing.seat(), done.take(), patience) {
                 Taken::Job(job, charged) => done = Some(self.serve(job, charged)),
                 Taken::Nothing => {}
                 Taken::Closed => return,
@@ -265,6 +263,7 @@ impl Thread {
 impl Drop for Thread {
     fn drop(&mut self) {
         let is_first = self.standing.leave();
+        self.lane.queue.leave(self.standing.seat());
         // Nothing is known to end here: a panic while the isolates of another were thrown away.
         if is_first && std::thread::panicking() && start(&self.lane).is_err() {
             tracing::error!("no thread to replace the one that panicked");

@@ -44,8 +44,8 @@ fn memory_that_is_lost_for_ever_ends_the_process_in_order() {
     let files: Vec<_> = names.iter().map(|name| (format!("{name}.ts"), bomb(name))).collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let folder = Folder::new(&files);
-    // Half of it is less than one isolate at its end.
-    let mut server = folder.serve(&["--memory-budget", "256Mi"]);
+    // Less than one isolate takes at its end.
+    let mut server = folder.serve(&["--memory-budget", "128Mi"]);
     message(server.post("/validate?timeout=30s", &config_map(json!({}))));
     let status = server.wait(Duration::from_mins(1));
     assert_eq!(status.code(), Some(2), "{}", server.log());
