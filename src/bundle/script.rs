@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::diagnostics::{BundleError, Diagnostic};
 use super::hash::content_hash;
-use super::link::{Language, Linked, Shape, link};
-use super::modules::Sources;
+use super::link::{Language, Linked, Shape, link_whole};
 use super::source::scan;
+use super::sources::{Packages, Sources};
 
 const OPENING: &str = "(function () {\n";
 const CLOSING: &str = "\n}).call(exports);\n";
@@ -26,12 +26,12 @@ pub fn inline_script(file: &str, text: &str) -> Result<Linked, BundleError> {
         return Err(BundleError::Unsupported(Box::new(diagnostic)));
     }
     if scanned.has_module_syntax || scanned.uses_commonjs {
-        let (sources, entry) = Sources::inline(file, text, Language::JavaScript);
-        return link(sources, &entry, Shape::Effects);
+        let (sources, entry) = Sources::inline(file, text, Language::JavaScript, Packages::Refused);
+        return link_whole(sources, &entry, Shape::Effects);
     }
     let script = format!("{OPENING}{text}{CLOSING}");
     let hash = content_hash(&script);
-    Ok(Linked { script, hash, source_map: None, inputs: Vec::new(), exports: Vec::new() })
+    Ok(Linked { script, hash, source_map: None, inputs: Vec::new(), installed: Vec::new(), exports: Vec::new() })
 }
 
 #[cfg(test)]
