@@ -82,6 +82,12 @@ pub fn link_inline(file: &str, text: &str, language: Language) -> Result<Linked,
     link_whole(sources, &entry, Shape::Namespace)
 }
 
+/// [`link_inline`], and `None` for a module that imports packages.
+pub fn link_inline_here(file: &str, text: &str, language: Language) -> Result<Option<Linked>, BundleError> {
+    let (sources, entry) = Sources::inline(file, text, language, Packages::NotHere);
+    link(sources, &entry, Shape::Namespace)
+}
+
 /// Links `entry` apart from the caller, who may be inside an async runtime. `None` where it needs packages and
 /// [`Packages::NotHere`] says that they are looked for elsewhere.
 pub(super) fn link(sources: Sources, entry: &Path, shape: Shape) -> Result<Option<Linked>, BundleError> {

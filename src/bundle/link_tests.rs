@@ -114,15 +114,19 @@ fn a_name_that_the_sdk_does_not_have_is_refused() {
 }
 
 #[test]
-fn packages_and_node_modules_are_refused_by_the_file_that_imports_them() {
+fn modules_of_node_are_refused_by_the_file_that_imports_them() {
     let files = [
         ("p.ts", "import { a } from './a';\nexport default a;"),
         ("a.ts", "import fs from 'node:fs';\nexport const a = fs;"),
-        ("q.ts", "import _ from 'lodash';\nexport default _;"),
+        ("q.ts", "import { b } from 'b';\nexport default b;"),
+        ("node_modules/b/package.json", "{\"name\": \"b\", \"version\": \"1.0.0\"}"),
+        ("node_modules/b/index.js", "\nexports.b = require('./c');"),
+        ("node_modules/b/c.js", "var path = require( \"path\");"),
     ];
     let folder = Folder::with(&files);
     assert!(folder.error("p.ts").starts_with("a.ts:1:16: `node:fs` is a module of Node.js"));
-    assert!(folder.error("q.ts").starts_with("q.ts:1:15: npm package `lodash`: not yet resolvable\n"));
+    let told = folder.error("q.ts");
+    assert!(told.starts_with("node_modules/b/c.js:1:21: `path` is a module of Node.js"), "{told}");
 }
 
 #[test]
@@ -244,3 +248,6 @@ fn the_deepest_source_that_is_let_in_links() {
         }
     }
 }
+
+#[path = "package_tests.rs"]
+mod packages;

@@ -15,7 +15,8 @@ use super::folder::Found;
 use super::graph::Node;
 use super::manifest::{Manifest, PolicyItem};
 use super::module::{Built, Given, declare_module, link_module};
-use super::objects::{Context, build_inline};
+use super::objects::{Context, asked_by, build_inline};
+use super::packages::{Orders, Packages};
 
 /// What tells one state of a file from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(super) struct Settings {
     pub compat: bool,
     pub given: Given,
     pub scripts_apart: bool,
+    pub packages: Packages,
 }
 
 /// What a file or a policy came to; errors are kept, so that an unchanged file is not tried again.
@@ -147,6 +149,8 @@ pub(super) struct ManifestFile {
     pub inline: Vec<Option<BuildResult>>,
     /// Those whose code is in a bundle, by name, with that code.
     pub bundled: BTreeMap<String, (Option<Arc<Code>>, BuildResult)>,
+    /// Why the versions of its packages could not be kept beside it.
+    pub lock_note: Option<String>,
 }
 
 impl ManifestFile {
@@ -159,6 +163,7 @@ impl ManifestFile {
             parsed: Ok(Manifest::default()),
             inline: Vec::new(),
             bundled: BTreeMap::new(),
+            lock_note: None,
         };
         match read(path, &shown) {
             Ok(text) => file.text = text,
@@ -181,7 +186,12 @@ impl ManifestFile {
                 let unchanged = before.and_then(|before| before.good_inline(item));
                 unchanged.map(Ok).or_else(|| Some(build_inline(&context, item)?.map_err(Arc::new)))
             };
-            file.inline = manifest.policies.iter().map(build).collect();
+            let inline = manifest.policies.iter().map(build).collect();
+            let asked: Option<Vec<BTreeSet<String>>> =
+                manifest.policies.iter().map(|item| asked_by(&item.policy)).collect();
+            let asked = asked.map(|asked| asked.into_iter().flatten().collect());
+            file.lock_note = context.orders.close(asked.as_ref());
+            file.inline = inline;
         }
         file.parsed = parsed.map_err(Arc::new);
         file
@@ -204,6 +214,7 @@ impl ManifestFile {
             given: &settings.given,
             compat: settings.compat,
             scripts_apart: settings.scripts_apart,
+            orders: Orders::new(&settings.packages, &self.source),
         }
     }
 }
