@@ -239,6 +239,21 @@ fn a_cycle_of_imports_links() {
 }
 
 #[test]
+fn unicode_and_windows_line_ends_change_nothing() {
+    let unix = "import { größe } from './größe';\nconst 名 = '\u{1f600}é';\nexport default [名, größe, `a\nb`];\n";
+    let windows = format!("\u{feff}{}", unix.replace('\n', "\r\n"));
+    let helper = ("größe.ts", "export const größe = 1;\r\n");
+    let (one, other) = (Folder::with(&[("p.ts", unix), helper]), Folder::with(&[("p.ts", &windows), helper]));
+    assert_eq!(one.link("p.ts").unwrap().script, other.link("p.ts").unwrap().script);
+    assert!(one.link("p.ts").unwrap().script.contains("\u{1f600}é"));
+    let wrong = "const 名 = '\u{1f600}';\r\nimport { a } from './größen';\r\nexport default a;";
+    let told = Folder::with(&[("p.ts", wrong), helper]).error("p.ts");
+    assert!(told.starts_with("p.ts:2:19: cannot find `./größen`\n"), "{told}");
+    assert!(told.contains("2 | import { a } from './größen';\n    |                   ^^^^^^^^^^\n"), "{told}");
+    assert!(told.ends_with("help: did you mean `größe`?"), "{told}");
+}
+
+#[test]
 fn the_deepest_source_that_is_let_in_links() {
     for tower in super::super::nesting::tests::towers(1_450) {
         let text = format!("export default 1;\nlet x: any, a: any, b: any, c: any, f: any, A: any;\n{tower}\n");

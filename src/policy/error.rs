@@ -44,8 +44,8 @@ pub enum PolicyError {
     #[error("JsPolicy {policy}: {reason}")]
     NoCode { policy: String, reason: String },
     /// Its packages are on their way.
-    #[error("{subject}: is being bundled with its packages; it is served as soon as they are there")]
-    Pending { subject: String },
+    #[error("is being bundled with its packages; it is served as soon as they are there")]
+    Pending,
     #[error("{file}: {reason}")]
     NotAPolicy { file: String, reason: String },
     #[error("policies cannot be watched: {reason}")]

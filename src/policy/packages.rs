@@ -190,7 +190,7 @@ impl<'p> Orders<'p> {
                 Ok(made)
             }
             Answer::Failed(error) => Err(error.into()),
-            Answer::Pending => Err(PolicyError::Pending { subject: subject.to_owned() }),
+            Answer::Pending => Err(PolicyError::Pending),
         }
     }
 

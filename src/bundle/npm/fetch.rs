@@ -60,10 +60,12 @@ impl Fetch<'_> {
     /// The bytes of one tarball, which are what they must be.
     async fn verified(&self, key: &str, locked: Option<&str>) -> Result<Vec<u8>, NpmError> {
         let source = self.sources.get(key);
+        let by_registry = source.and_then(|source| source.integrity.clone());
         let locked = locked.and_then(Integrity::parse);
-        let mut expected: Vec<Integrity> = self.pinned.get(key).cloned().into_iter().chain(locked).collect();
-        expected.extend(source.and_then(|source| source.integrity.clone()));
-        if let Some(bytes) = expected.iter().find_map(|integrity| self.cache?.get(integrity)) {
+        // The user's own word is checked first, and looked for last: it may be that of another version.
+        let expected: Vec<Integrity> =
+            self.pinned.get(key).cloned().into_iter().chain(locked).chain(by_registry).collect();
+        if let Some(bytes) = expected.iter().rev().find_map(|integrity| self.cache?.get(integrity)) {
             return check(key, &expected, bytes);
         }
         let (name, version) = split(key);
