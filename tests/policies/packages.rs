@@ -126,7 +126,8 @@ fn jmespath_gives_right_answers() {
 fn date_fns_gives_right_answers() {
     let asked = "[format(new Date(2020, 1, 29), 'yyyy-MM-dd EEEE'), addDays(parseISO('2020-02-28T00:00:00Z'), 2).toISOString(), differenceInHours(now, addDays(now, -1)), isSameSecond(now, new Date()), formatDistance(0, 3600000)]";
     let expected = json!(["2020-02-29 Saturday", "2020-03-01T00:00:00.000Z", 24, true, "about 1 hour"]);
-    let what = "import { addDays, differenceInHours, format, formatDistance, isSameSecond, parseISO } from \"date-fns\";"
+    let what =
+        "import { addDays, differenceInHours, format, formatDistance, isSameSecond, parseISO } from \"date-fns\";";
     answers(what, asked, &expected);
 }
 
@@ -151,9 +152,8 @@ const FAULTS: &str = "(check(object), check.errors.map(({ instancePath, message 
 #[test]
 fn ajv_compiles_with_the_permission_for_it() {
     let Some(folder) = project() else { return };
-    let imports = format!(
-        "import {{ Ajv }} from \"ajv\";\nconst check: any = new Ajv({{ allErrors: true }}).compile({SCHEMA});"
-    );
+    let imports =
+        format!("import {{ Ajv }} from \"ajv\";\nconst check: any = new Ajv({{ allErrors: true }}).compile({SCHEMA});");
     let Answer { told, .. } = answer(folder.path(), &imports, "permissions: { codegen: true },", FAULTS);
     assert_eq!(told, faults_of_ajv().to_string());
 }
