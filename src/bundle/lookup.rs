@@ -14,7 +14,7 @@ use super::resolve::{Refusal, package_name};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub path: PathBuf,
-    /// Its package says `"type": "module"`: then what it imports of CommonJS modules is as in Node.
+    /// Its package says `"type": "module"`: then what it imports of `CommonJS` modules is as in Node.
     pub is_module: bool,
     /// What its package says: without effects, it is left out where nothing of it is used.
     pub has_effects: Option<bool>,

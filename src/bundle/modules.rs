@@ -29,7 +29,7 @@ const TYPES_ONLY: &str = "\0bylaw:types";
 const LEFT_OUT: &str = "\0bylaw:left-out";
 
 /// Added to the name of a `.js` file (and a `.ts` file) whose package.json says that it is an ES module: by the ending
-/// the linker knows that what it imports of CommonJS modules is as in Node.
+/// the linker knows that what it imports of `CommonJS` modules is as in Node.
 const AS_MODULE: [(&str, &str); 2] = [("js", "?.mjs"), ("ts", "?.mts")];
 
 /// Where an import leads.

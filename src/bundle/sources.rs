@@ -16,7 +16,7 @@ pub(super) enum Packages {
     Refused,
     /// Stop: who can look for packages is to link this.
     NotHere,
-    Found(Lookup),
+    Found(Box<Lookup>),
 }
 
 /// Where modules come from.
@@ -38,7 +38,7 @@ impl Sources {
 
     /// Packages in memory.
     pub(super) fn packed(place: Place) -> Self {
-        let packages = Packages::Found(Lookup::new(place.clone()));
+        let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
         Self { texts: BTreeMap::new(), inline: None, place: Some(place), packages }
     }
 

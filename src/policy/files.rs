@@ -47,6 +47,18 @@ pub(super) struct Settings {
 /// What a file or a policy came to; errors are kept, so that an unchanged file is not tried again.
 pub(super) type BuildResult = Result<Built, Arc<PolicyError>>;
 
+/// Whether both serve the very same revisions, or fail for the same reason.
+pub(super) fn are_alike(one: &BuildResult, other: &BuildResult) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => {
+            one.revisions.len() == other.revisions.len()
+                && one.revisions.iter().zip(&other.revisions).all(|(one, other)| Arc::ptr_eq(one, other))
+        }
+        (Err(one), Err(other)) => one.to_string() == other.to_string(),
+        _ => false,
+    }
+}
+
 /// A module file: whether it is a policy is seen from how the modules import each other.
 pub(super) struct ModuleFile {
     pub stamp: Option<Stamp>,
@@ -203,6 +215,17 @@ impl ManifestFile {
         let known = self.parsed.as_ref().ok()?.policies.iter().zip(&self.inline);
         let same = known.filter(|(known, _)| *known == item).find_map(|(_, built)| built.as_ref());
         same?.as_ref().ok().cloned()
+    }
+
+    /// Whether both come to the same: then there is nothing new to serve, or to tell.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let same_code = self.inline.len() == other.inline.len()
+            && self.inline.iter().zip(&other.inline).all(|(own, other)| match (own, other) {
+                (Some(own), Some(other)) => are_alike(own, other),
+                (None, None) => true,
+                _ => false,
+            });
+        self.text == other.text && self.parsed.is_ok() && other.parsed.is_ok() && same_code
     }
 
     pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings) -> Context<'c> {

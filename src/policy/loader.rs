@@ -13,7 +13,7 @@ use super::bundles::Bundles;
 use super::catalog::{Catalog, Problem};
 use super::code::Inspect;
 use super::error::PolicyError;
-use super::files::{BuildResult, ManifestFile, ModuleEntry, ModuleFile, Settings, Stamp};
+use super::files::{BuildResult, ManifestFile, ModuleEntry, ModuleFile, Settings, Stamp, are_alike};
 use super::folder::{Discovery, FileKind, Found, discover};
 use super::graph::policies;
 use super::module::Given;
@@ -153,8 +153,9 @@ impl Loader {
             let is_fresh = self.tarballs.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
             if !is_fresh || touched.contains(&path) {
                 let tarball = TarballFile::read(&path, &self.settings);
+                let before = self.tarballs.get(&path);
+                is_changed |= before.is_none_or(|before| !are_alike(&tarball.built, &before.built));
                 self.tarballs.insert(path, tarball);
-                is_changed = true;
             }
         }
         is_changed
@@ -203,8 +204,8 @@ impl Loader {
             if !is_fresh || touched.contains(&path) {
                 let before = self.manifests.get(&path);
                 let manifest = ManifestFile::read(&path, &self.settings, &self.catalog, before);
+                is_changed |= before.is_none_or(|before| !manifest.is_like(before));
                 self.manifests.insert(path, manifest);
-                is_changed = true;
             }
         }
         is_changed

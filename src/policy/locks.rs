@@ -30,8 +30,8 @@ impl ManifestLock {
     }
 
     /// Keeps what was resolved. The message, if it could not be kept beside the manifest.
-    pub(super) fn write(&self, lock: Lock) -> Option<String> {
-        if lock == self.lock {
+    pub(super) fn write(&self, lock: &Lock) -> Option<String> {
+        if *lock == self.lock {
             return None;
         }
         let put = |path: &Path| -> Result<(), String> {

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 2;
 
 /// How long after a failure that may pass it is tried again: doubled each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(4);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What came of a source.
 pub(super) enum Answer {
@@ -208,7 +208,7 @@ impl<'p> Orders<'p> {
         if let Some(asked) = asked {
             lock.keep(asked);
         }
-        kept.write(lock)
+        kept.write(&lock)
     }
 }
 

@@ -243,7 +243,7 @@ fn a_registry_that_breaks_off_is_asked_again_and_holds_up_nobody() {
     project.folder.write("a.ts", &policy_module("", "'still'"));
     until(&server, "[own.policies.example] still", Duration::from_secs(10));
     broken.mend();
-    until(&server, "[from-npm.policies.example] there at last; [own.policies.example] still", Duration::from_secs(60));
+    until(&server, "[from-npm.policies.example] there at last; [own.policies.example] still", Duration::from_mins(1));
     denied(server.post("/policy/from-npm.policies.example", &config_map(json!({}))));
 }
 
@@ -260,6 +260,12 @@ fn the_folders_above_a_manifest_have_packages_for_its_scripts() {
     );
     assert_eq!(project.told(), "[old.policies.example] installed");
     assert!(!project.folder.file("dir/bylaw.lock").exists());
+    let with =
+        |range: &str| script("old", &format!("  dependencies: {{ near: \"{range}\" }}\n"), "deny(require('near'));");
+    project.folder.write("dir/p.yaml", &with("^1.0.0"));
+    assert_eq!(project.told(), "[old.policies.example] installed");
+    project.folder.write("dir/p.yaml", &with("^2.0.0"));
+    assert!(project.refusal().contains("npm package `near` does not exist in http://127.0.0.1:"));
     project.folder.write("dir/p.yaml", &script("old", "", "deny(require('naer'));"));
     let told = project.refusal();
     assert!(told.contains("dir/p.yaml:9:18: cannot find the npm package `naer`"), "{told}");

@@ -176,3 +176,16 @@ fn source_that_breaks_the_linkers_back_costs_one_policy() {
     assert_eq!(answer["response"]["status"]["message"], Value::from("[own.policies.example] good"));
     assert!(server.log().contains("nested too deeply"), "{}", server.log());
 }
+
+#[test]
+fn a_registry_that_says_nothing_is_given_up_in_time() {
+    let Some(registry) = registry() else { return };
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let package = manifest(&json!({"name": name("policies"), "version": "1.0.0"}));
+    let project = Project::new(registry, &[("p.yaml", &package)]);
+    let address = format!("http://{}/", silent.local_addr().unwrap());
+    project.folder.write(".npmrc", &format!("registry={address}\n"));
+    let ended = project.review_with(".", &[("BUNDLE_TIMEOUT", "2")]);
+    assert_eq!(ended.code, Some(2), "{}", ended.out);
+    assert!(ended.err.contains("within 2 s (BUNDLE_TIMEOUT)"), "{}", ended.err);
+}

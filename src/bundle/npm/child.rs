@@ -24,7 +24,7 @@ const MAX_JOB: u64 = 64 << 20;
 const MAX_ADDRESSES: u64 = 6 << 30;
 
 /// Processor seconds. Bundling takes less than one.
-const CPU_SECONDS: u64 = 60;
+const CPU_SECONDS: u64 = 100;
 
 const MAX_FILES: u64 = 256;
 

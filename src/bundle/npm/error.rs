@@ -22,7 +22,7 @@ pub enum NpmError {
     Forbidden { package: String, registry: String, status: u16 },
     #[error(
         "npm package `{package}` does not exist in {registry}; check the name, or name its registry in .npmrc{}",
-        near(found_near)
+        near(found_near.as_deref())
     )]
     NoPackage { package: String, registry: String, found_near: Option<String> },
     #[error("npm package `{package}`: {registry} has no version `{range}`; it has {known}")]
@@ -54,6 +54,6 @@ impl NpmError {
     }
 }
 
-fn near(found: &Option<String>) -> String {
-    found.as_ref().map(|name| format!(". Did you mean `{name}`?")).unwrap_or_default()
+fn near(found: Option<&str>) -> String {
+    found.map(|name| format!(". Did you mean `{name}`?")).unwrap_or_default()
 }

@@ -62,25 +62,26 @@ impl Fetch<'_> {
         let source = self.sources.get(key);
         let by_registry = source.and_then(|source| source.integrity.clone());
         let locked = locked.and_then(Integrity::parse);
-        // The user's own word is checked first, and looked for last: it may be that of another version.
-        let expected: Vec<Integrity> =
-            self.pinned.get(key).cloned().into_iter().chain(locked).chain(by_registry).collect();
-        if let Some(bytes) = expected.iter().rev().find_map(|integrity| self.cache?.get(integrity)) {
+        // What the user says may be the hash of another version, which is not what to compare with it.
+        let known: Vec<Integrity> = locked.into_iter().chain(by_registry).collect();
+        let pinned = self.pinned.get(key).cloned();
+        let expected: Vec<Integrity> = pinned.into_iter().chain(known.iter().cloned()).collect();
+        let looked_for = if known.is_empty() { &expected } else { &known };
+        if let Some(bytes) = looked_for.iter().rev().find_map(|integrity| self.cache?.get(integrity)) {
             return check(key, &expected, bytes);
         }
         let (name, version) = split(key);
-        let address = match source {
-            Some(source) => source.tarball.clone(),
-            None => {
-                let packument = self.registry.packument(name).await?;
-                let found = packument.exact(version).map(|(_, manifest)| manifest.tarball().to_owned());
-                found.ok_or_else(|| NpmError::NoVersion {
-                    package: name.to_owned(),
-                    range: version.to_owned(),
-                    registry: self.registry.address(name),
-                    known: "others only; it was there when the lock was written".to_owned(),
-                })?
-            }
+        let address = if let Some(source) = source {
+            source.tarball.clone()
+        } else {
+            let packument = self.registry.packument(name).await?;
+            let found = packument.exact(version).map(|(_, manifest)| manifest.tarball().to_owned());
+            found.ok_or_else(|| NpmError::NoVersion {
+                package: name.to_owned(),
+                range: version.to_owned(),
+                registry: self.registry.address(name),
+                known: "others only; it was there when the lock was written".to_owned(),
+            })?
         };
         if expected.is_empty() {
             let reason = "its registry gives no integrity for it; name one in spec.package.integrity".to_owned();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::lock::{Lock, Locked};
+use super::request::Request;
 
 /// Where npm writes integrities down: beside `node_modules`, and inside of it.
 const LOCKS: [&str; 2] = ["package-lock.json", "node_modules/.package-lock.json"];
@@ -27,6 +28,18 @@ pub fn packages_of(modules: &[PathBuf]) -> (Lock, Vec<PathBuf>) {
         lock.packages.insert(format!("{name}@{version}"), Locked { integrity, dependencies: BTreeMap::new() });
     }
     (lock, folders.into_iter().map(|folder| folder.join("package.json")).collect())
+}
+
+/// Whether the `node_modules` folders above have all of these packages, in versions that will do.
+pub fn has_all(folder: &Path, dependencies: &BTreeMap<String, String>) -> bool {
+    dependencies.iter().all(|(imported_as, range)| {
+        let Ok(request) = Request::parse(imported_as, range) else { return false };
+        let mut above =
+            folder.ancestors().map(|above| above.join("node_modules").join(imported_as).join("package.json"));
+        let package = above.find_map(|path| json(&path)).unwrap_or_default();
+        let word = |name: &str| package.get(name).and_then(Value::as_str).unwrap_or_default();
+        word("name") == request.name && request.allows(word("version"))
+    })
 }
 
 /// The folder of the package that a file is in: the one after the last `node_modules`.
@@ -73,6 +86,19 @@ mod tests {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn packages_will_do_in_their_versions_only() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "node_modules/a/package.json", r#"{"name": "a", "version": "1.5.0"}"#);
+        write(folder.path(), "dir/node_modules/@s/b/package.json", r#"{"name": "@s/b", "version": "2.0.0"}"#);
+        let has = |wanted: &[(&str, &str)]| {
+            let wanted = wanted.iter().map(|(name, range)| ((*name).to_owned(), (*range).to_owned())).collect();
+            has_all(&folder.path().join("dir/inner"), &wanted)
+        };
+        assert!(has(&[("a", "^1.0.0"), ("@s/b", "2")]) && has(&[("a", "*")]));
+        assert!(!has(&[("a", "^2")]) && !has(&[("a", "^1"), ("c", "1")]) && !has(&[("a", "npm:other@1")]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::error::NpmError;
 use super::fetch::{Fetch, check, identity, package_json};
 use super::graph::Graph;
-use super::installed::packages_of;
+use super::installed::{has_all, packages_of};
 use super::integrity::{Integrity, sha512};
 use super::lock::{Lock, Locked};
 use super::packument::needs_of;
@@ -68,7 +68,7 @@ pub fn name_of(source: &Source) -> String {
 }
 
 fn found_on_disk() -> Packages {
-    Packages::Found(Lookup::new(Place::default()))
+    Packages::Found(Box::new(Lookup::new(Place::default())))
 }
 
 fn from_disk(sources: Sources, entry: &Path, shape: Shape) -> Result<Made, BundleError> {
@@ -81,7 +81,7 @@ fn from_disk(sources: Sources, entry: &Path, shape: Shape) -> Result<Made, Bundl
 fn from_manifest(inline: &Inline, options: &Options) -> Result<Made, BundleError> {
     let Inline { file, text, language, is_script, folder, dependencies } = inline;
     let shape = if *is_script { Shape::Effects } else { Shape::Namespace };
-    if dependencies.is_empty() {
+    if dependencies.is_empty() || folder.as_deref().is_some_and(|folder| has_all(folder, dependencies)) {
         let here = |folder: &PathBuf| {
             Sources::inline_in(folder, file, text, *language, Some(Place::default()), found_on_disk())
         };
@@ -93,7 +93,7 @@ fn from_manifest(inline: &Inline, options: &Options) -> Result<Made, BundleError
         dependencies.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect();
     let gathered = gather(file, &requests?, &BTreeMap::new(), options)?;
     let place = Place(Some(Arc::new(Tree::new(gathered.files, &gathered.lock, &gathered.roots))));
-    let packages = Packages::Found(Lookup::new(place.clone()));
+    let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
     let (sources, entry) = Sources::inline_in(&policy_folder(), file, text, *language, Some(place), packages);
     Ok(Made { linked: link_whole(sources, &entry, shape)?, lock: gathered.lock })
 }
@@ -140,20 +140,20 @@ fn from_package(key: &str, gathered: Gathered) -> Result<Made, BundleError> {
     let json = package_json(key, root)?;
     let place = Place(Some(Arc::new(Tree::new(gathered.files, &gathered.lock, &gathered.roots))));
     let folder = package_folder(key);
-    let entry = match json.pointer("/bylaw/policies").map(|named| named.as_str().unwrap_or_default()) {
-        Some(named) => {
-            let entry = normalise(&folder.join(named));
-            let inside = entry.starts_with(&folder) && place.is_file(&entry);
-            inside.then_some(entry).ok_or_else(|| refused(format!("its policies, `{named}`, are no module in it")))?
-        }
-        None => match Lookup::new(place.clone()).resolve(name, &policy_folder().join("policy.ts"), false) {
-            Ok(Looked::File(found)) => found.path,
-            _ => {
-                let reason = "it names no policies; add `\"bylaw\": {\"policies\": \"./policies/index.ts\"}` to its \
-                              package.json";
-                return Err(refused(reason.to_owned()).into());
-            }
-        },
+    let entry = if let Some(named) = json.pointer("/bylaw/policies") {
+        let named = named.as_str().unwrap_or_default();
+        let entry = normalise(&folder.join(named));
+        let is_inside = entry.starts_with(&folder) && place.is_file(&entry);
+        let entry = is_inside.then_some(entry);
+        entry.ok_or_else(|| refused(format!("its policies, `{named}`, are no module in it")))?
+    } else {
+        let found = Lookup::new(place.clone()).resolve(name, &policy_folder().join("policy.ts"), false);
+        let Ok(Looked::File(found)) = found else {
+            let reason = "it names no policies; add `\"bylaw\": {\"policies\": \"./policies/index.ts\"}` to its \
+                          package.json";
+            return Err(refused(reason.to_owned()).into());
+        };
+        found.path
     };
     Ok(Made { linked: link_whole(Sources::packed(place), &entry, Shape::Namespace)?, lock: gathered.lock })
 }

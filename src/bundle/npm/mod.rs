@@ -72,9 +72,10 @@ pub struct Inline {
     pub language: Language,
     /// A jsPolicy script rather than a module.
     pub is_script: bool,
-    /// Where the manifest is: packages are looked for above it, unless `dependencies` names some.
+    /// Where the manifest is: packages are looked for in the `node_modules` folders above it.
     pub folder: Option<PathBuf>,
-    /// Packages of a registry, by name: `spec.dependencies`. Then nothing else is looked for.
+    /// `spec.dependencies`: unless those folders have all of them, they come from a registry, and nothing else is
+    /// looked for.
     pub dependencies: BTreeMap<String, String>,
 }
 

@@ -194,7 +194,7 @@ fn interpolated(text: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
         match env(bare) {
             Some(value) => out.push_str(&value),
             None if is_optional => {}
-            None => out.push_str(&format!("${{{name}}}")),
+            None => out.extend(["${", name, "}"]),
         }
         rest = behind;
     }

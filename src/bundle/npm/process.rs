@@ -19,7 +19,7 @@ use crate::bundle::diagnostics::BundleError;
 pub(super) const COMMAND: &str = "bundler";
 
 /// Time for a source that comes with packages of a registry, unless `BUNDLE_TIMEOUT` says otherwise.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A script, its map with all sources in it, and a lock.
 const MAX_ANSWER: u64 = 128 << 20;
@@ -80,14 +80,11 @@ pub(super) fn run(program: &Path, source: &Source, options: &Options) -> Result<
             return Err(failed(reason));
         }
     };
-    match serde_json::from_slice::<Result<Made, BundleError>>(&bytes) {
-        Ok(result) => result,
-        Err(_) => {
-            let how = child.0.wait().map_or_else(|error| error.to_string(), told);
-            let name = super::make::name_of(source);
-            Err(failed(format!("ended without bundling {name}: {how}")))
-        }
+    if let Ok(result) = serde_json::from_slice::<Result<Made, BundleError>>(&bytes) {
+        return result;
     }
+    let how = child.0.wait().map_or_else(|error| error.to_string(), told);
+    Err(failed(format!("ended without bundling {}: {how}", super::make::name_of(source))))
 }
 
 fn told(status: ExitStatus) -> String {

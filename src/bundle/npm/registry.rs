@@ -62,7 +62,7 @@ impl Registry {
     pub async fn packument(&self, name: &str) -> Result<Packument, NpmError> {
         let registry = self.npmrc.registry(name);
         let address = format!("{registry}{}", name.replace('/', "%2f"));
-        let url = self.url(name, &registry, &address)?;
+        let url = url_of(name, &registry, &address)?;
         let bytes = self.get(name, &registry, &url, ABBREVIATED, self.caps.packument, "its versions").await?;
         Packument::parse(name, &registry, &bytes)
     }
@@ -73,11 +73,11 @@ impl Registry {
     /// Where it cannot be had.
     pub async fn tarball(&self, name: &str, package: &str, address: &str) -> Result<Vec<u8>, NpmError> {
         let registry = self.npmrc.registry(name);
-        let mut url = self.url(package, &registry, address)?;
-        let home = self.url(package, &registry, &registry)?;
+        let mut url = url_of(package, &registry, address)?;
+        let home = url_of(package, &registry, &registry)?;
         if url.host_str() == Some(PUBLIC_HOST) && home.host_str() != Some(PUBLIC_HOST) {
             let path = url.path().trim_start_matches('/').to_owned();
-            url = self.url(package, &registry, &format!("{registry}{path}"))?;
+            url = url_of(package, &registry, &format!("{registry}{path}"))?;
         }
         let is_at_home = url.origin() == home.origin();
         if !is_at_home && url.scheme() != "https" {
@@ -85,15 +85,6 @@ impl Registry {
             return Err(NpmError::Tarball { package: package.to_owned(), reason });
         }
         self.get(package, &registry, &url, "*/*", self.caps.packed, "the bytes of its tarball").await
-    }
-
-    fn url(&self, package: &str, registry: &str, address: &str) -> Result<Url, NpmError> {
-        let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        url.ok_or_else(|| NpmError::Unreachable {
-            package: package.to_owned(),
-            registry: registry.to_owned(),
-            reason: "its address is not a URL".to_owned(),
-        })
     }
 
     async fn get(
@@ -110,13 +101,13 @@ impl Registry {
             match self.attempt(package, registry, url, accept, limit, what).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Stumbled(reason)) => match pauses.next() {
-                    Some(pause) => tokio::time::sleep(*pause).await,
-                    None => {
+                Err(Failure::Stumbled(reason)) => {
+                    let Some(pause) = pauses.next() else {
                         let (package, registry) = (package.to_owned(), registry.to_owned());
                         return Err(NpmError::Unreachable { package, registry, reason });
-                    }
-                },
+                    };
+                    tokio::time::sleep(*pause).await;
+                }
             }
         }
     }
@@ -157,6 +148,15 @@ impl Registry {
         let too_large = || NpmError::TooLarge { package: package.clone(), what: what.to_owned(), limit };
         body(response, limit).await.map_err(Failure::Stumbled)?.ok_or_else(|| Failure::Final(too_large()))
     }
+}
+
+fn url_of(package: &str, registry: &str, address: &str) -> Result<Url, NpmError> {
+    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| NpmError::Unreachable {
+        package: package.to_owned(),
+        registry: registry.to_owned(),
+        reason: "its address is not a URL".to_owned(),
+    })
 }
 
 /// All of an answer; `None` where it is longer than it may be.

@@ -130,7 +130,7 @@ fn is_over(error: &io::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<Over>() || inner.is_some_and(|inner| inner.is::<Over>()) {
+        if error.is::<Over>() || inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Over>) {
             return true;
         }
         cause = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());

@@ -81,7 +81,7 @@ fn a_bomb_is_given_up_before_it_is_in_memory() {
     header.set_cksum();
     encoder.write_all(header.as_bytes()).unwrap();
     for _ in 0..1_024 {
-        encoder.write_all(&[b' '; 1 << 20]).unwrap();
+        encoder.write_all(&vec![b' '; 1 << 20]).unwrap();
     }
     let told = told(&encoder.finish().unwrap());
     assert!(told.contains("as decompression bombs do, exceed the limit of "), "{told}");

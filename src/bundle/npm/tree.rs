@@ -123,13 +123,11 @@ impl Place {
 
     /// The names in a folder; none where it cannot be read.
     pub(in crate::bundle) fn names(&self, folder: &Path) -> BTreeSet<String> {
-        match &self.0 {
-            Some(tree) => tree.names(folder),
-            None => {
-                let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-                entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
-            }
+        if let Some(tree) = &self.0 {
+            return tree.names(folder);
         }
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 }
 
