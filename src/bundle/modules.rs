@@ -17,6 +17,7 @@ use super::diagnostics::{BundleError, Diagnostic};
 use super::global_object::{INTRO, with_own_global};
 use super::link::Shape;
 use super::lookup::{Found, Looked, no_file};
+use super::npm::installed::package_folder;
 use super::resolve::{Refusal, Target, is_node_built_in, is_relative, node_built_in, resolve};
 use super::sdk::link_sdk;
 use super::source::{Import, Scan, SdkName, scan_here, source_type};
@@ -104,15 +105,22 @@ impl Modules {
             return Vec::new();
         }
         let seen = self.seen();
-        let own = seen.loaded.keys().filter(|path| !is_installed(path) && !self.sources.is_inline(path)).cloned();
-        let mut inputs: Vec<PathBuf> = own.collect();
+        let mut inputs: Vec<PathBuf> = seen.loaded.keys().filter(|path| self.is_own(path)).cloned().collect();
         inputs.sort_by_key(|path| (*path != self.entry, path.clone()));
         inputs
     }
 
     /// The modules of installed packages that were read.
     pub(super) fn installed(&self) -> Vec<PathBuf> {
-        self.seen().loaded.keys().filter(|path| is_installed(path) && !self.sources.is_inline(path)).cloned().collect()
+        let seen = self.seen();
+        seen.loaded.keys().filter(|path| !self.is_own(path) && !self.sources.is_inline(path)).cloned().collect()
+    }
+
+    /// Whether a file is one of the policy's own. A policy may stand in an installed package itself.
+    fn is_own(&self, path: &Path) -> bool {
+        let home = package_folder(&self.entry);
+        let inside = home.as_ref().and_then(|home| path.strip_prefix(home).ok());
+        !is_installed(inside.unwrap_or(path)) && !self.sources.is_inline(path)
     }
 
     /// The shown name and the text of a module that the linker speaks of.

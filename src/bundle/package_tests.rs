@@ -204,3 +204,20 @@ fn the_sdk_is_the_engines_whatever_is_installed() {
     let policy = "import { policy } from '@bylaw/sdk';\nexport default policy({ name: 'a.b.c' });";
     assert!(!script(policy, &[("@bylaw/sdk", "")], &files).contains("another"));
 }
+
+#[test]
+fn a_policy_may_stand_in_an_installed_package_itself() {
+    let files = [
+        (
+            "node_modules/@s/p/index.js",
+            "import { a } from 'a';\nimport { own } from './own.js';\nexport default [a, own];",
+        ),
+        ("node_modules/@s/p/own.js", "export const own = 1;"),
+        ("node_modules/a/index.js", "exports.a = 2;"),
+    ];
+    let folder = folder("", &[("a", ""), ("@s/p", r#""type": "module""#)], &files);
+    let linked = folder.link("node_modules/@s/p/index.js").unwrap();
+    let inputs = ["node_modules/@s/p/index.js", "node_modules/@s/p/own.js", "node_modules/a/package.json"];
+    assert_eq!(linked.inputs, inputs.map(|name| folder.path(name)));
+    assert_eq!(linked.installed, [folder.path("node_modules/a/index.js")]);
+}

@@ -15,7 +15,7 @@ use super::folder::Found;
 use super::graph::Node;
 use super::manifest::{Manifest, PolicyItem};
 use super::module::{Built, Given, declare_module, link_module};
-use super::objects::{Context, asked_by, build_inline};
+use super::objects::{Context, asked_by, build_inline, tarball_of};
 use super::packages::{Orders, Packages};
 
 /// What tells one state of a file from the next.
@@ -153,7 +153,7 @@ impl ModuleEntry {
 
 /// A YAML or JSON file.
 pub(super) struct ManifestFile {
-    pub stamp: Option<Stamp>,
+    stamp: Option<Stamp>,
     pub source: Arc<PathBuf>,
     pub text: String,
     pub parsed: Result<Manifest, Arc<PolicyError>>,
@@ -161,6 +161,8 @@ pub(super) struct ManifestFile {
     pub inline: Vec<Option<BuildResult>>,
     /// Those whose code is in a bundle, by name, with that code.
     pub bundled: BTreeMap<String, (Option<Arc<Code>>, BuildResult)>,
+    /// Tarballs that its policies are in.
+    tarballs: BTreeMap<PathBuf, Option<Stamp>>,
     /// Why the versions of its packages could not be kept beside it.
     pub lock_note: Option<String>,
 }
@@ -175,6 +177,7 @@ impl ManifestFile {
             parsed: Ok(Manifest::default()),
             inline: Vec::new(),
             bundled: BTreeMap::new(),
+            tarballs: BTreeMap::new(),
             lock_note: None,
         };
         match read(path, &shown) {
@@ -193,9 +196,14 @@ impl ManifestFile {
         }
         let parsed = Manifest::parse(&shown, &file.text);
         if let Ok(manifest) = &parsed {
-            let context = file.context(&shown, settings);
+            let named = manifest.policies.iter().filter_map(|item| tarball_of(item, path));
+            file.tarballs = named.map(|tarball| (tarball.clone(), Stamp::of(&tarball))).collect();
+            let same_tarballs = before.is_some_and(|before| before.tarballs == file.tarballs);
+            let is_new = !same_tarballs || before.is_none_or(|before| before.stamp != file.stamp);
+            let context = file.context(&shown, settings, is_new);
             let build = |item: &PolicyItem| {
-                let unchanged = before.and_then(|before| before.good_inline(item));
+                let may_stay = same_tarballs || tarball_of(item, path).is_none();
+                let unchanged = before.filter(|_| may_stay).and_then(|before| before.good_inline(item));
                 unchanged.map(Ok).or_else(|| Some(build_inline(&context, item)?.map_err(Arc::new)))
             };
             let inline = manifest.policies.iter().map(build).collect();
@@ -217,6 +225,11 @@ impl ManifestFile {
         same?.as_ref().ok().cloned()
     }
 
+    /// Whether it, or a tarball that it names, is not what it was.
+    pub(super) fn is_stale(&self, path: &Path) -> bool {
+        self.stamp != Stamp::of(path) || self.tarballs.iter().any(|(tarball, stamp)| *stamp != Stamp::of(tarball))
+    }
+
     /// Whether both come to the same: then there is nothing new to serve, or to tell.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let same_code = self.inline.len() == other.inline.len()
@@ -228,7 +241,8 @@ impl ManifestFile {
         self.text == other.text && self.parsed.is_ok() && other.parsed.is_ok() && same_code
     }
 
-    pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings) -> Context<'c> {
+    /// `is_new`: the file is not what it was when it was last read.
+    pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings, is_new: bool) -> Context<'c> {
         Context {
             source: Arc::clone(&self.source),
             file: shown,
@@ -237,7 +251,7 @@ impl ManifestFile {
             given: &settings.given,
             compat: settings.compat,
             scripts_apart: settings.scripts_apart,
-            orders: Orders::new(&settings.packages, &self.source),
+            orders: Orders::new(&settings.packages, &self.source, is_new),
         }
     }
 }

@@ -121,7 +121,7 @@ mod tests {
     /// Runs with nothing around the source.
     fn alone<T>(run: impl FnOnce(&Around<'_>) -> T) -> T {
         let packages = super::super::packages::Packages::default();
-        let orders = Orders::new(&packages, Path::new("p.yaml"));
+        let orders = Orders::new(&packages, Path::new("p.yaml"), true);
         run(&Around { orders: &orders, folder: None, dependencies: &BTreeMap::new() })
     }
 

@@ -152,8 +152,8 @@ impl Loader {
         for path in files.into_keys() {
             let is_fresh = self.tarballs.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
             if !is_fresh || touched.contains(&path) {
-                let tarball = TarballFile::read(&path, &self.settings);
                 let before = self.tarballs.get(&path);
+                let tarball = TarballFile::read(&path, &self.settings, before);
                 is_changed |= before.is_none_or(|before| !are_alike(&tarball.built, &before.built));
                 self.tarballs.insert(path, tarball);
             }
@@ -200,7 +200,7 @@ impl Loader {
         self.manifests.retain(|path, _| files.contains_key(path));
         let mut is_changed = self.manifests.len() != known;
         for path in files.into_keys() {
-            let is_fresh = self.manifests.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
+            let is_fresh = self.manifests.get(&path).is_some_and(|known| !known.is_stale(&path));
             if !is_fresh || touched.contains(&path) {
                 let before = self.manifests.get(&path);
                 let manifest = ManifestFile::read(&path, &self.settings, &self.catalog, before);

@@ -1,13 +1,13 @@
 //! The JsPolicy objects of a manifest made into policies; those without code wait for their bundle.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::bundle::npm::{Request, Source};
-use crate::bundle::{BundleLimits, content_hash, unpack};
+use crate::bundle::{BundleLimits, content_hash, normalise, unpack};
 
 use super::catalog::Revision;
 use super::code::{ClosedScript, Code, Inspect};
@@ -125,10 +125,7 @@ fn from_package(context: &Context<'_>, over: Draft, policy: &str, package: &Pack
             let source = Source::Registry { name: name.clone(), range: version.clone(), integrity };
             (source, format!("{name}@{version}"))
         }
-        PackageFrom::File(file) => {
-            let folder = context.source.parent().unwrap_or(&context.source);
-            (Source::Tarball { path: folder.join(file), integrity }, file.clone())
-        }
+        PackageFrom::File(file) => (Source::Tarball { path: beside(&context.source, file), integrity }, file.clone()),
     };
     let subject = format!("{} (JsPolicy {policy})", context.file);
     let made = context.orders.made(&source, &subject)?;
@@ -156,6 +153,18 @@ fn chosen(declared: &[Value], wanted: Option<&str>) -> Result<usize, String> {
             .ok_or_else(|| format!("has no policy `{wanted}`; spec.package.policy must be one of {}", listed())),
         None if declared.len() == 1 => Ok(0),
         None => Err(format!("holds {} policies; name one in spec.package.policy: {}", declared.len(), listed())),
+    }
+}
+
+fn beside(manifest: &Path, file: &str) -> PathBuf {
+    normalise(&manifest.parent().unwrap_or(manifest).join(file))
+}
+
+/// The tarball that a policy is in, if it is in one.
+pub(super) fn tarball_of(item: &PolicyItem, manifest: &Path) -> Option<PathBuf> {
+    match &item.policy.code {
+        CodeSource::Package(PackageRef { from: PackageFrom::File(file), .. }) => Some(beside(manifest, file)),
+        _ => None,
     }
 }
 

@@ -16,7 +16,8 @@ use super::locks::ManifestLock;
 /// Bundling is a matter of one processor; a registry that hangs must not take both.
 const AT_ONCE: usize = 2;
 
-/// How long after a failure that may pass it is tried again: doubled each time, up to the longest.
+/// How long after a failure that may well pass it is tried again: doubled each time, up to the longest. Others are tried
+/// again after the longest: what is wrong may stand in a file that is not watched, such as `.npmrc`.
 const FIRST_PAUSE: Duration = Duration::from_secs(4);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -88,6 +89,13 @@ impl Packages {
         due
     }
 
+    /// A file that has changed is tried at once, whatever came of it before.
+    fn hurry(&self, file: &Path) {
+        for (_, job) in self.state().jobs.iter_mut().filter(|((asked_by, _), _)| asked_by == file) {
+            job.due = None;
+        }
+    }
+
     /// Forgets failures of files that are gone.
     pub(super) fn retain(&self, is_there: impl Fn(&Path) -> bool) {
         self.state().jobs.retain(|(file, _), job| job.is_running || is_there(file));
@@ -99,7 +107,7 @@ impl Packages {
         let is_due = job.due.is_none_or(|due| due <= Instant::now());
         let answer = match &job.done {
             Some(Ok(made)) => return Answer::Made(Arc::clone(made)),
-            Some(Err(error)) if job.is_running || job.due.is_none() || !is_due => return Answer::Failed(error.clone()),
+            Some(Err(error)) if job.is_running || !is_due => return Answer::Failed(error.clone()),
             // Told of until the next try has come to its end.
             Some(Err(error)) => Answer::Failed(error.clone()),
             None => Answer::Pending,
@@ -169,7 +177,11 @@ pub(super) struct Orders<'p> {
 }
 
 impl<'p> Orders<'p> {
-    pub(super) fn new(packages: &'p Packages, file: &'p Path) -> Self {
+    /// `is_new`: the file is not what it was when it was last read.
+    pub(super) fn new(packages: &'p Packages, file: &'p Path, is_new: bool) -> Self {
+        if is_new {
+            packages.hurry(file);
+        }
         Self { packages, file, lock: OnceCell::new(), asked: RefCell::default(), made: RefCell::default() }
     }
 
@@ -219,12 +231,15 @@ fn bundle(source: &Source, file: &Path, lock: Lock) -> Result<Made, BundleError>
 fn finish(state: &mut State, key: &Key, made: Result<Arc<Made>, BundleError>) {
     let Some(job) = state.jobs.get_mut(key) else { return };
     job.is_running = false;
-    job.due = None;
-    if matches!(&made, Err(BundleError::Package(error)) if error.is_transient()) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << job.failures.min(6)).min(LONGEST_PAUSE);
-        job.failures += 1;
-        job.due = Some(Instant::now() + pause);
-    }
+    let pause = match &made {
+        Ok(_) => None,
+        Err(BundleError::Package(error)) if error.is_transient() => {
+            Some(FIRST_PAUSE.saturating_mul(1 << job.failures.min(6)).min(LONGEST_PAUSE))
+        }
+        Err(_) => Some(LONGEST_PAUSE),
+    };
+    job.failures = if pause.is_some() { job.failures + 1 } else { 0 };
+    job.due = pause.map(|pause| Instant::now() + pause);
     job.done = Some(made);
     state.finished.insert(key.0.clone());
 }

@@ -20,9 +20,10 @@ pub(super) struct TarballFile {
 }
 
 impl TarballFile {
-    pub(super) fn read(path: &Path, settings: &Settings) -> Self {
+    pub(super) fn read(path: &Path, settings: &Settings, before: Option<&Self>) -> Self {
         let stamp = Stamp::of(path);
-        let orders = Orders::new(&settings.packages, path);
+        let is_new = before.is_none_or(|before| before.stamp != stamp);
+        let orders = Orders::new(&settings.packages, path, is_new);
         let built = build(path, settings, &orders).map_err(Arc::new);
         Self { stamp, built, lock_note: orders.close(None) }
     }

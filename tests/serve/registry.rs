@@ -229,6 +229,32 @@ fn a_tarball_is_served_with_what_it_needs() {
 }
 
 #[test]
+fn a_damaged_tarball_takes_nothing_away_and_a_mended_one_is_served_at_once() {
+    let Some(registry) = registry() else { return };
+    let packed = |word: &str| {
+        let package = json!({"name": "own", "version": "1.0.0", "bylaw": {"policies": "index.ts"}}).to_string();
+        tarball(&[("package.json", &package), ("index.ts", &policy_module("", &format!("'{word}'")))])
+    };
+    let project = Project::new(registry, &[]);
+    let put = |bytes: &[u8]| std::fs::write(project.folder.file("own.tgz"), bytes).unwrap();
+    put(&packed("first"));
+    let server = project.serve_path("own.tgz");
+    assert_eq!(ask(&server), "[own.policies.example] first");
+    let mark = server.log_length();
+    put(&packed("second")[..100]);
+    server.wait_for_log(mark, "its tarball is refused: it is damaged").unwrap();
+    assert_eq!(ask(&server), "[own.policies.example] first");
+    put(&packed("third"));
+    until(&server, "[own.policies.example] third", Duration::from_secs(20));
+    let by_manifest = Project::new(registry, &[("p.yaml", &manifest(&json!({"file": "own.tgz"})))]);
+    std::fs::write(by_manifest.folder.file("own.tgz"), packed("one")).unwrap();
+    let server = by_manifest.serve();
+    assert_eq!(ask(&server), "[from-npm.policies.example] one");
+    std::fs::write(by_manifest.folder.file("own.tgz"), packed("other")).unwrap();
+    until(&server, "[from-npm.policies.example] other", Duration::from_secs(20));
+}
+
+#[test]
 fn a_registry_that_breaks_off_is_asked_again_and_holds_up_nobody() {
     let Some(registry) = registry() else { return };
     let own = name("policies");

@@ -284,9 +284,14 @@ impl Project {
     }
 
     pub fn serve(&self) -> Server {
+        self.serve_path(".")
+    }
+
+    /// Serves the policies of a file in it.
+    pub fn serve_path(&self, path: &str) -> Server {
         let own = self.environment();
         let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.folder.serve_with(&[], &own)
+        Server::start_with(&["--policies", &self.folder.argument(path)], &own)
     }
 
     pub fn lock(&self) -> Value {

@@ -43,7 +43,7 @@ pub fn has_all(folder: &Path, dependencies: &BTreeMap<String, String>) -> bool {
 }
 
 /// The folder of the package that a file is in: the one after the last `node_modules`.
-fn package_folder(module: &Path) -> Option<PathBuf> {
+pub(in crate::bundle) fn package_folder(module: &Path) -> Option<PathBuf> {
     let above: Vec<&Path> = module.ancestors().collect();
     let at = above.iter().position(|path| path.file_name().is_some_and(|name| name == "node_modules"))?;
     let first = above.get(at.checked_sub(1)?)?;

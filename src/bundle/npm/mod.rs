@@ -17,7 +17,7 @@ mod child;
 mod error;
 mod fetch;
 mod graph;
-mod installed;
+pub(super) mod installed;
 mod integrity;
 mod lock;
 mod make;
