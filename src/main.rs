@@ -6,6 +6,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(code) = bylaw::bundle::npm::run_bundler() {
+        return code;
+    }
     bylaw::isolate::init();
     bylaw::cli::run()
 }

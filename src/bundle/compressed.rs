@@ -26,7 +26,7 @@ impl Default for BundleLimits {
 }
 
 /// Why a bundle could not be unpacked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum CompressedError {
     #[error("is not base64: {0}; encode the gzip stream with `base64 -w0`")]
     Base64(String),

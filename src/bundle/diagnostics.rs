@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::compressed::CompressedError;
+use super::npm::NpmError;
 
 /// Source lines longer than this are cut around the column that matters: bundles have lines of a megabyte.
 const FRAME_WIDTH: usize = 110;
@@ -12,7 +15,7 @@ const FRAME_WIDTH: usize = 110;
 const CONTEXT_LINES: usize = 2;
 
 /// Why source could not be made runnable.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 pub enum BundleError {
     /// The file could not be read, is too large or is not UTF-8.
     #[error("{file}: {reason}")]
@@ -31,6 +34,9 @@ pub enum BundleError {
     Link(Box<Diagnostic>),
     #[error("{0}")]
     Compressed(#[from] CompressedError),
+    /// A package could not be had, or must not be.
+    #[error("{0}")]
+    Package(#[from] NpmError),
     /// A fault of the bundler's own; the message is for a bug report.
     #[error("{file}: the bundler failed: {reason}")]
     Internal { file: String, reason: String },
@@ -52,7 +58,7 @@ impl BundleError {
 }
 
 /// Where in a source text. Lines and columns count from 1; columns are UTF-16 units, as V8 and editors count them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     pub file: String,
     pub line: u32,
@@ -66,7 +72,7 @@ impl fmt::Display for Place {
 }
 
 /// One thing that is wrong with a source text. `Display` gives all of it, over several lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// One line, without the place.
     pub message: String,

@@ -1,7 +1,7 @@
 //! One script out of many modules: rolldown as a library, TypeScript taken out by oxc inside it.
 //!
-//! Reading, parsing and resolving are ours, through a plugin: so every error has a place and a mend, nothing is looked
-//! up in `node_modules` or a `tsconfig.json`, and inline source links as files do.
+//! Reading, parsing and resolving are ours, through a plugin: so every error has a place and a mend, no `tsconfig.json`
+//! changes anything, and packages and inline source link as files do.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,17 +13,20 @@ use rolldown::{
 };
 use rolldown_common::Output;
 use rolldown_error::BatchedBuildDiagnostic;
+use serde::{Deserialize, Serialize};
 
 use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic, Place};
 use super::hash::content_hash;
-use super::modules::{Modules, Sources};
+use super::modules::Modules;
+use super::npm::{self, Source};
+use super::sources::{Packages, Sources};
 
 /// The global that stands for `@bylaw/sdk` in every linked script.
 pub const SDK_GLOBAL: &str = "__bylaw_sdk";
 
 /// The language of inline source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Language {
     TypeScript,
     JavaScript,
@@ -48,7 +51,7 @@ pub(super) enum Shape {
 }
 
 /// A script and where it came from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Linked {
     /// A classic script; see the module's own documentation for its completion value.
     pub script: String,
@@ -56,31 +59,50 @@ pub struct Linked {
     pub hash: String,
     /// Source map v3, with the sources in it.
     pub source_map: Option<String>,
-    /// Every file that was read, the entry first; empty for inline source.
+    /// Every file of the author's that was read, the entry first; empty for inline source.
     pub inputs: Vec<PathBuf>,
+    /// The modules of installed packages (`node_modules`) that were read.
+    pub installed: Vec<PathBuf>,
     /// What the entry module exports.
     pub exports: Vec<String>,
 }
 
-/// Links the module in a file.
+/// Links the module in a file, with what it imports of the packages installed above it.
 pub fn link_file(entry: &Path) -> Result<Linked, BundleError> {
     let entry = super::resolve::normalise(&std::path::absolute(entry).unwrap_or_else(|_| entry.to_owned()));
-    link(Sources::Disk, &entry, Shape::Namespace)
+    match link(Sources::disk(Packages::NotHere), &entry, Shape::Namespace)? {
+        Some(linked) => Ok(linked),
+        None => npm::link_with_packages(&Source::File(entry)),
+    }
 }
 
-/// Links a module given as text; `file` is the name that errors show.
+/// Links a module given as text, which may import no packages; `file` is the name that errors show.
 pub fn link_inline(file: &str, text: &str, language: Language) -> Result<Linked, BundleError> {
-    let (sources, entry) = Sources::inline(file, text, language);
+    let (sources, entry) = Sources::inline(file, text, language, Packages::Refused);
+    link_whole(sources, &entry, Shape::Namespace)
+}
+
+/// [`link_inline`], and `None` for a module that imports packages.
+pub fn link_inline_here(file: &str, text: &str, language: Language) -> Result<Option<Linked>, BundleError> {
+    let (sources, entry) = Sources::inline(file, text, language, Packages::NotHere);
     link(sources, &entry, Shape::Namespace)
 }
 
-/// Links `entry` apart from the caller, who may be inside an async runtime.
-pub(super) fn link(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
+/// Links `entry` apart from the caller, who may be inside an async runtime. `None` where it needs packages and
+/// [`Packages::NotHere`] says that they are looked for elsewhere.
+pub(super) fn link(sources: Sources, entry: &Path, shape: Shape) -> Result<Option<Linked>, BundleError> {
     let shown = sources.shown(entry);
     apart(&shown, || link_here(sources, entry, shape))
 }
 
-fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
+/// [`link`] where packages are either here or refused.
+pub(super) fn link_whole(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, BundleError> {
+    let shown = sources.shown(entry);
+    let internal = || BundleError::Internal { file: shown, reason: "nobody looked for its packages".to_owned() };
+    link(sources, entry, shape)?.ok_or_else(internal)
+}
+
+fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Option<Linked>, BundleError> {
     let shown = sources.shown(entry);
     let internal = |reason: String| BundleError::Internal { file: shown.clone(), reason };
     let modules = Arc::new(Modules::new(sources, entry, shape));
@@ -91,6 +113,9 @@ fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, Bun
         let mut bundler = Bundler::with_plugins(options, vec![plugin])?;
         bundler.generate().await
     });
+    if modules.needs_packages() {
+        return Ok(None);
+    }
     // What the plugin refused is said better by the plugin than by the linker that stopped over it.
     if let Some(refused) = modules.take_error() {
         return Err(refused);
@@ -115,7 +140,8 @@ fn link_here(sources: Sources, entry: &Path, shape: Shape) -> Result<Linked, Bun
     });
     let exports = chunk.exports.iter().map(ToString::to_string).collect();
     let hash = content_hash(&chunk.code);
-    Ok(Linked { script: chunk.code.clone(), hash, source_map, inputs: modules.inputs(), exports })
+    let (inputs, installed) = (modules.inputs(), modules.installed());
+    Ok(Some(Linked { script: chunk.code.clone(), hash, source_map, inputs, installed, exports }))
 }
 
 fn options(entry: &Path, shape: Shape) -> BundlerOptions {

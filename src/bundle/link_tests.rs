@@ -114,15 +114,19 @@ fn a_name_that_the_sdk_does_not_have_is_refused() {
 }
 
 #[test]
-fn packages_and_node_modules_are_refused_by_the_file_that_imports_them() {
+fn modules_of_node_are_refused_by_the_file_that_imports_them() {
     let files = [
         ("p.ts", "import { a } from './a';\nexport default a;"),
         ("a.ts", "import fs from 'node:fs';\nexport const a = fs;"),
-        ("q.ts", "import _ from 'lodash';\nexport default _;"),
+        ("q.ts", "import { b } from 'b';\nexport default b;"),
+        ("node_modules/b/package.json", "{\"name\": \"b\", \"version\": \"1.0.0\"}"),
+        ("node_modules/b/index.js", "\nexports.b = require('./c');"),
+        ("node_modules/b/c.js", "var path = require( \"path\");"),
     ];
     let folder = Folder::with(&files);
     assert!(folder.error("p.ts").starts_with("a.ts:1:16: `node:fs` is a module of Node.js"));
-    assert!(folder.error("q.ts").starts_with("q.ts:1:15: npm package `lodash`: not yet resolvable\n"));
+    let told = folder.error("q.ts");
+    assert!(told.starts_with("node_modules/b/c.js:1:21: `path` is a module of Node.js"), "{told}");
 }
 
 #[test]
@@ -235,6 +239,21 @@ fn a_cycle_of_imports_links() {
 }
 
 #[test]
+fn unicode_and_windows_line_ends_change_nothing() {
+    let unix = "import { größe } from './größe';\nconst 名 = '\u{1f600}é';\nexport default [名, größe, `a\nb`];\n";
+    let windows = format!("\u{feff}{}", unix.replace('\n', "\r\n"));
+    let helper = ("größe.ts", "export const größe = 1;\r\n");
+    let (one, other) = (Folder::with(&[("p.ts", unix), helper]), Folder::with(&[("p.ts", &windows), helper]));
+    assert_eq!(one.link("p.ts").unwrap().script, other.link("p.ts").unwrap().script);
+    assert!(one.link("p.ts").unwrap().script.contains("\u{1f600}é"));
+    let wrong = "const 名 = '\u{1f600}';\r\nimport { a } from './größen';\r\nexport default a;";
+    let told = Folder::with(&[("p.ts", wrong), helper]).error("p.ts");
+    assert!(told.starts_with("p.ts:2:19: cannot find `./größen`\n"), "{told}");
+    assert!(told.contains("2 | import { a } from './größen';\n    |                   ^^^^^^^^^^\n"), "{told}");
+    assert!(told.ends_with("help: did you mean `größe`?"), "{told}");
+}
+
+#[test]
 fn the_deepest_source_that_is_let_in_links() {
     for tower in super::super::nesting::tests::towers(1_450) {
         let text = format!("export default 1;\nlet x: any, a: any, b: any, c: any, f: any, A: any;\n{tower}\n");
@@ -244,3 +263,6 @@ fn the_deepest_source_that_is_let_in_links() {
         }
     }
 }
+
+#[path = "package_tests.rs"]
+mod packages;

@@ -10,72 +10,42 @@ use rolldown::plugin::{
     HookAddonArgs, HookInjectionOutputReturn, HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs,
     HookResolveIdOutput, HookResolveIdReturn, HookUsage, Plugin, PluginContext, SharedLoadPluginContext,
 };
+use rolldown_common::side_effects::HookSideEffects;
 use rolldown_common::{ImportKind, ResolvedExternal};
 
 use super::diagnostics::{BundleError, Diagnostic};
 use super::global_object::{INTRO, with_own_global};
-use super::link::{Language, Shape};
-use super::resolve::{Target, resolve};
+use super::link::Shape;
+use super::lookup::{Found, Looked, no_file};
+use super::npm::installed::package_folder;
+use super::resolve::{Refusal, Target, is_node_built_in, is_relative, node_built_in, resolve};
 use super::sdk::link_sdk;
-use super::source::{Import, Scan, SdkName, read, scan_here, source_type};
+use super::source::{Import, Scan, SdkName, scan_here, source_type};
+use super::sources::{Packages, Sources, is_installed};
 
 /// The module that stands for imports of which only types are used.
 const TYPES_ONLY: &str = "\0bylaw:types";
 
-/// Where modules come from.
-#[derive(Debug)]
-pub(super) enum Sources {
-    Disk,
-    /// Texts by path, and the one name that errors show instead of such a path.
-    Memory {
-        texts: BTreeMap<PathBuf, Arc<str>>,
-        shown: Option<String>,
-        has_neighbours: bool,
-    },
+/// The module that stands for what a package leaves out here: whatever is taken of it is undefined.
+const LEFT_OUT: &str = "\0bylaw:left-out";
+
+/// Added to the name of a `.js` file (and a `.ts` file) whose package.json says that it is an ES module: by the ending
+/// the linker knows that what it imports of `CommonJS` modules is as in Node.
+const AS_MODULE: [(&str, &str); 2] = [("js", "?.mjs"), ("ts", "?.mts")];
+
+/// Where an import leads.
+enum Resolved {
+    Module(Found),
+    Sdk,
+    Types,
+    LeftOut,
 }
 
-impl Sources {
-    /// One module without neighbours, and the path it gets.
-    pub(super) fn inline(file: &str, text: &str, language: Language) -> (Self, PathBuf) {
-        let path = PathBuf::from(format!("/inline/policy.{}", language.extension()));
-        let texts = BTreeMap::from([(path.clone(), Arc::from(text))]);
-        (Self::Memory { texts, shown: Some(file.to_owned()), has_neighbours: false }, path)
-    }
-
-    /// The name of a module in messages: as short as the reader's working directory allows.
-    pub(super) fn shown(&self, path: &Path) -> String {
-        if let Self::Memory { shown: Some(shown), .. } = self {
-            return shown.clone();
-        }
-        shown_path(path)
-    }
-
-    fn text(&self, path: &Path) -> Result<Arc<str>, BundleError> {
-        match self {
-            Self::Disk => read(path, &self.shown(path)).map(Arc::from),
-            Self::Memory { texts, .. } => texts.get(path).cloned().ok_or_else(|| BundleError::Unreadable {
-                file: self.shown(path),
-                reason: "it is not part of the bundle".to_owned(),
-            }),
-        }
-    }
-
-    fn is_file(&self, path: &Path) -> bool {
-        match self {
-            Self::Disk => path.is_file(),
-            Self::Memory { texts, .. } => texts.contains_key(path),
-        }
-    }
-
-    fn has_neighbours(&self) -> bool {
-        !matches!(self, Self::Memory { has_neighbours: false, .. })
-    }
-}
-
-/// A path as messages show it: relative to the working directory where it is inside.
-pub(crate) fn shown_path(path: &Path) -> String {
-    let inside = std::env::current_dir().ok().and_then(|folder| path.strip_prefix(folder).ok().map(Path::to_owned));
-    inside.as_deref().unwrap_or(path).to_string_lossy().into_owned()
+/// Why linking stops.
+enum Stop {
+    Refused(BundleError),
+    /// It needs packages, and this is not where they are looked for.
+    NeedsPackages,
 }
 
 #[derive(Debug)]
@@ -85,7 +55,6 @@ struct Loaded {
 }
 
 /// The plugin, and after the run what it saw.
-#[derive(Debug)]
 pub(super) struct Modules {
     sources: Sources,
     entry: PathBuf,
@@ -100,6 +69,13 @@ struct Seen {
     errors: Vec<BundleError>,
     /// Some module speaks of the global object.
     names_global: bool,
+    needs_packages: bool,
+}
+
+impl std::fmt::Debug for Modules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Modules").field("entry", &self.entry).finish_non_exhaustive()
+    }
 }
 
 impl Modules {
@@ -117,41 +93,69 @@ impl Modules {
         std::mem::take(&mut self.seen().errors).into_iter().min_by_key(ToString::to_string)
     }
 
-    /// The files that were read, the entry first.
+    /// Whether linking stopped because packages are looked for elsewhere.
+    pub(super) fn needs_packages(&self) -> bool {
+        self.seen().needs_packages
+    }
+
+    /// The files that were read, the entry first; of installed packages their package.json, which is written anew
+    /// whenever they are.
     pub(super) fn inputs(&self) -> Vec<PathBuf> {
-        if !matches!(self.sources, Sources::Disk) {
+        if !self.sources.is_on_disk() {
             return Vec::new();
         }
-        let mut inputs: Vec<PathBuf> = self.seen().loaded.keys().cloned().collect();
+        let seen = self.seen();
+        let mut inputs: Vec<PathBuf> = seen.loaded.keys().filter(|path| self.is_own(path)).cloned().collect();
         inputs.sort_by_key(|path| (*path != self.entry, path.clone()));
         inputs
     }
 
+    /// The modules of installed packages that were read.
+    pub(super) fn installed(&self) -> Vec<PathBuf> {
+        let seen = self.seen();
+        seen.loaded.keys().filter(|path| !self.is_own(path) && !self.sources.is_inline(path)).cloned().collect()
+    }
+
+    /// Whether a file is one of the policy's own. A policy may stand in an installed package itself.
+    fn is_own(&self, path: &Path) -> bool {
+        let home = package_folder(&self.entry);
+        let inside = home.as_ref().and_then(|home| path.strip_prefix(home).ok());
+        !is_installed(inside.unwrap_or(path)) && !self.sources.is_inline(path)
+    }
+
     /// The shown name and the text of a module that the linker speaks of.
     pub(super) fn source_of(&self, id: &str) -> Option<(String, String)> {
-        let path = Path::new(id);
+        let path = path_of(id);
         let text = self.seen().loaded.get(path).map(|loaded| loaded.text.to_string())?;
         Some((self.sources.shown(path), text))
     }
 
     /// A source of the linker's map, which is relative to the entry's folder, as messages show it.
     pub(super) fn shown_in_map(&self, source: &str) -> String {
-        let folder = self.entry.parent().unwrap_or(&self.entry);
-        self.sources.shown(&super::resolve::normalise(&folder.join(source)))
+        self.sources.shown(&self.path_in_map(source))
     }
 
     /// The text of a source of the linker's map, as its author wrote it.
     pub(super) fn written(&self, source: &str) -> Option<Arc<str>> {
-        let folder = self.entry.parent().unwrap_or(&self.entry);
-        let path = super::resolve::normalise(&folder.join(source));
-        self.seen().loaded.get(&path).map(|loaded| Arc::clone(&loaded.text))
+        self.seen().loaded.get(&self.path_in_map(source)).map(|loaded| Arc::clone(&loaded.text))
     }
 
-    fn record<T>(&self, result: Result<T, BundleError>) -> std::io::Result<T> {
-        result.map_err(|error| {
-            let stop = std::io::Error::other(error.to_string());
-            self.seen().errors.push(error);
-            stop
+    fn path_in_map(&self, source: &str) -> PathBuf {
+        let folder = self.entry.parent().unwrap_or(&self.entry);
+        super::resolve::normalise(&folder.join(path_of(source)))
+    }
+
+    fn record<T>(&self, result: Result<T, Stop>) -> std::io::Result<T> {
+        result.map_err(|stop| match stop {
+            Stop::Refused(error) => {
+                let stop = std::io::Error::other(error.to_string());
+                self.seen().errors.push(error);
+                stop
+            }
+            Stop::NeedsPackages => {
+                self.seen().needs_packages = true;
+                std::io::Error::other("it needs packages")
+            }
         })
     }
 
@@ -186,24 +190,101 @@ impl Modules {
         Ok(scanned)
     }
 
-    fn resolve_import(&self, specifier: &str, importer: &Path, kind: ImportKind) -> Result<Target, BundleError> {
-        let folder = importer.parent().filter(|_| self.sources.has_neighbours());
-        let resolved = resolve(specifier, folder, |path| self.sources.is_file(path));
-        let (message, help) = match resolved {
-            Ok(Target::Sdk) if kind == ImportKind::Require => {
-                ("`@bylaw/sdk` cannot be required".to_owned(), "write `import { … } from \"@bylaw/sdk\"`".to_owned())
-            }
-            Ok(target) => return Ok(target),
-            Err(refusal) => (refusal.message, refusal.help),
+    fn resolve_import(&self, specifier: &str, importer: &Path, kind: ImportKind) -> Result<Resolved, Stop> {
+        let resolved = match self.target(specifier, importer, kind) {
+            Ok(resolved) => return Ok(resolved),
+            Err(None) => return Err(Stop::NeedsPackages),
+            Err(Some(refusal)) => refusal,
         };
+        let Refusal { message, help } = resolved;
         let file = self.sources.shown(importer);
         let seen = self.seen();
         let place = seen.loaded.get(importer).and_then(|loaded| {
-            let import = loaded.imports.iter().find(|import| import.specifier == specifier)?;
-            Some(Diagnostic::at_bytes(&file, &loaded.text, import.start, import.end, message.clone()))
+            let import = loaded.imports.iter().find(|import| import.specifier == specifier);
+            let (start, end) =
+                import.map(|import| (import.start, import.end)).or_else(|| required(&loaded.text, specifier))?;
+            Some(Diagnostic::at_bytes(&file, &loaded.text, start, end, message.clone()))
         });
         let diagnostic = place.unwrap_or_else(|| Diagnostic::general(format!("{file}: {message}")));
-        Err(BundleError::Import(Box::new(diagnostic.with_help(help))))
+        Err(Stop::Refused(BundleError::Import(Box::new(diagnostic.with_help(help)))))
+    }
+
+    /// Where an import leads; `Err(None)` where this is not the place to look for it.
+    fn target(&self, specifier: &str, importer: &Path, kind: ImportKind) -> Result<Resolved, Option<Refusal>> {
+        let is_require = kind == ImportKind::Require;
+        let is_typescript = source_type(importer).is_typescript();
+        if is_relative(specifier) && is_installed(importer) && !is_typescript && !self.sources.is_inline(importer) {
+            return self.look_up(specifier, importer, is_require);
+        }
+        let folder = importer.parent().filter(|_| !self.sources.is_inline(importer));
+        match resolve(specifier, folder, |path| self.sources.is_file(path)) {
+            Ok(Target::Sdk) if is_require => Err(Some(Refusal {
+                message: "`@bylaw/sdk` cannot be required".to_owned(),
+                help: "write `import { … } from \"@bylaw/sdk\"`".to_owned(),
+            })),
+            Ok(Target::Sdk) => Ok(Resolved::Sdk),
+            Ok(Target::Types) => Ok(Resolved::Types),
+            Ok(Target::File(path)) => Ok(Resolved::Module(Found { path, is_module: false, has_effects: None })),
+            Ok(Target::Package) => self.look_up(specifier, importer, is_require),
+            Err(refusal) => {
+                match folder.filter(|_| is_relative(specifier) && refusal.message.starts_with("cannot find")) {
+                    Some(folder) => Err(Some(no_file(specifier, folder, |folder| self.sources.names(folder)))),
+                    None => Err(Some(refusal)),
+                }
+            }
+        }
+    }
+
+    fn look_up(&self, specifier: &str, importer: &Path, is_require: bool) -> Result<Resolved, Option<Refusal>> {
+        let is_built_in = is_node_built_in(specifier);
+        match &self.sources.packages {
+            Packages::Refused if is_built_in => Err(Some(node_built_in(specifier))),
+            Packages::Refused => Err(Some(Refusal {
+                message: format!("`{specifier}`: there are no packages here"),
+                help: "put the policy in a file of its own, with a package.json above it".to_owned(),
+            })),
+            Packages::NotHere => Err(None),
+            Packages::Found(lookup) => match lookup.resolve(specifier, importer, is_require) {
+                Ok(Looked::File(found)) => Ok(Resolved::Module(found)),
+                Ok(Looked::Types) => Ok(Resolved::Types),
+                Ok(Looked::LeftOut) => Ok(Resolved::LeftOut),
+                Err(_) if is_built_in => Err(Some(node_built_in(specifier))),
+                Err(refusal) => Err(Some(refusal)),
+            },
+        }
+    }
+}
+
+/// Where a text calls `require` with this.
+fn required(text: &str, specifier: &str) -> Option<(u32, u32)> {
+    let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{specifier}{quote}"));
+    let calls = text.match_indices("require(").map(|(at, call)| at + call.len());
+    calls.into_iter().find_map(|at| {
+        let rest = text.get(at..)?;
+        let start = at + (rest.len() - rest.trim_start().len());
+        let found = quoted.iter().find(|quoted| rest.trim_start().starts_with(quoted.as_str()))?;
+        Some((u32::try_from(start).ok()?, u32::try_from(start + found.len()).ok()?))
+    })
+}
+
+/// What the linker calls a module.
+fn id_of(found: &Found) -> String {
+    let path = found.path.to_string_lossy();
+    let extension = found.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let ending = AS_MODULE.iter().find(|(plain, _)| found.is_module && *plain == extension);
+    ending.map_or_else(|| path.to_string(), |(_, ending)| format!("{path}{ending}"))
+}
+
+fn path_of(id: &str) -> &Path {
+    let bare = AS_MODULE.iter().find_map(|(_, ending)| id.strip_suffix(ending));
+    Path::new(bare.unwrap_or(id))
+}
+
+fn module_type(path: &Path) -> ModuleType {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => ModuleType::Json,
+        Some("ts" | "mts" | "cts") => ModuleType::Ts,
+        _ => ModuleType::Js,
     }
 }
 
@@ -220,10 +301,18 @@ impl Plugin for Modules {
         let Some(importer) = args.importer.filter(|_| !args.is_entry) else {
             return Ok(Some(HookResolveIdOutput::from_id(args.specifier)));
         };
-        let output = match self.record(self.resolve_import(args.specifier, Path::new(importer), args.kind))? {
-            Target::File(path) => HookResolveIdOutput::from_id(path.to_string_lossy().into_owned()),
-            Target::Types => HookResolveIdOutput::from_id(TYPES_ONLY),
-            Target::Sdk => HookResolveIdOutput {
+        let output = match self.record(self.resolve_import(args.specifier, path_of(importer), args.kind))? {
+            Resolved::Module(found) => HookResolveIdOutput {
+                side_effects: match found.has_effects {
+                    Some(false) => Some(HookSideEffects::False),
+                    Some(true) => Some(HookSideEffects::True),
+                    None => None,
+                },
+                ..HookResolveIdOutput::from_id(id_of(&found))
+            },
+            Resolved::Types => HookResolveIdOutput::from_id(TYPES_ONLY),
+            Resolved::LeftOut => HookResolveIdOutput::from_id(LEFT_OUT),
+            Resolved::Sdk => HookResolveIdOutput {
                 external: Some(ResolvedExternal::Bool(true)),
                 ..HookResolveIdOutput::from_id("@bylaw/sdk")
             },
@@ -232,15 +321,21 @@ impl Plugin for Modules {
     }
 
     async fn load(&self, _context: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
+        let loaded = |code: &str, module_type| {
+            Ok(Some(HookLoadOutput { code: code.into(), module_type: Some(module_type), ..HookLoadOutput::default() }))
+        };
         if args.id == TYPES_ONLY {
-            let module_type = Some(ModuleType::Js);
-            return Ok(Some(HookLoadOutput { code: "export {};".into(), module_type, ..HookLoadOutput::default() }));
+            return loaded("export {};", ModuleType::Js);
+        }
+        if args.id == LEFT_OUT {
+            return loaded("module.exports = {};", ModuleType::Js);
         }
         if args.id.starts_with('\0') || args.id.contains("@oxc-project/") {
             return Ok(None);
         }
-        let text = self.record(self.load_module(Path::new(args.id)))?;
-        Ok(Some(HookLoadOutput { code: text.to_string().into(), ..HookLoadOutput::default() }))
+        let path = path_of(args.id);
+        let text = self.record(self.load_module(path).map_err(Stop::Refused))?;
+        loaded(&text, module_type(path))
     }
 
     async fn intro(&self, _context: &PluginContext, _args: &HookAddonArgs) -> HookInjectionOutputReturn {

@@ -60,6 +60,8 @@ pub enum Target {
     Sdk,
     /// Declarations only: nothing is left of it at run time.
     Types,
+    /// A package, a part of one, or what the package.json above names (`#…`): to be looked up.
+    Package,
 }
 
 /// Why an import leads nowhere.
@@ -76,10 +78,10 @@ fn refuse(message: String, help: &str) -> Refusal {
 /// Resolves `specifier` as written in a file of `folder` (`None`: inline source, which has no files beside it).
 /// `is_file` answers for a path.
 pub fn resolve(specifier: &str, folder: Option<&Path>, is_file: impl Fn(&Path) -> bool) -> Result<Target, Refusal> {
-    if let Some(rest) = specifier.strip_prefix("@bylaw/sdk") {
+    if let Some(rest) = specifier.strip_prefix("@bylaw/sdk").filter(|rest| rest.is_empty() || rest.starts_with('/')) {
         return sdk(specifier, rest);
     }
-    if specifier.starts_with("./") || specifier.starts_with("../") || specifier == "." || specifier == ".." {
+    if is_relative(specifier) {
         return match folder {
             Some(folder) => relative(specifier, folder, is_file),
             None => Err(refuse(
@@ -94,24 +96,26 @@ pub fn resolve(specifier: &str, folder: Option<&Path>, is_file: impl Fn(&Path) -
             "write a path relative to this file, starting with `./` or `../`",
         ));
     }
-    if specifier.starts_with('#') {
-        return Err(refuse(
-            format!("`{specifier}`: the `imports` of a package.json are not yet resolvable"),
-            "write a path relative to this file, starting with `./` or `../`",
-        ));
+    if specifier.starts_with("node:") {
+        return Err(node_built_in(specifier));
     }
-    let package = package_name(specifier);
-    if specifier.starts_with("node:") || NODE_BUILT_INS.contains(&package) {
-        return Err(refuse(
-            format!("`{specifier}` is a module of Node.js, which the engine does not have"),
-            "use what is built in (URL, TextEncoder, atob, btoa, structuredClone, crypto.subtle.digest) or @bylaw/sdk",
-        ));
-    }
-    Err(refuse(
-        format!("npm package `{package}`: not yet resolvable"),
-        "copy the function that is needed into a file beside the policy and import that, \
-         or bundle the policy beforehand (`npx esbuild policy.ts --bundle --format=esm --external:@bylaw/sdk`)",
-    ))
+    Ok(Target::Package)
+}
+
+pub(super) fn is_relative(specifier: &str) -> bool {
+    specifier.starts_with("./") || specifier.starts_with("../") || specifier == "." || specifier == ".."
+}
+
+/// Whether Node.js has a module of that name. There may be a package of the same name.
+pub(super) fn is_node_built_in(specifier: &str) -> bool {
+    specifier.starts_with("node:") || NODE_BUILT_INS.contains(&package_name(specifier))
+}
+
+pub(super) fn node_built_in(specifier: &str) -> Refusal {
+    refuse(
+        format!("`{specifier}` is a module of Node.js, which the engine does not have"),
+        "use what is built in (URL, TextEncoder, atob, btoa, structuredClone, crypto.subtle.digest) or @bylaw/sdk",
+    )
 }
 
 fn sdk(specifier: &str, rest: &str) -> Result<Target, Refusal> {
@@ -133,7 +137,7 @@ fn sdk(specifier: &str, rest: &str) -> Result<Target, Refusal> {
     ))
 }
 
-fn package_name(specifier: &str) -> &str {
+pub(super) fn package_name(specifier: &str) -> &str {
     let slashes = usize::from(specifier.starts_with('@')) + 1;
     let end = specifier.match_indices('/').nth(slashes - 1).map_or(specifier.len(), |(at, _)| at);
     specifier.get(..end).unwrap_or(specifier)
@@ -172,7 +176,7 @@ fn loadable(specifier: &str, found: PathBuf) -> Result<Target, Refusal> {
     ))
 }
 
-fn is_declaration(path: &Path) -> bool {
+pub(super) fn is_declaration(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     [".d.ts", ".d.mts", ".d.cts"].iter().any(|ending| name.ends_with(ending))
 }
@@ -236,22 +240,26 @@ mod tests {
     #[test]
     fn what_cannot_be_imported_says_what_it_is() {
         let message = |specifier: &str| among(&["/p/dir/logo.png"], specifier).unwrap_err().message;
-        assert_eq!(message("lodash/fp"), "npm package `lodash`: not yet resolvable");
-        assert_eq!(message("@scope/pkg/deep/file"), "npm package `@scope/pkg`: not yet resolvable");
-        assert_eq!(message("fs"), "`fs` is a module of Node.js, which the engine does not have");
         assert_eq!(
             message("node:fs/promises"),
             "`node:fs/promises` is a module of Node.js, which the engine does not have"
         );
-        assert_eq!(message("fs/promises"), "`fs/promises` is a module of Node.js, which the engine does not have");
         assert_eq!(message("./nope"), "cannot find `./nope`");
         assert_eq!(message("./logo.png"), "`./logo.png` is not a file a policy can import");
         assert!(message("https://example.com/a.js").contains("neither URLs nor absolute paths"));
         assert!(message("/etc/passwd").contains("neither URLs nor absolute paths"));
         assert!(message("data:text/javascript,1").contains("neither URLs nor absolute paths"));
-        assert!(message("#internal").contains("not yet resolvable"));
         assert!(message("@bylaw/sdk/testing").contains("for tests"));
         assert!(message("@bylaw/sdk/nope").contains("does not exist in the SDK"));
+    }
+
+    #[test]
+    fn packages_are_left_to_be_looked_up() {
+        for specifier in ["lodash/fp", "@scope/pkg/deep/file", "#internal", "@bylaw/sdk-extra"] {
+            assert_eq!(among(&[], specifier), Ok(Target::Package), "{specifier}");
+        }
+        assert!(is_node_built_in("fs/promises") && is_node_built_in("node:test") && !is_node_built_in("lodash"));
+        assert_eq!(package_name("@scope/pkg/deep/file"), "@scope/pkg");
     }
 
     #[test]

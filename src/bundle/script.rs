@@ -8,8 +8,8 @@ use std::path::Path;
 use super::diagnostics::{BundleError, Diagnostic};
 use super::hash::content_hash;
 use super::link::{Language, Linked, Shape, link};
-use super::modules::Sources;
 use super::source::scan;
+use super::sources::{Packages, Sources};
 
 const OPENING: &str = "(function () {\n";
 const CLOSING: &str = "\n}).call(exports);\n";
@@ -20,18 +20,30 @@ pub const WRAPPER_LINES: u32 = 1;
 /// The classic script of an inline jsPolicy source. Its `source_map` is `None` unless it had to be linked: then the
 /// script is the source, line for line, after [`WRAPPER_LINES`].
 pub fn inline_script(file: &str, text: &str) -> Result<Linked, BundleError> {
+    let linked = script_with(file, text, Packages::Refused)?;
+    linked.ok_or_else(|| BundleError::Internal { file: file.to_owned(), reason: "it was not linked".to_owned() })
+}
+
+/// [`inline_script`], and `None` for one that imports packages.
+pub fn inline_script_here(file: &str, text: &str) -> Result<Option<Linked>, BundleError> {
+    script_with(file, text, Packages::NotHere)
+}
+
+fn script_with(file: &str, text: &str, packages: Packages) -> Result<Option<Linked>, BundleError> {
     let scanned = scan(file, Path::new("policy.js"), text)?;
     if let Some(found) = scanned.unsupported {
         let diagnostic = Diagnostic::at_bytes(file, text, found.start, found.end, found.what).with_help(found.help);
         return Err(BundleError::Unsupported(Box::new(diagnostic)));
     }
     if scanned.has_module_syntax || scanned.uses_commonjs {
-        let (sources, entry) = Sources::inline(file, text, Language::JavaScript);
+        let (sources, entry) = Sources::inline(file, text, Language::JavaScript, packages);
         return link(sources, &entry, Shape::Effects);
     }
     let script = format!("{OPENING}{text}{CLOSING}");
     let hash = content_hash(&script);
-    Ok(Linked { script, hash, source_map: None, inputs: Vec::new(), exports: Vec::new() })
+    let linked =
+        Linked { script, hash, source_map: None, inputs: Vec::new(), installed: Vec::new(), exports: Vec::new() };
+    Ok(Some(linked))
 }
 
 #[cfg(test)]
@@ -64,11 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_refused_with_the_place() {
-        let error = inline_script("p.yaml", "import _ from 'lodash';\ndeny(_.VERSION);").unwrap_err().to_string();
-        assert!(error.starts_with("p.yaml:1:15: npm package `lodash`: not yet resolvable"), "{error}");
-        let error = inline_script("p.yaml", "const _ = require('lodash');").unwrap_err().to_string();
-        assert!(error.contains("npm package `lodash`: not yet resolvable"), "{error}");
+    fn packages_are_left_to_others_or_refused_with_the_place() {
+        for text in ["import _ from 'lodash';\ndeny(_.VERSION);", "const _ = require('lodash');"] {
+            assert!(inline_script_here("p.yaml", text).unwrap().is_none(), "{text}");
+            let error = inline_script("p.yaml", text).unwrap_err().to_string();
+            assert!(error.starts_with("p.yaml:1:1") && error.contains("`lodash`: there are no packages"), "{error}");
+        }
+        assert!(inline_script_here("p.yaml", "export const a = 1;").unwrap().is_some());
     }
 
     #[test]

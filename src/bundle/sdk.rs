@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::diagnostics::BundleError;
-use super::link::{Linked, Shape, link};
-use super::modules::Sources;
+use super::link::{Linked, Shape, link_whole};
+use super::sources::Sources;
 
 /// Only what the engine serves: a file of `sdk-ts/src` that is missing here is for Node.js, or types.
 macro_rules! sdk_sources {
@@ -47,8 +47,7 @@ pub fn link_sdk() -> Result<&'static Linked, BundleError> {
 fn link_sources() -> Result<Linked, BundleError> {
     let texts: BTreeMap<PathBuf, Arc<str>> =
         SOURCES.iter().map(|(name, text)| (Path::new(ROOT).join(name), Arc::from(*text))).collect();
-    let sources = Sources::Memory { texts, shown: None, has_neighbours: true };
-    link(sources, &Path::new(ROOT).join("index.ts"), Shape::Namespace)
+    link_whole(Sources::memory(texts), &Path::new(ROOT).join("index.ts"), Shape::Namespace)
 }
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let Cli { common, command } = Cli::parse();
+    // Not its path: the file there may have been replaced, or have gone.
+    crate::bundle::npm::use_program("/proc/self/exe".into());
     let result = match command {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),

@@ -97,7 +97,12 @@ impl Harvest {
                     (shown_path(file), error, last_good.collect())
                 }
             };
-            problems.push(Problem { subject, message: error.to_string(), serving_last_good: !last_good.is_empty() });
+            if matches!(**error, PolicyError::Pending) {
+                self.notes.push(Note { subject, message: error.to_string() });
+            } else {
+                let serving_last_good = !last_good.is_empty();
+                problems.push(Problem { subject, message: error.to_string(), serving_last_good });
+            }
             for revision in last_good {
                 serve(revision, &mut problems);
             }

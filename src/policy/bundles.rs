@@ -72,7 +72,7 @@ impl Bundles {
     ) -> BTreeMap<String, (Option<Arc<Code>>, super::files::BuildResult)> {
         let Ok(manifest) = &file.parsed else { return BTreeMap::new() };
         let shown = shown_path(&file.source);
-        let context = file.context(&shown, settings);
+        let context = file.context(&shown, settings, false);
         let waiting = manifest.policies.iter().filter(|item| item.policy.code == CodeSource::Bundle);
         waiting
             .filter_map(|item| {

@@ -26,7 +26,7 @@ pub enum PolicyError {
     Missing { path: String },
     #[error("{path}: cannot be read: {reason}")]
     Unreadable { path: String, reason: String },
-    #[error("{path}: is none of .ts, .mts, .js, .mjs, .yaml, .yml, .json")]
+    #[error("{path}: is none of .ts, .mts, .js, .mjs, .yaml, .yml, .json, .tgz")]
     UnknownKind { path: String },
     #[error("{path}: more than {limit} files; give the folder that holds the policies, not one far above it")]
     TooManyFiles { path: String, limit: usize },
@@ -43,6 +43,9 @@ pub enum PolicyError {
     /// A JsPolicy that has no code of its own.
     #[error("JsPolicy {policy}: {reason}")]
     NoCode { policy: String, reason: String },
+    /// Its packages are on their way.
+    #[error("is being bundled with its packages; it is served as soon as they are there")]
+    Pending,
     #[error("{file}: {reason}")]
     NotAPolicy { file: String, reason: String },
     #[error("policies cannot be watched: {reason}")]

@@ -15,7 +15,8 @@ use super::folder::Found;
 use super::graph::Node;
 use super::manifest::{Manifest, PolicyItem};
 use super::module::{Built, Given, declare_module, link_module};
-use super::objects::{Context, build_inline};
+use super::objects::{Context, asked_by, build_inline, tarball_of};
+use super::packages::{Orders, Packages};
 
 /// What tells one state of a file from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +41,23 @@ pub(super) struct Settings {
     pub compat: bool,
     pub given: Given,
     pub scripts_apart: bool,
+    pub packages: Packages,
 }
 
 /// What a file or a policy came to; errors are kept, so that an unchanged file is not tried again.
 pub(super) type BuildResult = Result<Built, Arc<PolicyError>>;
+
+/// Whether both serve the very same revisions, or fail for the same reason.
+pub(super) fn are_alike(one: &BuildResult, other: &BuildResult) -> bool {
+    match (one, other) {
+        (Ok(one), Ok(other)) => {
+            one.revisions.len() == other.revisions.len()
+                && one.revisions.iter().zip(&other.revisions).all(|(one, other)| Arc::ptr_eq(one, other))
+        }
+        (Err(one), Err(other)) => one.to_string() == other.to_string(),
+        _ => false,
+    }
+}
 
 /// A module file: whether it is a policy is seen from how the modules import each other.
 pub(super) struct ModuleFile {
@@ -139,7 +153,7 @@ impl ModuleEntry {
 
 /// A YAML or JSON file.
 pub(super) struct ManifestFile {
-    pub stamp: Option<Stamp>,
+    stamp: Option<Stamp>,
     pub source: Arc<PathBuf>,
     pub text: String,
     pub parsed: Result<Manifest, Arc<PolicyError>>,
@@ -147,6 +161,10 @@ pub(super) struct ManifestFile {
     pub inline: Vec<Option<BuildResult>>,
     /// Those whose code is in a bundle, by name, with that code.
     pub bundled: BTreeMap<String, (Option<Arc<Code>>, BuildResult)>,
+    /// Tarballs that its policies are in.
+    tarballs: BTreeMap<PathBuf, Option<Stamp>>,
+    /// Why the versions of its packages could not be kept beside it.
+    pub lock_note: Option<String>,
 }
 
 impl ManifestFile {
@@ -159,6 +177,8 @@ impl ManifestFile {
             parsed: Ok(Manifest::default()),
             inline: Vec::new(),
             bundled: BTreeMap::new(),
+            tarballs: BTreeMap::new(),
+            lock_note: None,
         };
         match read(path, &shown) {
             Ok(text) => file.text = text,
@@ -176,12 +196,22 @@ impl ManifestFile {
         }
         let parsed = Manifest::parse(&shown, &file.text);
         if let Ok(manifest) = &parsed {
-            let context = file.context(&shown, settings);
+            let named = manifest.policies.iter().filter_map(|item| tarball_of(item, path));
+            file.tarballs = named.map(|tarball| (tarball.clone(), Stamp::of(&tarball))).collect();
+            let same_tarballs = before.is_some_and(|before| before.tarballs == file.tarballs);
+            let is_new = !same_tarballs || before.is_none_or(|before| before.stamp != file.stamp);
+            let context = file.context(&shown, settings, is_new);
             let build = |item: &PolicyItem| {
-                let unchanged = before.and_then(|before| before.good_inline(item));
+                let may_stay = same_tarballs || tarball_of(item, path).is_none();
+                let unchanged = before.filter(|_| may_stay).and_then(|before| before.good_inline(item));
                 unchanged.map(Ok).or_else(|| Some(build_inline(&context, item)?.map_err(Arc::new)))
             };
-            file.inline = manifest.policies.iter().map(build).collect();
+            let inline = manifest.policies.iter().map(build).collect();
+            let asked: Option<Vec<BTreeSet<String>>> =
+                manifest.policies.iter().map(|item| asked_by(&item.policy)).collect();
+            let asked = asked.map(|asked| asked.into_iter().flatten().collect());
+            file.lock_note = context.orders.close(asked.as_ref());
+            file.inline = inline;
         }
         file.parsed = parsed.map_err(Arc::new);
         file
@@ -195,7 +225,24 @@ impl ManifestFile {
         same?.as_ref().ok().cloned()
     }
 
-    pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings) -> Context<'c> {
+    /// Whether it, or a tarball that it names, is not what it was.
+    pub(super) fn is_stale(&self, path: &Path) -> bool {
+        self.stamp != Stamp::of(path) || self.tarballs.iter().any(|(tarball, stamp)| *stamp != Stamp::of(tarball))
+    }
+
+    /// Whether both come to the same: then there is nothing new to serve, or to tell.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let same_code = self.inline.len() == other.inline.len()
+            && self.inline.iter().zip(&other.inline).all(|(own, other)| match (own, other) {
+                (Some(own), Some(other)) => are_alike(own, other),
+                (None, None) => true,
+                _ => false,
+            });
+        self.text == other.text && self.parsed.is_ok() && other.parsed.is_ok() && same_code
+    }
+
+    /// `is_new`: the file is not what it was when it was last read.
+    pub(super) fn context<'c>(&'c self, shown: &'c str, settings: &'c Settings, is_new: bool) -> Context<'c> {
         Context {
             source: Arc::clone(&self.source),
             file: shown,
@@ -204,6 +251,7 @@ impl ManifestFile {
             given: &settings.given,
             compat: settings.compat,
             scripts_apart: settings.scripts_apart,
+            orders: Orders::new(&settings.packages, &self.source, is_new),
         }
     }
 }

@@ -22,6 +22,8 @@ const SKIPPED_FOLDERS: [&str; 2] = ["node_modules", "cases"];
 pub(super) enum FileKind {
     Module,
     Manifest,
+    /// A package, as `npm pack` makes it.
+    Tarball,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +100,10 @@ impl Walk<'_> {
                     self.folder(&path, depth + 1)?;
                 }
             } else if let Some(kind) = kind_of(&path).filter(|_| metadata.is_file() && !is_other(name)) {
+                // What lies about is no policy; `-p FILE` says that it is.
+                if kind == FileKind::Tarball {
+                    continue;
+                }
                 self.discovery.files.push(Found { path, kind, explicit: false });
             }
             if self.discovery.files.len() > MAX_FILES {
@@ -112,6 +118,7 @@ fn kind_of(path: &Path) -> Option<FileKind> {
     match path.extension()?.to_str()? {
         "ts" | "mts" | "js" | "mjs" => Some(FileKind::Module),
         "yaml" | "yml" | "json" => Some(FileKind::Manifest),
+        "tgz" => Some(FileKind::Tarball),
         _ => None,
     }
 }

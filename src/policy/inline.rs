@@ -2,13 +2,27 @@
 
 use std::sync::Arc;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::bundle::npm::{self, Source};
 use crate::bundle::{
-    BundleError, Diagnostic, Language, Linked, ModuleState, Place, WRAPPER_LINES, inline_script, line_map, link_inline,
-    module_state, place_in, relocate,
+    BundleError, Diagnostic, Language, Linked, ModuleState, Place, WRAPPER_LINES, inline_script_here, line_map,
+    link_inline_here, module_state, place_in, relocate,
 };
 
 use super::code::{ClosedScript, Code};
+use super::error::PolicyError;
+use super::packages::Orders;
 use super::spec::Dialect;
+
+/// Where the packages of inline source come from.
+pub(super) struct Around<'o> {
+    pub orders: &'o Orders<'o>,
+    /// The folder of the manifest.
+    pub folder: Option<&'o Path>,
+    pub dependencies: &'o BTreeMap<String, String>,
+}
 
 /// Inline source and where it stands.
 pub(super) struct Inline<'t> {
@@ -35,8 +49,9 @@ impl<'t> Inline<'t> {
     }
 
     /// `spec.javascript`: a classic script with jsPolicy's globals.
-    pub(super) fn script(&self) -> Result<Code, BundleError> {
-        let linked = inline_script(&self.file, self.source).map_err(|error| self.relocate(error))?;
+    pub(super) fn script(&self, around: &Around<'_>) -> Result<Code, PolicyError> {
+        let here = inline_script_here(&self.file, self.source).map_err(|error| self.relocate(error))?;
+        let linked = here.map_or_else(|| self.with_packages(Language::JavaScript, true, around), Ok)?;
         let source_map = match &linked.source_map {
             Some(map) => relocate(map, &self.file, &self.places),
             None => Some(line_map(&self.file, WRAPPER_LINES, &self.places)),
@@ -45,13 +60,30 @@ impl<'t> Inline<'t> {
     }
 
     /// `spec.typescript`: a module, and what it keeps between requests.
-    pub(super) fn module(&self) -> Result<(Code, Vec<ModuleState>), BundleError> {
-        let linked =
-            link_inline(&self.file, self.source, Language::TypeScript).map_err(|error| self.relocate(error))?;
+    pub(super) fn module(&self, around: &Around<'_>) -> Result<(Code, Vec<ModuleState>), PolicyError> {
+        let here = link_inline_here(&self.file, self.source, Language::TypeScript);
+        let here = here.map_err(|error| self.relocate(error))?;
+        let linked = here.map_or_else(|| self.with_packages(Language::TypeScript, false, around), Ok)?;
         let source_map = linked.source_map.as_ref().and_then(|map| relocate(map, &self.file, &self.places));
         let linked = Linked { source_map, ..linked };
         let state = module_state(&linked)?;
         Ok((self.code(Dialect::Module, linked), state))
+    }
+
+    fn with_packages(&self, language: Language, is_script: bool, around: &Around<'_>) -> Result<Linked, PolicyError> {
+        let source = Source::Inline(npm::Inline {
+            file: self.file.clone(),
+            text: self.source.to_owned(),
+            language,
+            is_script,
+            folder: around.folder.map(Path::to_owned),
+            dependencies: around.dependencies.clone(),
+        });
+        let made = around.orders.made(&source, &self.file).map_err(|error| match error {
+            PolicyError::Bundle(error) => PolicyError::Bundle(self.relocate(error)),
+            other => other,
+        })?;
+        Ok(made.linked.clone())
     }
 
     fn code(&self, dialect: Dialect, linked: Linked) -> Code {
@@ -67,8 +99,12 @@ impl<'t> Inline<'t> {
         }
     }
 
+    /// What is wrong in a package stays where it is.
     fn relocate(&self, error: BundleError) -> BundleError {
         error.map_diagnostic(|diagnostic| {
+            if diagnostic.place.as_ref().is_some_and(|place| place.file != self.file) {
+                return diagnostic;
+            }
             let found =
                 diagnostic.place.as_ref().and_then(|place| place_in(&self.places, place.line - 1, place.column - 1));
             let Some((line, column)) = found else { return diagnostic };
@@ -82,12 +118,19 @@ impl<'t> Inline<'t> {
 mod tests {
     use super::*;
 
+    /// Runs with nothing around the source.
+    fn alone<T>(run: impl FnOnce(&Around<'_>) -> T) -> T {
+        let packages = super::super::packages::Packages::default();
+        let orders = Orders::new(&packages, Path::new("p.yaml"), true);
+        run(&Around { orders: &orders, folder: None, dependencies: &BTreeMap::new() })
+    }
+
     const MANIFEST: &str = "spec:\n  javascript: |\n    const a = 1;\n    deny(;\n";
 
     #[test]
     fn a_syntax_error_is_shown_in_the_manifest() {
         let inline = Inline::new("p.yaml", MANIFEST, "a.b.c", "const a = 1;\ndeny(;\n", &[(3, 5), (4, 5)]);
-        let told = inline.script().unwrap_err().to_string();
+        let told = alone(|around| inline.script(around)).unwrap_err().to_string();
         assert!(told.starts_with("p.yaml:4:10: "), "{told}");
         assert!(told.contains("4 |     deny(;"), "{told}");
     }
@@ -95,20 +138,21 @@ mod tests {
     #[test]
     fn without_places_the_source_itself_is_shown() {
         let inline = Inline::new("p.json", "{}", "a.b.c", "deny(;", &[]);
-        let told = inline.script().unwrap_err().to_string();
+        let told = alone(|around| inline.script(around)).unwrap_err().to_string();
         assert!(told.starts_with("p.json (JsPolicy a.b.c):1:6: "), "{told}");
     }
 
     #[test]
     fn a_running_script_is_located_in_the_manifest() {
         let inline = Inline::new("p.yaml", "", "a.b.c", "deny('x')", &[(3, 5)]);
-        assert_eq!(inline.script().unwrap().locate(2, 0), Some(("p.yaml".to_owned(), 3, 5)));
+        assert_eq!(alone(|around| inline.script(around)).unwrap().locate(2, 0), Some(("p.yaml".to_owned(), 3, 5)));
     }
 
     #[test]
     fn a_module_is_located_in_the_manifest_too() {
         let source = "let n: number = 0;\nexport default { validate() { n++; } };";
-        let (code, state) = Inline::new("p.yaml", "", "a.b.c", source, &[(7, 5), (8, 5)]).module().unwrap();
+        let inline = Inline::new("p.yaml", "", "a.b.c", source, &[(7, 5), (8, 5)]);
+        let (code, state) = alone(|around| inline.module(around)).unwrap();
         let line = code.script.lines().position(|line| line.contains("n++")).unwrap();
         let located = code.locate(u32::try_from(line).unwrap() + 1, 2);
         assert_eq!(located.map(|(file, line, _)| (file, line)), Some(("p.yaml".to_owned(), 8)));

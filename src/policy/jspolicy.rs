@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::bundle::npm::{Integrity, Request};
+
 use super::about::{About, Severity};
 use super::catalog::WebhookFailure;
 use super::declaration::{isolation, on_error, priority, timeout, vantage};
@@ -30,8 +32,29 @@ pub(super) enum PolicyType {
 pub(super) enum CodeSource {
     JavaScript(String),
     TypeScript(String),
+    /// In an npm package.
+    Package(PackageRef),
     /// In the `JsPolicyBundle` of the same name.
     Bundle,
+}
+
+/// `spec.package`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PackageRef {
+    pub from: PackageFrom,
+    pub integrity: Option<String>,
+    /// The name of one policy of it; may be left out where it holds one.
+    pub policy: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PackageFrom {
+    Registry {
+        name: String,
+        version: String,
+    },
+    /// A tarball beside the manifest.
+    File(String),
 }
 
 /// A JsPolicy object, checked.
@@ -40,6 +63,8 @@ pub(super) struct JsPolicy {
     pub draft: Draft,
     pub kind: PolicyType,
     pub code: CodeSource,
+    /// npm packages that inline source imports, and ranges of their versions.
+    pub dependencies: BTreeMap<String, String>,
 }
 
 /// Fields of the contract that belong to parts of Bylaw that do not read manifests.
@@ -53,8 +78,8 @@ const NOT_YET: [(&str, &str); 7] = [
     ("reinvocationPolicy", "it is a matter of the webhook configuration"),
 ];
 
-/// Fields in which code could stand that cannot be fetched yet.
-const CODE_ELSEWHERE: [&str; 2] = ["package", "bundleRef"];
+/// A field in which code could stand that cannot be fetched yet.
+const BUNDLE_REF: &str = "bundleRef";
 
 pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
     let faults = Faults::default();
@@ -71,7 +96,8 @@ pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
     let spec = Fields::of(fields.value("spec").unwrap_or(&empty), "spec", &faults);
     let kind = kind(&spec);
     let code = code(&spec);
-    let is_module = matches!(code, CodeSource::TypeScript(_));
+    let dependencies = dependencies(&spec);
+    let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_));
     read_rules(&spec, kind, is_module, &mut draft);
     read_behaviour(&spec, &mut draft);
     draft.handlers = match kind {
@@ -81,7 +107,7 @@ pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
     };
     read_noted(&spec, &mut draft);
     faults.into_result()?;
-    Ok(JsPolicy { draft, kind, code })
+    Ok(JsPolicy { draft, kind, code, dependencies })
 }
 
 fn name(metadata: &Fields<'_, '_>) -> Option<String> {
@@ -115,32 +141,67 @@ fn kind(spec: &Fields<'_, '_>) -> PolicyType {
 
 fn code(spec: &Fields<'_, '_>) -> CodeSource {
     let given = |name| spec.string(name).filter(|text| !text.trim().is_empty()).map(str::to_owned);
-    let (javascript, typescript) = (given("javascript"), given("typescript"));
-    if spec.value("dependencies").is_some() {
-        let dependencies = spec.object("dependencies").map(|_| spec.value("dependencies"));
-        let packages =
-            dependencies.flatten().map(|map| serde_json::from_value::<BTreeMap<String, String>>(map.clone()));
-        if let Some(Err(_)) = packages {
-            spec.fault("dependencies", "must map names of npm packages to ranges of versions, both strings");
+    let (javascript, typescript, package) = (given("javascript"), given("typescript"), package(spec));
+    let sources = [
+        ("javascript", javascript.map(CodeSource::JavaScript)),
+        ("typescript", typescript.map(CodeSource::TypeScript)),
+        ("package", package.map(CodeSource::Package)),
+    ];
+    let mut found = sources.into_iter().filter_map(|(name, code)| Some((name, code?)));
+    let Some((first, code)) = found.next() else {
+        if spec.value(BUNDLE_REF).is_some() {
+            spec.fault(
+                BUNDLE_REF,
+                "not yet resolvable; put the code into spec.typescript, spec.javascript, spec.package or a \
+                 JsPolicyBundle",
+            );
         }
+        return CodeSource::Bundle;
+    };
+    for (name, _) in found {
+        spec.fault(name, format!("stands beside `{first}`; keep one of them"));
     }
-    match (javascript, typescript) {
-        (Some(_), Some(_)) => {
-            spec.fault("typescript", "stands beside `javascript`; keep one of them");
-            CodeSource::Bundle
-        }
-        (Some(text), None) => CodeSource::JavaScript(text),
-        (None, Some(text)) => CodeSource::TypeScript(text),
-        (None, None) => {
-            for name in CODE_ELSEWHERE.into_iter().filter(|name| spec.value(name).is_some()) {
-                spec.fault(
-                    name,
-                    "not yet resolvable; put the code into spec.typescript, spec.javascript or a JsPolicyBundle",
-                );
+    code
+}
+
+fn package(spec: &Fields<'_, '_>) -> Option<PackageRef> {
+    let package = spec.object("package")?;
+    let word = |name| package.string(name).map(str::to_owned);
+    let (name, version, file) = (word("name"), word("version"), word("file"));
+    let (integrity, policy) = (word("integrity"), word("policy"));
+    package.refuse_unknown();
+    if integrity.as_deref().is_some_and(|text| Integrity::parse(text).is_none()) {
+        package.fault("integrity", "must be `sha512-…`; npm shows it with `npm view NAME@VERSION dist.integrity`");
+    }
+    let from = match (name, version, file) {
+        (None, None, Some(file)) => PackageFrom::File(file),
+        (Some(name), Some(version), None) => {
+            if let Err(error) = Request::parse(&name, &version) {
+                package.fault("name", error.to_string());
             }
-            CodeSource::Bundle
+            PackageFrom::Registry { name, version }
+        }
+        _ => {
+            package.fault("name", "and `version` must both be there, or `file` with the path of a tarball instead");
+            return None;
+        }
+    };
+    Some(PackageRef { from, integrity, policy })
+}
+
+/// jsPolicy's map, as in a package.json.
+fn dependencies(spec: &Fields<'_, '_>) -> BTreeMap<String, String> {
+    let Some(value) = spec.value("dependencies") else { return BTreeMap::new() };
+    let Ok(packages) = serde_json::from_value::<BTreeMap<String, String>>(value.clone()) else {
+        spec.fault("dependencies", "must map names of npm packages to ranges of versions, both strings");
+        return BTreeMap::new();
+    };
+    for (name, range) in &packages {
+        if let Err(error) = Request::parse(name, range) {
+            spec.fault("dependencies", error.to_string());
         }
     }
+    packages
 }
 
 fn read_rules(spec: &Fields<'_, '_>, kind: PolicyType, is_module: bool, draft: &mut Draft) {
@@ -210,9 +271,7 @@ fn read_noted(spec: &Fields<'_, '_>, draft: &mut Draft) {
     if spec.value("enforcement").is_some() {
         draft.notes.push("spec.enforcement: without effect here: spec.violationPolicy applies everywhere".to_owned());
     }
-    for name in CODE_ELSEWHERE {
-        spec.value(name);
-    }
+    spec.value(BUNDLE_REF);
     // An API server drops them, so that manifests in use may have some.
     draft.notes.extend(spec.unknown().iter().map(|name| format!("spec.{name}: is not a field, and is ignored")));
 }

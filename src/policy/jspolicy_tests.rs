@@ -134,12 +134,43 @@ fn unknown_fields_are_ignored_aloud_as_an_api_server_does() {
 fn without_source_the_code_is_in_a_bundle() {
     assert_eq!(read(json!({"javascript": null})).code, CodeSource::Bundle);
     assert_eq!(read(json!({"javascript": "  "})).code, CodeSource::Bundle);
-    assert!(
-        fault(json!({"javascript": null, "package": {"name": "x"}})).starts_with("spec.package: not yet resolvable")
-    );
+    let not_yet = fault(json!({"javascript": null, "bundleRef": "x"}));
+    assert!(not_yet.starts_with("spec.bundleRef: not yet resolvable"), "{not_yet}");
     assert!(
         fault(json!({"typescript": "export default 1"})).starts_with("spec.typescript: stands beside `javascript`")
     );
+}
+
+#[test]
+fn code_may_be_in_a_package() {
+    let package = json!({"name": "@s/p", "version": "^1", "policy": "a.b.c"});
+    let read = |package: Value| read(json!({"javascript": null, "operations": null, "package": package})).code;
+    let CodeSource::Package(found) = read(package) else { panic!("it is no package") };
+    assert_eq!(found.policy.as_deref(), Some("a.b.c"));
+    assert_eq!(found.from, PackageFrom::Registry { name: "@s/p".to_owned(), version: "^1".to_owned() });
+    let CodeSource::Package(found) = read(json!({"file": "p.tgz"})) else { panic!("it is no package") };
+    assert_eq!(found.from, PackageFrom::File("p.tgz".to_owned()));
+    for (package, told) in [
+        (json!({"name": "x"}), "spec.package.name: and `version` must both be there"),
+        (json!({"name": "x", "version": "1", "file": "p.tgz"}), "spec.package.name: and `version`"),
+        (json!({"name": "../x", "version": "1"}), "spec.package.name: npm package `../x`: is no name"),
+        (json!({"name": "x", "version": "git+https://h/x"}), "spec.package.name: npm package `x`: `git+https://h/x`"),
+        (json!({"name": "x", "version": "1", "integrity": "sha512-no"}), "spec.package.integrity: must be `sha512-…`"),
+        (json!({"name": "x", "version": "1", "entry": "y"}), "spec.package.entry: "),
+    ] {
+        let fault = fault(json!({"javascript": null, "package": package}));
+        assert!(fault.starts_with(told), "{fault}");
+    }
+    let beside = fault(json!({"package": {"name": "x", "version": "1"}}));
+    assert!(beside.starts_with("spec.package: stands beside `javascript`"), "{beside}");
+}
+
+#[test]
+fn dependencies_are_names_and_ranges() {
+    let read = read(json!({"dependencies": {"lodash": "^4.17.0"}}));
+    assert_eq!(read.dependencies, BTreeMap::from([("lodash".to_owned(), "^4.17.0".to_owned())]));
+    let fault = fault(json!({"dependencies": {"lodash": "file:../lodash"}}));
+    assert!(fault.starts_with("spec.dependencies: npm package `lodash`: `file:../lodash` is no version"), "{fault}");
 }
 
 #[test]

@@ -13,10 +13,12 @@ use super::bundles::Bundles;
 use super::catalog::{Catalog, Problem};
 use super::code::Inspect;
 use super::error::PolicyError;
-use super::files::{BuildResult, ManifestFile, ModuleEntry, ModuleFile, Settings, Stamp};
+use super::files::{BuildResult, ManifestFile, ModuleEntry, ModuleFile, Settings, Stamp, are_alike};
 use super::folder::{Discovery, FileKind, Found, discover};
 use super::graph::policies;
 use super::module::Given;
+use super::packages::Packages;
+use super::tarballs::TarballFile;
 
 /// What applies to all policies of a load.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +38,7 @@ pub struct Loader {
     modules: BTreeMap<PathBuf, ModuleFile>,
     entries: BTreeMap<PathBuf, ModuleEntry>,
     manifests: BTreeMap<PathBuf, ManifestFile>,
+    tarballs: BTreeMap<PathBuf, TarballFile>,
     bundles: Bundles,
     catalog: Arc<Catalog>,
 }
@@ -45,13 +48,15 @@ impl Loader {
     #[must_use]
     pub fn new(paths: Vec<PathBuf>, inspect: Arc<dyn Inspect>, options: LoadOptions) -> Self {
         let LoadOptions { compat_jspolicy, parameters, scripts_apart } = options;
-        let settings = Settings { inspect, compat: compat_jspolicy, given: Given(parameters), scripts_apart };
+        let (given, packages) = (Given(parameters), Packages::default());
+        let settings = Settings { inspect, compat: compat_jspolicy, given, scripts_apart, packages };
         Self {
             roots: paths.into_iter().map(|path| (path, Discovery::default())).collect(),
             settings,
             modules: BTreeMap::new(),
             entries: BTreeMap::new(),
             manifests: BTreeMap::new(),
+            tarballs: BTreeMap::new(),
             bundles: Bundles::default(),
             catalog: Arc::default(),
         }
@@ -66,6 +71,14 @@ impl Loader {
             *found = discover(path)?;
         }
         self.refresh(&BTreeSet::new());
+        // Whoever starts has nothing to serve meanwhile.
+        loop {
+            let bundled = self.settings.packages.wait();
+            if bundled.is_empty() {
+                break;
+            }
+            self.refresh(&bundled);
+        }
         match self.first_unreadable() {
             Some(error) => Err(error),
             None => Ok(self.publish(Vec::new())),
@@ -89,9 +102,16 @@ impl Loader {
                 }
             }
         }
-        is_changed |= self.refresh(touched);
+        let mut touched = touched.clone();
+        touched.extend(self.settings.packages.due());
+        is_changed |= self.refresh(&touched);
         is_changed |= gone.iter().any(|problem| !self.catalog.problems.contains(problem));
         is_changed.then(|| self.publish(gone))
+    }
+
+    /// From now on `wake` is told of files that a reload should look at: something for them has arrived.
+    pub fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+        self.settings.packages.wake_with(wake);
     }
 
     /// What is served now.
@@ -118,7 +138,27 @@ impl Loader {
         let modules = self.refresh_modules(touched);
         let entries = self.refresh_entries(touched);
         let manifests = self.refresh_manifests(touched);
-        modules || entries || manifests
+        let tarballs = self.refresh_tarballs(touched);
+        let Self { manifests: known, tarballs: packed, .. } = &*self;
+        self.settings.packages.retain(|path| known.contains_key(path) || packed.contains_key(path));
+        modules || entries || manifests || tarballs
+    }
+
+    fn refresh_tarballs(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
+        let files = self.files(FileKind::Tarball);
+        let known = self.tarballs.len();
+        self.tarballs.retain(|path, _| files.contains_key(path));
+        let mut is_changed = self.tarballs.len() != known;
+        for path in files.into_keys() {
+            let is_fresh = self.tarballs.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
+            if !is_fresh || touched.contains(&path) {
+                let before = self.tarballs.get(&path);
+                let tarball = TarballFile::read(&path, &self.settings, before);
+                is_changed |= before.is_none_or(|before| !are_alike(&tarball.built, &before.built));
+                self.tarballs.insert(path, tarball);
+            }
+        }
+        is_changed
     }
 
     fn refresh_modules(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
@@ -160,12 +200,12 @@ impl Loader {
         self.manifests.retain(|path, _| files.contains_key(path));
         let mut is_changed = self.manifests.len() != known;
         for path in files.into_keys() {
-            let is_fresh = self.manifests.get(&path).is_some_and(|known| known.stamp == Stamp::of(&path));
+            let is_fresh = self.manifests.get(&path).is_some_and(|known| !known.is_stale(&path));
             if !is_fresh || touched.contains(&path) {
                 let before = self.manifests.get(&path);
                 let manifest = ManifestFile::read(&path, &self.settings, &self.catalog, before);
+                is_changed |= before.is_none_or(|before| !manifest.is_like(before));
                 self.manifests.insert(path, manifest);
-                is_changed = true;
             }
         }
         is_changed
@@ -183,6 +223,12 @@ impl Loader {
         let mut harvest = Harvest { problems, ..Harvest::default() };
         for (path, entry) in &self.entries {
             harvest.add_built(&Arc::new(path.clone()), None, &entry.built);
+        }
+        for (path, file) in &self.tarballs {
+            harvest.add_built(&Arc::new(path.clone()), None, &file.built);
+            if let Some(note) = &file.lock_note {
+                harvest.note(shown_path(path), note);
+            }
         }
         self.note_bystanders(&mut harvest);
         self.bundles.gather(&mut self.manifests, &self.settings, &mut harvest);
@@ -216,7 +262,7 @@ fn harvest_manifest(file: &ManifestFile, harvest: &mut Harvest) {
         Ok(manifest) => manifest,
         Err(error) => return harvest.add(&file.source, Outcome::FileBroken { error: Arc::clone(error) }),
     };
-    for note in &manifest.notes {
+    for note in manifest.notes.iter().chain(&file.lock_note) {
         harvest.note(shown_path(&file.source), note);
     }
     for (policy, error) in &manifest.broken {

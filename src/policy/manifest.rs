@@ -153,7 +153,7 @@ impl Located {
         let (source, scalar) = match code {
             CodeSource::JavaScript(source) => (source, &spec.javascript),
             CodeSource::TypeScript(source) => (source, &spec.typescript),
-            CodeSource::Bundle => return Vec::new(),
+            CodeSource::Package(_) | CodeSource::Bundle => return Vec::new(),
         };
         let Some(scalar) = scalar else { return Vec::new() };
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);

@@ -17,14 +17,17 @@ mod graph;
 mod inline;
 mod jspolicy;
 mod loader;
+mod locks;
 mod manifest;
 mod module;
 mod names;
 mod objects;
+mod packages;
 mod parameters;
 mod permissions;
 mod rules;
 pub mod spec;
+mod tarballs;
 #[cfg(test)]
 mod testing;
 mod watch;

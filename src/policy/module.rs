@@ -44,19 +44,22 @@ pub(super) struct LinkedModule {
 }
 
 pub(super) fn link_module(path: &Path) -> Result<LinkedModule, PolicyError> {
-    let linked = link_file(path)?;
-    let state = module_state(&linked)?;
-    let Linked { script, hash, source_map, inputs, .. } = linked;
+    linked_module(&link_file(path)?, &shown_path(path))
+}
+
+/// A script that is linked already, with what it keeps; `origin` is the name that errors show.
+pub(super) fn linked_module(linked: &Linked, origin: &str) -> Result<LinkedModule, PolicyError> {
+    let state = module_state(linked)?;
     let code = Code {
         dialect: Dialect::Module,
-        origin: shown_path(path).into(),
-        script: script.into(),
-        hash: hash.into(),
+        origin: origin.into(),
+        script: linked.script.as_str().into(),
+        hash: linked.hash.as_str().into(),
         entry: 0,
-        source_map: source_map.map(Arc::from),
+        source_map: linked.source_map.as_deref().map(Arc::from),
         closed: None,
     };
-    Ok(LinkedModule { code: Arc::new(code), inputs, state })
+    Ok(LinkedModule { code: Arc::new(code), inputs: linked.inputs.clone(), state })
 }
 
 /// Evaluates a linked module and reads what it declares.
@@ -125,7 +128,7 @@ fn without_shared_state(mut complete: Complete, state: &[ModuleState], built: &m
     complete
 }
 
-fn at_entry(code: &Code, entry: usize) -> Code {
+pub(super) fn at_entry(code: &Code, entry: usize) -> Code {
     Code {
         dialect: code.dialect,
         origin: Arc::clone(&code.origin),

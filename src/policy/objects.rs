@@ -1,19 +1,24 @@
 //! The JsPolicy objects of a manifest made into policies; those without code wait for their bundle.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::bundle::{BundleLimits, content_hash, unpack};
+use serde_json::Value;
+
+use crate::bundle::npm::{Request, Source};
+use crate::bundle::{BundleLimits, content_hash, normalise, unpack};
 
 use super::catalog::Revision;
 use super::code::{ClosedScript, Code, Inspect};
 use super::declaration::declaration;
 use super::draft::Draft;
 use super::error::PolicyError;
-use super::inline::Inline;
-use super::jspolicy::{CodeSource, JsPolicy, PolicyType};
+use super::inline::{Around, Inline};
+use super::jspolicy::{CodeSource, JsPolicy, PackageFrom, PackageRef, PolicyType};
 use super::manifest::{BundleItem, PolicyItem};
-use super::module::{Built, Given, declarations, finish_module};
+use super::module::{Built, Given, at_entry, declarations, finish_module, linked_module};
+use super::packages::Orders;
 use super::spec::{Dialect, Permissions};
 
 /// Where a manifest's objects come from and what applies to all of them.
@@ -27,21 +32,27 @@ pub(super) struct Context<'c> {
     /// jsPolicy's ambient rights, for scripts that ask for none (`--compat jspolicy`).
     pub compat: bool,
     pub scripts_apart: bool,
+    pub orders: Orders<'c>,
 }
 
 /// A JsPolicy with inline code made ready. `None`: its code is in a bundle.
 pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<Result<Built, PolicyError>> {
-    let JsPolicy { draft, kind, code } = &item.policy;
+    let JsPolicy { draft, kind, code, dependencies } = &item.policy;
+    let around = Around { orders: &context.orders, folder: context.source.parent(), dependencies };
     match code {
         CodeSource::JavaScript(source) => {
             let inline = Inline::new(context.file, context.text, &item.name, source, &item.places);
-            let code = inline.script().map_err(PolicyError::from);
-            Some(code.and_then(|code| script(context, draft.clone(), *kind, Arc::new(code), Some(inline.text()))))
+            Some(
+                inline
+                    .script(&around)
+                    .and_then(|code| script(context, draft.clone(), *kind, Arc::new(code), Some(inline.text()))),
+            )
         }
         CodeSource::TypeScript(source) => {
             let inline = Inline::new(context.file, context.text, &item.name, source, &item.places);
-            Some(module(context, draft.clone(), &inline))
+            Some(module(context, draft.clone(), &inline, &around))
         }
+        CodeSource::Package(package) => Some(from_package(context, draft.clone(), &item.name, package)),
         CodeSource::Bundle => None,
     }
 }
@@ -93,8 +104,8 @@ fn script(
     Ok(Built { revisions: vec![Arc::new(revision)], notes })
 }
 
-fn module(context: &Context<'_>, over: Draft, inline: &Inline<'_>) -> Result<Built, PolicyError> {
-    let (code, state) = inline.module()?;
+fn module(context: &Context<'_>, over: Draft, inline: &Inline<'_>, around: &Around<'_>) -> Result<Built, PolicyError> {
+    let (code, state) = inline.module(around)?;
     let declared = declarations(&code, context.inspect, Some(inline.text()))?;
     let [value] = declared.as_slice() else {
         let reason = format!("exports {} policies; a JsPolicy object holds one", declared.len());
@@ -104,4 +115,67 @@ fn module(context: &Context<'_>, over: Draft, inline: &Inline<'_>) -> Result<Bui
     let mut built = Built::default();
     finish_module(draft, Arc::new(code), &state, &context.source, context.given, &mut built)?;
     Ok(built)
+}
+
+/// A policy of an npm package, over which the fields of the JsPolicy stand.
+fn from_package(context: &Context<'_>, over: Draft, policy: &str, package: &PackageRef) -> Result<Built, PolicyError> {
+    let integrity = package.integrity.clone();
+    let (source, origin) = match &package.from {
+        PackageFrom::Registry { name, version } => {
+            let source = Source::Registry { name: name.clone(), range: version.clone(), integrity };
+            (source, format!("{name}@{version}"))
+        }
+        PackageFrom::File(file) => (Source::Tarball { path: beside(&context.source, file), integrity }, file.clone()),
+    };
+    let subject = format!("{} (JsPolicy {policy})", context.file);
+    let made = context.orders.made(&source, &subject)?;
+    let linked = linked_module(&made.linked, &origin)?;
+    let declared = declarations(&linked.code, context.inspect, None)?;
+    let entry = chosen(&declared, package.policy.as_deref())
+        .map_err(|reason| PolicyError::NotAPolicy { file: subject.clone(), reason: format!("{origin} {reason}") })?;
+    let value = declared.get(entry).unwrap_or(&Value::Null);
+    let draft = over.over(declaration(value, &format!("{subject}: {origin}"))?);
+    let mut built = Built::default();
+    let code = Arc::new(at_entry(&linked.code, entry));
+    finish_module(draft, code, &linked.state, &context.source, context.given, &mut built)?;
+    Ok(built)
+}
+
+/// Which of a package's policies is meant.
+fn chosen(declared: &[Value], wanted: Option<&str>) -> Result<usize, String> {
+    let names: Vec<&str> =
+        declared.iter().map(|value| value.get("name").and_then(Value::as_str).unwrap_or_default()).collect();
+    let listed = || names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match wanted {
+        Some(wanted) => names
+            .iter()
+            .position(|name| *name == wanted)
+            .ok_or_else(|| format!("has no policy `{wanted}`; spec.package.policy must be one of {}", listed())),
+        None if declared.len() == 1 => Ok(0),
+        None => Err(format!("holds {} policies; name one in spec.package.policy: {}", declared.len(), listed())),
+    }
+}
+
+fn beside(manifest: &Path, file: &str) -> PathBuf {
+    normalise(&manifest.parent().unwrap_or(manifest).join(file))
+}
+
+/// The tarball that a policy is in, if it is in one.
+pub(super) fn tarball_of(item: &PolicyItem, manifest: &Path) -> Option<PathBuf> {
+    match &item.policy.code {
+        CodeSource::Package(PackageRef { from: PackageFrom::File(file), .. }) => Some(beside(manifest, file)),
+        _ => None,
+    }
+}
+
+/// What a policy asks of registries (`name@range`); `None` where that is not known before it has been bundled.
+pub(super) fn asked_by(policy: &JsPolicy) -> Option<BTreeSet<String>> {
+    let named = |name: &str, range: &str| Request::parse(name, range).ok().map(|request| request.to_string());
+    match &policy.code {
+        CodeSource::Package(PackageRef { from: PackageFrom::Registry { name, version }, .. }) => {
+            Some(named(name, version).into_iter().collect())
+        }
+        CodeSource::Package(_) => None,
+        _ => Some(policy.dependencies.iter().filter_map(|(name, range)| named(name, range)).collect()),
+    }
 }

@@ -58,6 +58,9 @@ pub fn watch(
     let (wake, events) = bounded(QUEUE);
     let stop = Arc::new(AtomicBool::new(false));
     let mut folders = Folders::new(wake.clone());
+    let arrived = wake.clone();
+    // A full queue loses nothing: see QUEUE.
+    loader.wake_with(move |path| drop(arrived.try_send(vec![path])));
     folders.follow(&loader.folders(), &BTreeSet::new());
     let stopped = Arc::clone(&stop);
     let work = move || {

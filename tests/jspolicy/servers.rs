@@ -60,6 +60,7 @@ impl Station {
             ("SECURE_URL", &secure_url),
             // Nothing listens there: the port is reserved (RFC 6335).
             ("NOWHERE_URL", "http://127.0.0.1:1/"),
+            ("npm_config_registry", "http://127.0.0.1:1/"),
             ("TEXT_FILE", text_file.to_str().expect("temporary folders have plain names")),
             ("TOKEN_FILE", token_file.to_str().expect("temporary folders have plain names")),
             ("BYLAW_TEST", name),

@@ -1,19 +1,16 @@
-//! Popular npm packages in the real engine, their real sources linked by our own bundler: right answers, under the
-//! lockdown. They are dev dependencies of `sdk-ts`; bare imports are not resolved yet, so a policy here names their files.
+//! Popular npm packages in the real engine, imported by name from `node_modules`: right answers, under the lockdown.
+//! They are dev dependencies of `sdk-ts`.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// What `ajv` needs beside itself.
-const NEEDED_BY_AJV: [&str; 4] = ["ajv", "fast-deep-equal", "fast-uri", "json-schema-traverse"];
-
 /// The installed packages. Where there are none the test is said to be skipped; on CI that is a failure.
 fn packages() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk-ts/node_modules");
-    if folder.join("ses").is_dir() {
+    if folder.join("lodash-es").is_dir() {
         return Some(folder);
     }
     let missing = "the npm packages of sdk-ts; run `npm ci --ignore-scripts` there";
@@ -21,12 +18,6 @@ fn packages() -> Option<PathBuf> {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped {test}: {missing}\n")));
     None
-}
-
-/// A path that leads from one folder to a file by way of the root, as an import is written.
-fn import_path(from: &Path, to: &Path) -> String {
-    let ups = from.components().filter(|part| matches!(part, Component::Normal(_))).count();
-    format!("{}{}", vec![".."; ups].join("/"), to.display())
 }
 
 /// What a policy denies the pod `web` with, and whether it may share its realm.
@@ -57,14 +48,19 @@ fn answer(folder: &Path, imports: &str, permissions: &str, expression: &str) -> 
     Answer { told, is_shared: !said.contains("it runs in a fresh realm") }
 }
 
-/// Imports `what` of a file of a package.
-#[track_caller]
-fn answers(package: &str, what: &str, setup: &str, expression: &str, expected: &Value) -> Option<bool> {
-    let file = packages()?.join(package);
+/// A folder of policies with the packages above it.
+fn project() -> Option<tempfile::TempDir> {
+    let packages = packages()?;
     let folder = tempfile::tempdir().unwrap();
-    let imports = format!("import {what} from {:?};\n{setup}", import_path(&folder.path().join("policies"), &file));
-    let Answer { told, is_shared } = answer(folder.path(), &imports, "", expression);
-    assert_eq!(told, expected.to_string(), "{package}");
+    std::os::unix::fs::symlink(packages, folder.path().join("node_modules")).unwrap();
+    Some(folder)
+}
+
+/// Whether the policy may share its realm; `imports` are statements.
+#[track_caller]
+fn answers(imports: &str, expression: &str, expected: &Value) -> Option<bool> {
+    let Answer { told, is_shared } = answer(project()?.path(), imports, "", expression);
+    assert_eq!(told, expected.to_string(), "{imports}");
     Some(is_shared)
 }
 
@@ -72,7 +68,7 @@ fn answers(package: &str, what: &str, setup: &str, expression: &str, expected: &
 fn semver_gives_right_answers() {
     let asked = "[semver.satisfies('1.30.2', '^1.28'), semver.inc('1.2.3', 'minor'), semver.sort(['2.0.0', '1.0.0-rc.1', '1.0.0']), semver.valid('nope')]";
     let expected = json!([true, "1.3.0", ["1.0.0-rc.1", "1.0.0", "2.0.0"], null]);
-    answers("semver/index.js", "semver", "", asked, &expected);
+    answers("import semver from \"semver\";", asked, &expected);
 }
 
 #[test]
@@ -93,16 +89,23 @@ fn lodash_gives_right_answers() {
         "id1",
         false,
     ]);
-    let is_shared = answers("lodash/lodash.js", "_", "", asked, &expected);
+    let is_shared = answers("import _ from \"lodash\";", asked, &expected);
     assert!(is_shared != Some(true), "it counts its ids");
 }
 
 #[test]
+fn lodash_es_gives_right_answers_and_brings_only_what_is_used() {
+    let asked = "[get(object, 'spec.containers[0].image'), groupBy([1, 2, 3], (n: number) => n % 2), camelCase('Foo bar'), isEqual({ a: [1] }, { a: [1] })]";
+    let expected = json!(["nginx:1.29", {"0": [2], "1": [1, 3]}, "fooBar", true]);
+    answers("import { camelCase, get, groupBy, isEqual } from \"lodash-es\";", asked, &expected);
+}
+
+#[test]
 fn zod_gives_right_answers() {
-    let setup = "const Pod = z.object({ metadata: z.object({ name: z.string().min(1) }), spec: z.object({ containers: z.array(z.object({ image: z.string().regex(/^registry\\./) })).min(2) }) });";
+    let setup = "import { z } from \"zod\";\nconst Pod = z.object({ metadata: z.object({ name: z.string().min(1) }), spec: z.object({ containers: z.array(z.object({ image: z.string().regex(/^registry\\./) })).min(2) }) });";
     let asked = "Pod.safeParse(object).error.issues.map(({ path, code }) => [path.join('.'), code])";
     let expected = json!([["spec.containers.0.image", "invalid_format"], ["spec.containers", "too_small"]]);
-    let is_shared = answers("zod/index.js", "{ z }", setup, asked, &expected);
+    let is_shared = answers(setup, asked, &expected);
     assert!(is_shared != Some(true), "it has a registry");
 }
 
@@ -110,27 +113,28 @@ fn zod_gives_right_answers() {
 fn yaml_gives_right_answers() {
     let asked = "[parse('a: [1, 2]\\nb: &x {c: 3}\\nd: *x\\n'), stringify({ a: [1, { b: 'x: y' }] }), parseAllDocuments('a: 1\\n---\\nb: 2').length]";
     let expected = json!([{"a": [1, 2], "b": {"c": 3}, "d": {"c": 3}}, "a:\n  - 1\n  - b: \"x: y\"\n", 2]);
-    answers("yaml/browser/dist/index.js", "{ parse, parseAllDocuments, stringify }", "", asked, &expected);
+    answers("import { parse, parseAllDocuments, stringify } from \"yaml\";", asked, &expected);
 }
 
 #[test]
 fn jmespath_gives_right_answers() {
     let asked = "[jmespath.search(object, \"spec.containers[?starts_with(image, 'nginx')].name | sort(@)\"), jmespath.search({ a: [3, 1] }, 'max(a)')]";
-    answers("jmespath/jmespath.js", "jmespath", "", asked, &json!([["web"], 3]));
+    answers("import jmespath from \"jmespath\";", asked, &json!([["web"], 3]));
 }
 
 #[test]
 fn date_fns_gives_right_answers() {
     let asked = "[format(new Date(2020, 1, 29), 'yyyy-MM-dd EEEE'), addDays(parseISO('2020-02-28T00:00:00Z'), 2).toISOString(), differenceInHours(now, addDays(now, -1)), isSameSecond(now, new Date()), formatDistance(0, 3600000)]";
     let expected = json!(["2020-02-29 Saturday", "2020-03-01T00:00:00.000Z", 24, true, "about 1 hour"]);
-    let what = "{ addDays, differenceInHours, format, formatDistance, isSameSecond, parseISO }";
-    answers("date-fns/index.js", what, "", asked, &expected);
+    let what =
+        "import { addDays, differenceInHours, format, formatDistance, isSameSecond, parseISO } from \"date-fns\";";
+    answers(what, asked, &expected);
 }
 
 #[test]
 fn ipaddr_gives_right_answers() {
     let asked = "[ip.parse('10.1.2.3').match(ip.parseCIDR('10.0.0.0/8')), ip.parse('2001:db8::1').toNormalizedString(), ip.process('::ffff:1.2.3.4').toString(), ip.parse('127.0.0.1').range()]";
-    answers("ipaddr.js/lib/ipaddr.js", "ip", "", asked, &json!([true, "2001:db8:0:0:0:0:0:1", "1.2.3.4", "loopback"]));
+    answers("import ip from \"ipaddr.js\";", asked, &json!([true, "2001:db8:0:0:0:0:0:1", "1.2.3.4", "loopback"]));
 }
 
 const SCHEMA: &str = r#"{"type":"object","required":["kind","nope"],"properties":{"metadata":{"type":"object","properties":{"name":{"type":"string","minLength":4}}},"spec":{"type":"object","properties":{"containers":{"type":"array","maxItems":0,"uniqueItems":true}}}}}"#;
@@ -143,62 +147,20 @@ fn faults_of_ajv() -> Value {
     ])
 }
 
-/// `ajv` and what it needs, copied so that each finds the others by a path.
-fn ajv(folder: &Path) -> Option<()> {
-    let from = packages()?;
-    for name in NEEDED_BY_AJV {
-        copy(&from.join(name), &folder.join(name), folder);
-    }
-    Some(())
-}
-
-fn copy(from: &Path, to: &Path, root: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target, root);
-        } else if path.extension().is_some_and(|extension| extension == "js" || extension == "json") {
-            fs::write(&target, with_paths(&fs::read_to_string(&path).unwrap(), to, root)).unwrap();
-        }
-    }
-}
-
-/// `require("fast-uri")` as a relative path from `folder`.
-fn with_paths(text: &str, folder: &Path, root: &Path) -> String {
-    let mut text = text.to_owned();
-    for name in NEEDED_BY_AJV {
-        let main = import_path(folder, &root.join(name).join("index.js"));
-        text = text.replace(&format!("require(\"{name}\")"), &format!("require({main:?})"));
-        let inside = import_path(folder, &root.join(name));
-        text = text.replace(&format!("require(\"{name}/"), &format!("require(\"{inside}/"));
-    }
-    text
-}
-
 const FAULTS: &str = "(check(object), check.errors.map(({ instancePath, message }) => [instancePath, message]).sort())";
 
 #[test]
 fn ajv_compiles_with_the_permission_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    if ajv(&folder.path().join("packages")).is_none() {
-        return;
-    }
-    let imports = format!(
-        "import {{ Ajv }} from \"../packages/ajv/dist/ajv.js\";\nconst check: any = new Ajv({{ allErrors: true }}).compile({SCHEMA});"
-    );
+    let Some(folder) = project() else { return };
+    let imports =
+        format!("import {{ Ajv }} from \"ajv\";\nconst check: any = new Ajv({{ allErrors: true }}).compile({SCHEMA});");
     let Answer { told, .. } = answer(folder.path(), &imports, "permissions: { codegen: true },", FAULTS);
     assert_eq!(told, faults_of_ajv().to_string());
 }
 
 #[test]
 fn ajv_compiled_beforehand_needs_no_permission() {
-    let folder = tempfile::tempdir().unwrap();
-    let packages = folder.path().join("packages");
-    if ajv(&packages).is_none() {
-        return;
-    }
+    let Some(folder) = project() else { return };
     let compile = format!(
         "const {{ Ajv }} = require('ajv'); const ajv = new Ajv({{ allErrors: true, code: {{ source: true }} }});
          console.log(require('ajv/dist/standalone').default(ajv, ajv.compile({SCHEMA})))"
@@ -207,9 +169,19 @@ fn ajv_compiled_beforehand_needs_no_permission() {
     let output = Command::new("node").current_dir(sdk).arg("--eval").arg(compile).output().unwrap();
     let compiled = String::from_utf8(output.stdout).unwrap();
     assert!(compiled.contains("ucs2length"), "{compiled}{}", String::from_utf8_lossy(&output.stderr));
-    let policies = folder.path().join("policies");
-    fs::create_dir_all(&policies).unwrap();
-    fs::write(folder.path().join("check.cjs"), with_paths(&compiled, folder.path(), &packages)).unwrap();
+    fs::write(folder.path().join("check.cjs"), compiled).unwrap();
     let Answer { told, .. } = answer(folder.path(), "import check from \"../check.cjs\";", "", FAULTS);
     assert_eq!(told, faults_of_ajv().to_string());
+}
+
+#[test]
+fn all_of_them_run_in_one_policy() {
+    let Some(folder) = project() else { return };
+    let imports = "import Ajv from \"ajv\";\nimport { format } from \"date-fns\";\nimport ip from \"ipaddr.js\";\n\
+                   import jmespath from \"jmespath\";\nimport { camelCase } from \"lodash-es\";\nimport semver from \"semver\";\n\
+                   import { parse } from \"yaml\";\nimport { z } from \"zod\";";
+    let asked = "[new Ajv().validate({ type: 'string' }, 1), format(new Date(2020, 1, 29), 'yyyy'), ip.parse('127.0.0.1').range(),
+        jmespath.search(object, 'kind'), camelCase('a b'), semver.inc('1.2.3', 'major'), parse('a: 1'), z.string().safeParse(1).success]";
+    let Answer { told, .. } = answer(folder.path(), imports, "permissions: { codegen: true },", asked);
+    assert_eq!(told, json!([false, "2020", "loopback", "Pod", "aB", "2.0.0", {"a": 1}, false]).to_string());
 }

@@ -15,6 +15,7 @@ mod command;
 mod folder;
 mod load;
 mod pair;
+mod registry_server;
 mod reviews;
 #[path = "../support/server.rs"]
 mod server;
@@ -37,6 +38,8 @@ mod multiplexing;
 mod mutation;
 mod program;
 mod realm;
+mod registry;
+mod registry_hostile;
 mod review_command;
 mod review_flags;
 mod shutdown;

@@ -80,7 +80,7 @@ fn a_file_of_another_kind() {
     let ended = serve(&folder, &["--policies", &folder.argument("notes.txt")]);
     assert_eq!(
         refusal(&ended),
-        format!("{}: is none of .ts, .mts, .js, .mjs, .yaml, .yml, .json", folder.argument("notes.txt"))
+        format!("{}: is none of .ts, .mts, .js, .mjs, .yaml, .yml, .json, .tgz", folder.argument("notes.txt"))
     );
 }
 
