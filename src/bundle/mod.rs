@@ -6,6 +6,7 @@
 //! object. It reads one global, `__bylaw_sdk`, the namespace that [`link_sdk`]'s own script evaluates to.
 
 mod apart;
+pub mod artifact;
 mod closed;
 mod compressed;
 mod depth;
