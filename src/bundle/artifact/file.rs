@@ -8,9 +8,9 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::ArtifactError;
 use super::record::Record;
 use super::sign::{PublicKey, Signature, SigningKey};
-use super::ArtifactError;
 use crate::bundle::{Linked, content_hash};
 
 /// A script, its map with all sources in it, and the lock. Ten times what the largest packages come to.
@@ -170,7 +170,9 @@ pub fn is_bundle_text(text: &str) -> bool {
 pub fn is_bundle(path: &Path) -> bool {
     let mut start = [0; ANY_START.len()];
     let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == ANY_START.as_bytes()
+    is_file
+        && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start == ANY_START.as_bytes()
 }
 
 fn read_text(path: &Path) -> Result<String, ArtifactError> {

@@ -2,7 +2,8 @@ use super::*;
 use crate::bundle::artifact::record::PolicyRecord;
 
 fn artifact() -> Artifact {
-    let policy = PolicyRecord { name: "a.b.c".to_owned(), title: Some("one\u{2028}two".to_owned()), ..Default::default() };
+    let policy =
+        PolicyRecord { name: "a.b.c".to_owned(), title: Some("one\u{2028}two".to_owned()), ..Default::default() };
     Artifact {
         script: "(function () {\n  return 1;\n})();\n".to_owned(),
         source_map: Some(r#"{"version":3}"#.to_owned()),

@@ -137,7 +137,8 @@ fn parsed<'t, T: Deserialize<'t>>(text: &'t [u8], name: &str) -> Result<T, Strin
 /// Where the folder holds something else, or cannot be written to.
 pub fn write_layout(folder: &Path, artifact: &Artifact) -> Result<(), ArtifactError> {
     let unwritable = |error: std::io::Error| ArtifactError::Unwritable(error.to_string());
-    let is_empty = fs::read_dir(folder).map_or(Ok(true), |mut entries| entries.next().transpose().map(|one| one.is_none()));
+    let is_empty =
+        fs::read_dir(folder).map_or(Ok(true), |mut entries| entries.next().transpose().map(|one| one.is_none()));
     let before = if is_layout(folder) { Some(layers(folder)?) } else { None };
     if before.is_none() && !is_empty.map_err(unwritable)? {
         let reason = "the folder holds something else; name one that is new or empty".to_owned();

@@ -36,7 +36,9 @@ pub enum ArtifactError {
     NotABundle(String),
     #[error("is larger than {0} bytes")]
     TooLarge(u64),
-    #[error("is not what it was when it was made: its content has the hash {actual}, and it says {stated}; get it anew")]
+    #[error(
+        "is not what it was when it was made: its content has the hash {actual}, and it says {stated}; get it anew"
+    )]
     Changed { stated: String, actual: String },
     #[error("is damaged: {0}")]
     Damaged(String),

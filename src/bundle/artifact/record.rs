@@ -60,7 +60,9 @@ impl PolicyRecord {
     pub fn asks(&self) -> Vec<String> {
         let granted = self.permissions.as_object().into_iter().flatten();
         let each = |(right, what): (&String, &Value)| match what {
-            Value::Array(items) => items.iter().filter_map(|item| Some(format!("{right} {}", item.as_str()?))).collect(),
+            Value::Array(items) => {
+                items.iter().filter_map(|item| Some(format!("{right} {}", item.as_str()?))).collect()
+            }
             Value::Bool(true) => vec![right.clone()],
             _ => Vec::new(),
         };

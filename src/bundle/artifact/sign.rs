@@ -105,7 +105,9 @@ impl SigningKey {
         }
         match EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der) {
             Ok(pair) => Ok(Self::EcdsaP256(Box::new(pair))),
-            Err(_) => Err(ArtifactError::Key("is a private key, but neither of Ed25519 nor of ECDSA on P-256".to_owned())),
+            Err(_) => {
+                Err(ArtifactError::Key("is a private key, but neither of Ed25519 nor of ECDSA on P-256".to_owned()))
+            }
         }
     }
 
@@ -201,7 +203,8 @@ mod tests {
 
     #[test]
     fn the_holder_of_the_key_signed_it_and_nobody_else() {
-        for ((private, public), (other, stranger)) in [(ed25519(), ed25519()), (ecdsa(), ecdsa()), (ed25519(), ecdsa())] {
+        for ((private, public), (other, stranger)) in [(ed25519(), ed25519()), (ecdsa(), ecdsa()), (ed25519(), ecdsa())]
+        {
             let signature = private.sign("bylaw-bundle/v1 sha256:00").unwrap();
             let read = Signature::parse(&signature.to_string()).unwrap();
             assert_eq!((read.clone(), read.key.clone()), (signature, public.id()));
