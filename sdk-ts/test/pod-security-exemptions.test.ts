@@ -46,7 +46,9 @@ describe("an exemption of podSecurity", () => {
   it("by user or namespace never holds where nobody asks, whatever the pod says of itself", () => {
     const claims = pod([{ name: "web", securityContext: { privileged: true } }], {}, { namespace: "kube-system" });
     expect(found(claims, [{ namespaces: ["*"] }, { users: ["*"] }])).toHaveLength(1);
-    expect(found(claims, [{ namespaces: ["*"] }, { users: ["*"] }], { user: {}, namespace: undefined })).toHaveLength(1);
+    expect(found(claims, [{ namespaces: ["*"] }, { users: ["*"] }], { user: {}, namespace: undefined })).toHaveLength(
+      1,
+    );
   });
 
   it("by image or container covers that container, not its neighbours and not the pod", () => {

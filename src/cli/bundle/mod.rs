@@ -114,6 +114,10 @@ impl Looker {
     fn declared(&self, origin: &str, script: &str) -> Result<Vec<serde_json::Value>, InspectError> {
         self.inspector.inspect(origin, script, Dialect::Module)
     }
+
+    fn compiles(&self, origin: &str, script: &str) -> Result<(), InspectError> {
+        self.inspector.inspect(origin, script, Dialect::Script).map(drop)
+    }
 }
 
 /// `name@version` of a source in a map; `None` for a file of the author's.

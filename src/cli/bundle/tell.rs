@@ -5,15 +5,18 @@ use serde::Serialize;
 
 use super::super::Verdict;
 use super::super::output::{OutputFormat, print, say};
-use super::open::open;
+use super::open::{Content, open};
 use super::{InspectArgs, Looker};
 use crate::bundle::artifact::{Artifact, PolicyRecord};
+use crate::bundle::content_hash;
 
 /// One bundle as it is told.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Told {
     bundle: String,
+    /// A script of jsPolicy says nothing of itself.
+    is_script: bool,
     hash: String,
     engine: String,
     signatures: Vec<String>,
@@ -43,9 +46,11 @@ struct Sizes {
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<Verdict> {
     let looker = Looker::new()?;
     let mut all = Vec::new();
-    for (name, artifact) in open(&args.file)? {
-        let artifact = artifact.map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-        all.push(told(name, &artifact, &looker)?);
+    for (name, content) in open(&args.file)? {
+        all.push(match content.map_err(|error| anyhow::anyhow!("{name}: {error}"))? {
+            Content::Bundle(artifact) => told(name, &artifact, &looker)?,
+            Content::Script(script) => of_script(name, &script),
+        });
     }
     match args.output {
         OutputFormat::Text => say(&all.iter().map(text).collect::<Vec<_>>().join("\n"))?,
@@ -63,6 +68,7 @@ fn told(bundle: String, artifact: &Artifact, looker: &Looker) -> anyhow::Result<
         integrity: package.integrity.map(str::to_owned),
     });
     Ok(Told {
+        is_script: false,
         hash: format!("sha256:{}", artifact.content_hash()?),
         engine: artifact.record.engine.clone(),
         signatures: artifact.signatures.iter().map(crate::bundle::artifact::Signature::told).collect(),
@@ -78,11 +84,29 @@ fn told(bundle: String, artifact: &Artifact, looker: &Looker) -> anyhow::Result<
     })
 }
 
+fn of_script(bundle: String, script: &str) -> Told {
+    Told {
+        bundle,
+        is_script: true,
+        hash: format!("sha256:{}", content_hash(script)),
+        engine: String::new(),
+        signatures: Vec::new(),
+        policies: Vec::new(),
+        packages: Vec::new(),
+        lint: Vec::new(),
+        sizes: Sizes { file: script.len(), script: script.len(), source_map: 0 },
+    }
+}
+
 fn text(told: &Told) -> String {
     let mut text = format!("{}  {}\n", told.bundle, told.hash);
     let mut line = |text_of: String| text.push_str(&format!("  {text_of}\n"));
     let size = |bytes: usize| bytesize::ByteSize::b(bytes as u64).display().iec().to_string();
     let Sizes { file, script, source_map } = told.sizes;
+    if told.is_script {
+        line(format!("{}: a script of jsPolicy, which says nothing of itself", size(script)));
+        return text;
+    }
     line(format!(
         "{}: script {}, source map {}; made by bylaw {}",
         size(file),

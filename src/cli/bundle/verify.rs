@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::super::Verdict;
 use super::super::output::{OutputFormat, print, say};
-use super::open::open;
+use super::open::{Content, open};
 use super::{Looker, VerifyArgs, package_of, read_key};
 use crate::bundle::artifact::{Artifact, ArtifactError, PolicyRecord, PublicKey};
 use crate::bundle::npm::{Integrity, Lock};
-use crate::bundle::{map_sources, module_state};
+use crate::bundle::{content_hash, map_sources, module_state};
 
 /// What was looked at, and what came of it.
 #[derive(Debug, Serialize)]
@@ -38,7 +38,7 @@ pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<Verdict> {
     let keys = args.keys.iter().map(|path| public_key(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let looker = Looker::new()?;
     let reports: Vec<Report> =
-        open(&args.file)?.into_iter().map(|(name, artifact)| report(name, artifact, &keys, &looker)).collect();
+        open(&args.file)?.into_iter().map(|(name, content)| report(name, content, &keys, &looker)).collect();
     match args.output {
         OutputFormat::Text => say(&reports.iter().map(text).collect::<String>())?,
         format => print(format, &reports)?,
@@ -50,10 +50,20 @@ fn public_key(path: &Path) -> anyhow::Result<PublicKey> {
     PublicKey::parse(&read_key(path)?).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))
 }
 
-fn report(bundle: String, artifact: Result<Artifact, ArtifactError>, keys: &[PublicKey], looker: &Looker) -> Report {
-    let checks = match artifact {
+fn report(bundle: String, content_of: Result<Content, ArtifactError>, keys: &[PublicKey], looker: &Looker) -> Report {
+    let checks = match content_of {
         Err(error) => vec![Check::new("content", false, error.to_string())],
-        Ok(artifact) => vec![
+        Ok(Content::Script(script)) => {
+            let told = format!("sha256:{}, a script of jsPolicy, which says nothing of itself", content_hash(&script));
+            let loads = looker.compiles(&bundle, &script);
+            let message = loads.as_ref().err().map_or("it compiles".to_owned(), ToString::to_string);
+            vec![
+                Check::new("content", true, told),
+                Check::new("signature", keys.is_empty(), "is not signed"),
+                Check::new("policies", loads.is_ok(), message),
+            ]
+        }
+        Ok(Content::Bundle(artifact)) => vec![
             content(&artifact),
             signature(&artifact, keys),
             policies(&bundle, &artifact, looker),
@@ -84,8 +94,13 @@ fn signature(artifact: &Artifact, keys: &[PublicKey]) -> Check {
         Some(key) => Check::new("signature", true, format!("by key {}", key.id())),
         None if signed.is_empty() => Check::new("signature", false, "is not signed"),
         None => {
+            let claims = |key: &&PublicKey| artifact.signatures.iter().any(|signature| signature.key == key.id());
             let asked: Vec<String> = keys.iter().map(PublicKey::id).collect();
-            Check::new("signature", false, format!("is of {}, not of key {}", signed.join(", "), asked.join(", ")))
+            let told = match keys.iter().find(claims) {
+                Some(key) => format!("the signature of key {} is not of this content", key.id()),
+                None => format!("is of {}, and not of key {}", signed.join(", "), asked.join(", ")),
+            };
+            Check::new("signature", false, told)
         }
     }
 }

@@ -106,5 +106,12 @@ fn isolate(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::R
         let all = Duration::from_nanos(all.value_at_quantile(0.5));
         table.micros(RUN, "mean", all.saturating_sub(parsed) / 16);
     }
+    const POD_SECURITY: &str = "stage/run, podSecurity restricted";
+    if options.wants(POD_SECURITY) && !parsed.is_zero() {
+        let one = std::slice::from_ref(&setting.pod_security);
+        let whole = super::time(options.repeats(), || assert_eq!(cell.validate(&setting.input, one).len(), 1))?;
+        let whole = Duration::from_nanos(whole.value_at_quantile(0.5));
+        table.micros(POD_SECURITY, "median", whole.saturating_sub(parsed));
+    }
     Ok(())
 }
