@@ -153,19 +153,19 @@ pub fn write_layout(folder: &Path, artifact: &Artifact) -> Result<(), ArtifactEr
     };
     let mut layer = put(LAYER_TYPE, artifact.to_text()?.as_bytes())?;
     set(&mut layer, "annotations", json!({"org.opencontainers.image.title": "bundle.js"}));
-    let names: Vec<&str> = artifact.record.policies.iter().map(|policy| policy.name.as_str()).collect();
+    let policies: Vec<&str> = artifact.record.policies.iter().map(|policy| policy.name.as_str()).collect();
     let annotations = json!({
         "dev.bylaw.bundle.hash": format!("sha256:{}", artifact.content_hash()?),
-        "dev.bylaw.bundle.policies": names.join(","),
+        "dev.bylaw.bundle.policies": policies.join(","),
     });
     let manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": ARTIFACT_TYPE,
         "config": put(EMPTY_TYPE, EMPTY)?, "layers": [layer], "annotations": annotations,
     });
-    let mut named = put(MANIFEST_TYPE, manifest.to_string().as_bytes())?;
-    set(&mut named, "artifactType", json!(ARTIFACT_TYPE));
-    set(&mut named, "annotations", json!({"org.opencontainers.image.ref.name": "latest"}));
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [named]});
+    let mut index_entry = put(MANIFEST_TYPE, manifest.to_string().as_bytes())?;
+    set(&mut index_entry, "artifactType", json!(ARTIFACT_TYPE));
+    set(&mut index_entry, "annotations", json!({"org.opencontainers.image.ref.name": "latest"}));
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [index_entry]});
     store::write(&folder.join(MARK), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     store::write(&folder.join(INDEX), index.to_string().as_bytes())?;
     let now = layers(folder)?;

@@ -1,5 +1,6 @@
 //! `bylaw bundle PATH -o …`: everything is loaded first, as a server would; then linked into one script, and written whole.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -169,7 +170,7 @@ fn entry(root: &Path, modules: &[PathBuf]) -> anyhow::Result<String> {
         let inside = module.strip_prefix(root).with_context(|| format!("{} is outside", module.display()))?;
         let inside = inside.to_str().with_context(|| format!("{}: its name is not UTF-8", module.display()))?;
         let specifier = serde_json::to_string(&format!("./{inside}"))?;
-        text.push_str(&format!("import policy{index} from {specifier};\n"));
+        let _ = writeln!(text, "import policy{index} from {specifier};");
         names.push(format!("policy{index}"));
     }
     Ok(format!("{text}export default [{}].flat();\n", names.join(", ")))

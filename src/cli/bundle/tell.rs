@@ -1,6 +1,8 @@
 //! `bylaw bundle inspect`: what is in a bundle. The policies are those that the script declares when it is asked, whatever
 //! the bundle says of itself.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::super::Verdict;
@@ -100,7 +102,9 @@ fn of_script(bundle: String, script: &str) -> Told {
 
 fn text(told: &Told) -> String {
     let mut text = format!("{}  {}\n", told.bundle, told.hash);
-    let mut line = |text_of: String| text.push_str(&format!("  {text_of}\n"));
+    let mut line = |text_of: String| {
+        let _ = writeln!(text, "  {text_of}");
+    };
     let size = |bytes: usize| bytesize::ByteSize::b(bytes as u64).display().iec().to_string();
     let Sizes { file, script, source_map } = told.sizes;
     if told.is_script {
