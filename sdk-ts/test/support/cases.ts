@@ -12,6 +12,7 @@ export interface Case {
   object?: KubernetesObject;
   oldObject?: KubernetesObject;
   operation?: Operation;
+  user?: string;
   parameters?: Record<string, unknown>;
   expect: {
     allowed: boolean;
