@@ -57,7 +57,7 @@ pub fn map_sources(source_map: &str) -> Vec<String> {
 #[must_use]
 pub fn rename_sources(source_map: &str, rename: impl Fn(&str) -> String) -> Option<String> {
     let mut map = OwnedSourceMap::from_json_string(source_map).ok()?;
-    let names: Vec<String> = map.get_sources().map(|source| rename(source)).collect();
+    let names: Vec<String> = map.get_sources().map(rename).collect();
     map.set_sources(names.iter().map(String::as_str));
     Some(map.to_json_string())
 }

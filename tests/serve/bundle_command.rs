@@ -89,6 +89,39 @@ fn the_same_policies_make_the_same_bytes_wherever_the_command_runs() {
 }
 
 #[test]
+fn the_packages_of_a_bundle_are_in_its_lock() {
+    let source = "import { twice } from \"@deep/thing\";\n".to_owned()
+        + &policy("one", "validate({ deny }) { deny(String(twice(21))); }");
+    let locked = r#"{"name":"x","lockfileVersion":3,"packages":{"node_modules/@deep/thing":{"version":"1.2.3","integrity":"sha512-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}}}"#;
+    let folder = Folder::new(&[
+        ("policies/one.ts", &source),
+        ("package-lock.json", locked),
+        (
+            "node_modules/@deep/thing/package.json",
+            r#"{"name": "@deep/thing", "version": "1.2.3", "main": "index.js", "type": "module"}"#,
+        ),
+        ("node_modules/@deep/thing/index.js", "export const twice = (number) => number * 2;\n"),
+    ]);
+    let output = folder.argument("bundle.js");
+    let ended = bundle(&folder, &["@policies", "-o", &output]);
+    assert!(ended.code == Some(0) && ended.err.contains("policies 1, packages 1"), "{ended:?}");
+    assert!(bundle(&folder, &["inspect", "@bundle.js"]).out.contains("@deep/thing@1.2.3  "));
+    assert_eq!(bundle(&folder, &["verify", "@bundle.js"]).code, Some(0));
+    // The package is in the bundle: what lies about is not asked for any more.
+    fs::remove_dir_all(folder.file("node_modules")).unwrap();
+    fs::write(folder.file("map.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop}\n")
+        .unwrap();
+    assert!(review(&folder, "bundle.js").out.contains("[one.policies.example] 42"));
+    let whole = fs::read_to_string(&output).unwrap();
+    let (_, body) = whole.split_once('\n').unwrap();
+    let forgets = body.replace("@deep/thing@1.2.3\":{", "@deep/thing@1.2.4\":{");
+    let hash = bylaw::bundle::content_hash(&forgets);
+    fs::write(&output, format!("// bylaw-bundle/v1 sha256:{hash}\n{forgets}")).unwrap();
+    let (check, message) = failed(&bundle(&folder, &["verify", "@bundle.js", "-o", "json"]));
+    assert!(check == "packages" && message.contains("@deep/thing@1.2.3 is part of it"), "{message}");
+}
+
+#[test]
 fn a_bundle_says_what_is_in_it() {
     let folder = folder();
     made(&folder, &["@policies", "-o", &folder.argument("bundle.js"), "--sign", "@key.pem"]);

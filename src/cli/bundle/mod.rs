@@ -54,7 +54,7 @@ enum BundleCommand {
 
 #[derive(Debug, Args)]
 struct InspectArgs {
-    /// A bundle: a `.js` file, JsPolicyBundle objects, or an OCI layout
+    /// A bundle: a `.js` file, `JsPolicyBundle` objects, or an OCI layout
     file: PathBuf,
     /// How to write the answer
     #[arg(short, long, value_enum, default_value_t)]
@@ -63,7 +63,7 @@ struct InspectArgs {
 
 #[derive(Debug, Args)]
 struct VerifyArgs {
-    /// A bundle: a `.js` file, JsPolicyBundle objects, or an OCI layout
+    /// A bundle: a `.js` file, `JsPolicyBundle` objects, or an OCI layout
     file: PathBuf,
     /// It must be signed with this public key (PEM); one of them, where many are given
     #[arg(long = "key", value_name = "PUB.pem")]

@@ -16,14 +16,15 @@ use crate::bundle::{content_hash, map_sources, module_state};
 /// What was looked at, and what came of it.
 #[derive(Debug, Serialize)]
 struct Check {
-    check: &'static str,
+    #[serde(rename = "check")]
+    what: &'static str,
     good: bool,
     message: String,
 }
 
 impl Check {
-    fn new(check: &'static str, good: bool, message: impl Into<String>) -> Self {
-        Self { check, good, message: message.into() }
+    fn new(what: &'static str, good: bool, message: impl Into<String>) -> Self {
+        Self { what, good, message: message.into() }
     }
 }
 
@@ -165,8 +166,7 @@ fn lint(artifact: &Artifact) -> Check {
 }
 
 fn text(report: &Report) -> String {
-    let line = |check: &Check| {
-        format!("  {:<10} {:<4} {}\n", check.check, if check.good { "ok" } else { "NO" }, check.message)
-    };
+    let line =
+        |check: &Check| format!("  {:<10} {:<4} {}\n", check.what, if check.good { "ok" } else { "NO" }, check.message);
     format!("{}\n{}", report.bundle, report.checks.iter().map(line).collect::<String>())
 }

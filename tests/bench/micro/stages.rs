@@ -97,6 +97,7 @@ fn matching(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::
 /// Parsing with all that is around it, and what one more policy adds to that.
 fn isolate(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
     const RUN: &str = "stage/run, each of 16";
+    const POD_SECURITY: &str = "stage/run, podSecurity restricted";
     let mut cell = setting.cell();
     let parsed = row(options, table, "stage/parse and freeze", || cell.validate(&setting.input, &[]))?;
     if options.wants(RUN) && !parsed.is_zero() {
@@ -106,7 +107,6 @@ fn isolate(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::R
         let all = Duration::from_nanos(all.value_at_quantile(0.5));
         table.micros(RUN, "mean", all.saturating_sub(parsed) / 16);
     }
-    const POD_SECURITY: &str = "stage/run, podSecurity restricted";
     if options.wants(POD_SECURITY) && !parsed.is_zero() {
         let one = std::slice::from_ref(&setting.pod_security);
         let whole = super::time(options.repeats(), || assert_eq!(cell.validate(&setting.input, one).len(), 1))?;
