@@ -79,7 +79,8 @@ export function image(reference: string | undefined): Image {
   return new Image(registry, repository, tag, digest);
 }
 
-function split(name: string): { registry: string; repository: string } {
+/** Registry and repository of a name that has neither tag nor digest. */
+export function split(name: string): { registry: string; repository: string } {
   const slash = name.indexOf("/");
   const first = slash < 0 ? "" : name.slice(0, slash);
   let registry = DEFAULT_REGISTRY;

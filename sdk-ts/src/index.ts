@@ -5,7 +5,16 @@ export { containers, type ContainerKind, type PodContainer } from "./containers.
 export type * from "./context.ts";
 export { duration, type Duration, type DurationLike } from "./duration.ts";
 export { image, type Image } from "./image.ts";
-export { podSecurity, type Finding, type Level, type PodSecurityVersion } from "./pod-security/index.ts";
+export {
+  podSecurity,
+  type CheckName,
+  type Exemption,
+  type Finding,
+  type Level,
+  type PodSecurityOptions,
+  type PodSecurityRequest,
+  type PodSecurityVersion,
+} from "./pod-security/index.ts";
 export {
   policy,
   type JsonSchema,

@@ -8,7 +8,12 @@ use sha2::{Digest, Sha256};
 /// Lower-case hex SHA-256 of a text: how revisions are named (design §1).
 #[must_use]
 pub fn content_hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
+    hex_hash(text.as_bytes())
+}
+
+/// The same of bytes.
+pub(super) fn hex_hash(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
     let mut hex = String::with_capacity(digest.len() * 2);
     for byte in digest {
         // Writing to a String cannot fail.

@@ -46,6 +46,22 @@ pub fn relocate(source_map: &str, file: &str, places: &[(u32, u32)]) -> Option<S
     Some(builder.into_sourcemap().to_json_string())
 }
 
+/// The names of the sources of a map; none where it is no map.
+#[must_use]
+pub fn map_sources(source_map: &str) -> Vec<String> {
+    let map = OwnedSourceMap::from_json_string(source_map);
+    map.map(|map| map.get_sources().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+/// The same map with other names for its sources.
+#[must_use]
+pub fn rename_sources(source_map: &str, rename: impl Fn(&str) -> String) -> Option<String> {
+    let mut map = OwnedSourceMap::from_json_string(source_map).ok()?;
+    let names: Vec<String> = map.get_sources().map(rename).collect();
+    map.set_sources(names.iter().map(String::as_str));
+    Some(map.to_json_string())
+}
+
 /// Where line and column (from 0) of inline source are in its file (from 1).
 #[must_use]
 pub fn place_in(places: &[(u32, u32)], line: u32, column: u32) -> Option<(u32, u32)> {

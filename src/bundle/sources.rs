@@ -36,6 +36,11 @@ impl Sources {
         Self { texts: BTreeMap::new(), inline: None, place: Some(Place::default()), packages }
     }
 
+    /// Files on disk, and one more.
+    pub(super) fn with_entry(path: &Path, text: &str, packages: Packages) -> Self {
+        Self { texts: BTreeMap::from([(path.to_owned(), Arc::from(text))]), ..Self::disk(packages) }
+    }
+
     /// Packages in memory.
     pub(super) fn packed(place: Place) -> Self {
         let packages = Packages::Found(Box::new(Lookup::new(place.clone())));

@@ -3,6 +3,7 @@
 //! Exit codes: 0 good; 1 the answer is "no"; 2 it could not be run (contract §1).
 
 mod bench;
+mod bundle;
 mod explain;
 mod inputs;
 mod manifest;
@@ -53,6 +54,8 @@ enum Command {
     Review(review::ReviewArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
+    /// Make, inspect, verify a bundle
+    Bundle(bundle::BundleArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
     /// Run policies for the process that started this one, which is a server
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
+        Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };

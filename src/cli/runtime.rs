@@ -97,11 +97,18 @@ impl<'a> Offline<'a> {
     pub(super) fn catalog(&self, stage: &Stage) -> anyhow::Result<Arc<Catalog>> {
         let mut loader = stage.loader(self.policies, self.compat, self.parameters.clone())?;
         let catalog = loader.load()?;
-        if !catalog.problems.is_empty() {
-            let problems: Vec<String> = catalog.problems.iter().map(ToString::to_string).collect();
-            anyhow::bail!("{}", problems.join("\n"));
-        }
+        Self::sound(&catalog)?;
         Ok(catalog)
+    }
+
+    /// # Errors
+    /// Names every policy that cannot be served.
+    pub(super) fn sound(catalog: &Catalog) -> anyhow::Result<()> {
+        if catalog.problems.is_empty() {
+            return Ok(());
+        }
+        let problems: Vec<String> = catalog.problems.iter().map(ToString::to_string).collect();
+        anyhow::bail!("{}", problems.join("\n"))
     }
 
     pub(super) fn engine(&self, stage: &Stage) -> anyhow::Result<Engine> {

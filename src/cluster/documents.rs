@@ -32,24 +32,24 @@ pub fn from_yaml(text: &str) -> Result<Vec<Document>, Unreadable> {
 pub fn from_json(text: &str) -> Result<Vec<Document>, Unreadable> {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     let mut documents = Vec::new();
+    // Lines are counted from the last document on, or many documents would be counted over and over.
+    let (mut line, mut counted) = (1, 0);
     loop {
         let rest = text.get(stream.byte_offset()..).unwrap_or_default();
         let blank = rest.len() - rest.trim_start().len();
         let start = stream.byte_offset() + blank;
+        line += text.get(counted..start).unwrap_or_default().matches('\n').count() as u64;
+        counted = start;
         match stream.next() {
             None => return Ok(documents),
             Some(Ok(Value::Null)) => {}
-            Some(Ok(value)) => documents.push(Document { line: line_of(text, start), value }),
+            Some(Ok(value)) => documents.push(Document { line, value }),
             Some(Err(error)) => {
                 let (line, column) = (error.line() as u64, error.column() as u64);
                 return Err(Unreadable { line, column, cause: error.to_string() });
             }
         }
     }
-}
-
-fn line_of(text: &str, offset: usize) -> u64 {
-    text.get(..offset).unwrap_or_default().matches('\n').count() as u64 + 1
 }
 
 fn unreadable(error: &serde_saphyr::Error) -> Unreadable {

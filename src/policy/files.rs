@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::bundle::artifact::is_bundle;
 use crate::bundle::{BundleError, DefaultUse, Target, read, resolve, scan, shown_path};
 
 use super::catalog::Catalog;
@@ -70,6 +71,10 @@ impl ModuleFile {
     pub(super) fn scan(file: &Found, was_policy: bool) -> Self {
         let stamp = Stamp::of(&file.path);
         let mut node = Node { expected: file.explicit || was_policy, ..Node::default() };
+        if is_bundle(&file.path) {
+            node.has_default = true;
+            return Self { stamp, node, unreadable: None };
+        }
         let shown = shown_path(&file.path);
         let scanned = read(&file.path, &shown).and_then(|text| scan(&shown, &file.path, &text));
         match scanned {

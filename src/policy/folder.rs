@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::bundle::artifact::{ArtifactError, is_layout, layers};
 use crate::bundle::{normalise, shown_path};
 
 use super::error::PolicyError;
@@ -86,6 +87,9 @@ impl Walk<'_> {
             self.discovery.files.push(Found { path: entry, kind: FileKind::Module, explicit: true });
             return Ok(());
         }
+        if is_layout(folder) {
+            return self.layout(folder);
+        }
         let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
         for entry in entries {
             let path = entry.map_err(|error| unreadable(folder, &error))?.path();
@@ -109,6 +113,24 @@ impl Walk<'_> {
             if self.discovery.files.len() > MAX_FILES {
                 return Err(PolicyError::TooManyFiles { path: shown_path(self.root), limit: MAX_FILES });
             }
+        }
+        Ok(())
+    }
+}
+
+impl Walk<'_> {
+    /// The bundles of an OCI layout (`bylaw bundle -o FOLDER`).
+    fn layout(&mut self, folder: &Path) -> Result<(), PolicyError> {
+        let refused = |error: ArtifactError| PolicyError::NotAPolicy {
+            file: shown_path(folder),
+            reason: match error {
+                ArtifactError::Layout { reason, .. } => format!("is an OCI layout, but {reason}"),
+                other => other.to_string(),
+            },
+        };
+        for path in layers(folder).map_err(refused)? {
+            self.discovery.folders.extend(path.parent().map(Path::to_owned));
+            self.discovery.files.push(Found { path, kind: FileKind::Module, explicit: true });
         }
         Ok(())
     }

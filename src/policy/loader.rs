@@ -120,6 +120,11 @@ impl Loader {
         &self.catalog
     }
 
+    /// The modules that are policies of their own.
+    pub fn modules(&self) -> impl Iterator<Item = &Path> {
+        self.entries.keys().map(PathBuf::as_path)
+    }
+
     /// The folders in which a change may change a policy.
     #[must_use]
     pub fn folders(&self) -> BTreeSet<PathBuf> {

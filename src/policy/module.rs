@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::bundle::artifact::{Artifact, is_bundle};
 use crate::bundle::{Linked, ModuleState, link_file, module_state, shown_path};
 
 use super::catalog::Revision;
@@ -44,7 +45,14 @@ pub(super) struct LinkedModule {
 }
 
 pub(super) fn link_module(path: &Path) -> Result<LinkedModule, PolicyError> {
-    linked_module(&link_file(path)?, &shown_path(path))
+    if !is_bundle(path) {
+        return linked_module(&link_file(path)?, &shown_path(path));
+    }
+    // It was linked when it was made: what serves is what was hashed and signed.
+    let artifact = Artifact::read(path)
+        .map_err(|error| PolicyError::NotAPolicy { file: shown_path(path), reason: error.to_string() })?;
+    let linked = Linked { inputs: vec![path.to_owned()], ..artifact.linked() };
+    linked_module(&linked, &shown_path(path))
 }
 
 /// A script that is linked already, with what it keeps; `origin` is the name that errors show.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::bundle::artifact::{Artifact, is_bundle_text};
 use crate::bundle::npm::{Request, Source};
-use crate::bundle::{BundleLimits, content_hash, normalise, unpack};
+use crate::bundle::{BundleLimits, Linked, content_hash, module_state, normalise, unpack};
 
 use super::catalog::Revision;
 use super::code::{ClosedScript, Code, Inspect};
@@ -59,20 +60,58 @@ pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<R
 
 /// The script of a `JsPolicyBundle`.
 pub(super) fn bundle_code(bundle: &BundleItem) -> Result<Code, PolicyError> {
-    let script = unpack(&bundle.encoded, BundleLimits::default()).map_err(|error| {
-        let field = "spec.bundle".to_owned();
-        let errors = vec![super::error::FieldError { field, message: error.to_string() }];
+    let wrong = |message: String| {
+        let errors = vec![super::error::FieldError { field: "spec.bundle".to_owned(), message }];
         PolicyError::Invalid { subject: format!("JsPolicyBundle {}", bundle.name), errors }
-    })?;
+    };
+    let script = unpack(&bundle.encoded, BundleLimits::default()).map_err(|error| wrong(error.to_string()))?;
+    let origin: Arc<str> = bundle.name.as_str().into();
+    if is_bundle_text(&script) {
+        let Artifact { script, source_map, .. } = Artifact::parse(&script).map_err(|error| wrong(error.to_string()))?;
+        let (hash, source_map) = (content_hash(&script).into(), source_map.map(Arc::from));
+        let dialect = Dialect::Module;
+        return Ok(Code { dialect, origin, script: script.into(), hash, entry: 0, source_map, closed: None });
+    }
     let hash = content_hash(&script).into();
-    let origin = bundle.name.as_str().into();
     let closed = ClosedScript::of(&script);
     Ok(Code { dialect: Dialect::Script, origin, script: script.into(), hash, entry: 0, source_map: None, closed })
 }
 
-/// A JsPolicy whose script comes from its bundle.
+/// A JsPolicy whose code comes from its bundle.
 pub(super) fn build_bundled(context: &Context<'_>, item: &PolicyItem, code: Arc<Code>) -> Result<Built, PolicyError> {
-    script(context, item.policy.draft.clone(), item.policy.kind, code, None)
+    let over = item.policy.draft.clone();
+    match code.dialect {
+        Dialect::Script => script(context, over, item.policy.kind, code, None),
+        Dialect::Module => bundled_module(context, over, &item.name, &code),
+    }
+}
+
+/// A module in a bundle: the policy of its name, over which the fields of the JsPolicy stand.
+fn bundled_module(context: &Context<'_>, over: Draft, policy: &str, code: &Code) -> Result<Built, PolicyError> {
+    let declared = declarations(code, context.inspect, None)?;
+    let is_named = |value: &Value| value.get("name").and_then(Value::as_str) == Some(policy);
+    let found = declared.iter().position(is_named).or((declared.len() == 1).then_some(0));
+    let entry = found.ok_or_else(|| {
+        let reason = format!("holds {} policies, and none of this name", declared.len());
+        PolicyError::NotAPolicy { file: format!("JsPolicyBundle {policy}"), reason }
+    })?;
+    let value = declared.get(entry).unwrap_or(&Value::Null);
+    let draft = over.over(declaration(value, &format!("JsPolicyBundle {policy}"))?);
+    let state = module_state(&linked_again(code))?;
+    let mut built = Built::default();
+    finish_module(draft, Arc::new(at_entry(code, entry)), &state, &context.source, context.given, &mut built)?;
+    Ok(built)
+}
+
+fn linked_again(code: &Code) -> Linked {
+    Linked {
+        script: code.script.to_string(),
+        hash: code.hash.to_string(),
+        source_map: code.source_map.as_deref().map(str::to_owned),
+        inputs: Vec::new(),
+        installed: Vec::new(),
+        exports: Vec::new(),
+    }
 }
 
 fn script(

@@ -114,6 +114,21 @@ export default policy({
     std::fs::write(dir.join("stamp.ts"), source)
 }
 
+/// A policy that judges by the restricted level, and says nothing of what it finds.
+pub fn write_pod_security(dir: &Path) -> std::io::Result<()> {
+    let source = r#"import { podSecurity, policy } from "@bylaw/sdk";
+const judge = podSecurity("restricted");
+export default policy({
+  name: "pod-security.bench.bylaw.dev",
+  match: { resources: ["pods"], operations: ["CREATE"] },
+  validate({ object, audit }: any) {
+    if (judge(object).length > 100) audit("findings", "many");
+  },
+});
+"#;
+    std::fs::write(dir.join("pod-security.ts"), source)
+}
+
 /// What every policy allows, asked as an API server asks.
 pub fn to_allow() -> Question {
     Question { path: "/validate?timeout=10s", body: review().into(), expected: r#""allowed":true"# }

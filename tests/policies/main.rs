@@ -1,4 +1,5 @@
-//! Every case of every starter policy, judged by the engine that serves: `bylaw review` on the policy's folder.
+//! Every case of every starter policy, judged by the engine that serves: `bylaw review` on the policy's folder. And what
+//! policies stand on, in the same engine: npm packages, the Pod Security Standards.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +13,7 @@ mod case;
 #[path = "../jspolicy/json_patch.rs"]
 mod json_patch;
 mod packages;
+mod pod_security;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -23,6 +23,7 @@ mod server;
 // The promises.
 mod bench_command;
 mod bodies;
+mod bundle_command;
 mod bundles;
 mod certificates;
 mod context;

@@ -3,7 +3,7 @@
  * https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline
  */
 
-import type { Check, Report, Run } from "./check.ts";
+import type { Check, CheckName, Report, Run } from "./check.ts";
 import { seccompFields, seccompAnnotations } from "./seccomp.ts";
 import { fieldOf, isSet, isThere, listOf, nameOf, type SeenContainer } from "./view.ts";
 
@@ -66,7 +66,7 @@ const appArmorProfile: Run = (pod, report) => {
     );
   }
   for (const key in pod.annotations) {
-    if (!key.startsWith(APPARMOR_ANNOTATION)) continue;
+    if (!key.startsWith(APPARMOR_ANNOTATION) || pod.exempted.includes(key.slice(APPARMOR_ANNOTATION.length))) continue;
     const value = pod.annotations[key];
     if (value === "" || value === "runtime/default") continue;
     if (typeof value === "string" && value.startsWith("localhost/")) continue;
@@ -226,7 +226,7 @@ const windowsHostProcess: Run = (pod, report) => {
   }
 };
 
-const always = (id: string, run: Run, replaced?: { overriddenSince: number }): Check => ({
+const always = (id: CheckName, run: Run, replaced?: { overriddenSince: number }): Check => ({
   id,
   versions: [{ since: 0, run }],
   ...replaced,

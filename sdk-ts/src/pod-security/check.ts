@@ -4,13 +4,34 @@ import type { PodView } from "./view.ts";
 
 export type Level = "privileged" | "baseline" | "restricted";
 
+/** The names that `k8s.io/pod-security-admission` gives the checks. */
+export type CheckName =
+  | "allowPrivilegeEscalation"
+  | "appArmorProfile"
+  | "capabilities_baseline"
+  | "capabilities_restricted"
+  | "hostNamespaces"
+  | "hostPathVolumes"
+  | "hostPorts"
+  | "hostProbesAndHostLifecycle"
+  | "privileged"
+  | "procMount"
+  | "procMount_restricted"
+  | "restrictedVolumes"
+  | "runAsNonRoot"
+  | "runAsUser"
+  | "seLinuxOptions"
+  | "seccompProfile_baseline"
+  | "seccompProfile_restricted"
+  | "sysctls"
+  | "windowsHostProcess";
+
 /** Says what is wrong and where. */
 export type Report = (field: string, message: string) => void;
 export type Run = (pod: PodView, report: Report) => void;
 
 export interface Check {
-  /** The name that `k8s.io/pod-security-admission` gives it. */
-  readonly id: string;
+  readonly id: CheckName;
   /** Oldest first. */
   readonly versions: readonly CheckVersion[];
   /** The first minor version in which the restricted level has a stronger check in its place. */

@@ -3,23 +3,31 @@
 import type { DeepReadonly } from "../context.ts";
 import type { Pod } from "../../k8s/core/v1.ts";
 import { BASELINE } from "./baseline.ts";
-import type { Check, Level, Report, Run } from "./check.ts";
+import type { Check, CheckName, Level, Report, Run } from "./check.ts";
+import { readExemptions, unexempted, type Exemption, type PodSecurityRequest } from "./exemptions.ts";
 import { RESTRICTED } from "./restricted.ts";
 import { viewOf } from "./view.ts";
 
-export type { Level } from "./check.ts";
+export type { CheckName, Level } from "./check.ts";
+export type { Exemption, PodSecurityRequest } from "./exemptions.ts";
 
 /** `latest`, or a version of Kubernetes such as `v1.36`. */
 export type PodSecurityVersion = "latest" | `v1.${number}`;
 
+export interface PodSecurityOptions {
+  /** What is not looked at. Any one exemption that covers something is enough. */
+  readonly exempt?: readonly Exemption[] | undefined;
+}
+
 export interface Finding {
   /** The check's upstream name, such as `runAsNonRoot`. */
-  readonly check: string;
+  readonly check: CheckName;
   readonly message: string;
   readonly field: string;
 }
 
-type Judge = (pod: DeepReadonly<Pod> | null | undefined) => Finding[];
+/** Exemptions by user or namespace hold for a `request` only; the context of a handler is one. */
+type Judge = (pod: DeepReadonly<Pod> | null | undefined, request?: PodSecurityRequest) => Finding[];
 
 /**
  * Prepares a level of the Pod Security Standards. Call it once, where the module is loaded, and the function that it
@@ -27,24 +35,34 @@ type Judge = (pod: DeepReadonly<Pod> | null | undefined) => Finding[];
  *
  * Versions newer than the newest known one count as `latest`, as in Kubernetes.
  *
- * @throws RangeError when there is no such level or version.
+ * @throws RangeError when there is no such level, version or check, or when an exemption is malformed.
  */
-export function podSecurity(level: Level, version: PodSecurityVersion = "latest"): Judge {
+export function podSecurity(
+  level: Level,
+  version: PodSecurityVersion = "latest",
+  options: PodSecurityOptions = {},
+): Judge {
   const checks = checksOf(level, minorOf(version));
-  return (pod) => {
+  const exemptions = readExemptions(options.exempt, NAMES);
+  return (pod, request) => {
     const findings: Finding[] = [];
-    let check = "";
+    let check: CheckName = "privileged";
     const report: Report = (field, message) => findings.push({ check, message, field });
     const view = viewOf(pod);
+    const holding = exemptions.filter((exemption) => exemption.holds(view, request));
     for (const { id, run } of checks) {
+      const seen = holding.length === 0 ? view : unexempted(view, id, holding);
+      if (seen === undefined) continue;
       check = id;
-      run(view, report);
+      run(seen, report);
     }
     return findings;
   };
 }
 
-type Active = Readonly<{ id: string; run: Run }>;
+const NAMES: readonly CheckName[] = Object.freeze([...BASELINE, ...RESTRICTED].map(({ id }) => id));
+
+type Active = Readonly<{ id: CheckName; run: Run }>;
 
 function checksOf(level: Level, minor: number): readonly Active[] {
   const active: Active[] = [];

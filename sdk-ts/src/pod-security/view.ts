@@ -22,6 +22,8 @@ export interface PodView {
   readonly securityContext: Loose<NonNullable<PodSpec["securityContext"]>>;
   readonly annotations: Readonly<Record<string, unknown>>;
   readonly containers: readonly SeenContainer[];
+  /** The names of containers that are left out above, because they are exempt from the check that looks. */
+  readonly exempted: readonly string[];
   /** Says that it runs on Windows, where the API server refuses the settings of Linux. */
   readonly isWindows: boolean;
   /** Says that root in its containers is nobody on the node (KEP-127). */
@@ -43,6 +45,7 @@ export function viewOf(pod: DeepReadonly<Pod> | null | undefined): PodView {
     securityContext: spec.securityContext ?? NOTHING,
     annotations: loose?.metadata?.annotations ?? NOTHING,
     containers,
+    exempted: NO_ITEMS,
     isWindows: spec.os?.name === "windows",
     hasUserNamespace: spec.hostUsers === false,
   };

@@ -12,6 +12,7 @@ export interface Case {
   object?: KubernetesObject;
   oldObject?: KubernetesObject;
   operation?: Operation;
+  user?: string;
   parameters?: Record<string, unknown>;
   expect: {
     allowed: boolean;
@@ -69,6 +70,8 @@ export async function run(policy: AnyPolicy, one: Case): Promise<Outcome> {
     object: freezeDeep(isWorkload ? podOf(object) : object),
     oldObject: freezeDeep(oldObject),
     operation,
+    user: { username: one.user ?? "kubernetes-admin" },
+    namespace: namespaceOf(object ?? oldObject),
     request: { operation, kind: { kind: (object ?? oldObject)?.kind } },
     parameters: freezeDeep({ ...defaultsOf(policy), ...one.parameters }),
     deny: (message: string, { field, ...rest }: Omit<Denial, "message"> = {}) => {
@@ -109,6 +112,11 @@ function placeOf(object: KubernetesObject | null | undefined): { resource: strin
   if (kind === "CronJob") return { resource, template: ["spec", "jobTemplate", "spec", "template"] };
   const makesPods = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"].includes(kind);
   return makesPods ? { resource, template: ["spec", "template"] } : { resource };
+}
+
+function namespaceOf(object: KubernetesObject | null | undefined): { name: string } | undefined {
+  const name = object?.metadata?.namespace;
+  return name === undefined ? undefined : { name };
 }
 
 function defaultsOf(policy: AnyPolicy): Record<string, unknown> {

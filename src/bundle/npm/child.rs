@@ -63,7 +63,7 @@ fn answer() -> io::Result<()> {
 
 fn needs_network(source: &Source) -> bool {
     match source {
-        Source::File(_) => false,
+        Source::File(_) | Source::Entry { .. } => false,
         Source::Inline(inline) => !inline.dependencies.is_empty(),
         Source::Tarball { .. } | Source::Registry { .. } => true,
     }

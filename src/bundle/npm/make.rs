@@ -46,6 +46,9 @@ pub fn link_with_packages(source: &Source) -> Result<Linked, BundleError> {
 pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleError> {
     let made = match source {
         Source::File(entry) => from_disk(Sources::disk(found_on_disk()), entry, Shape::Namespace),
+        Source::Entry { path, text } => {
+            from_disk(Sources::with_entry(path, text, found_on_disk()), path, Shape::Namespace)
+        }
         Source::Inline(inline) => from_manifest(inline, options),
         Source::Tarball { path, integrity } => from_tarball(path, integrity.as_deref(), options),
         Source::Registry { name, range, integrity } => from_registry(name, range, integrity.as_deref(), options),
@@ -61,7 +64,7 @@ pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleErro
 /// What an error calls a source.
 pub fn name_of(source: &Source) -> String {
     match source {
-        Source::File(path) | Source::Tarball { path, .. } => shown(path),
+        Source::File(path) | Source::Entry { path, .. } | Source::Tarball { path, .. } => shown(path),
         Source::Inline(inline) => inline.file.clone(),
         Source::Registry { name, range, .. } => format!("{name}@{range}"),
     }

@@ -55,6 +55,8 @@ use super::link::{Language, Linked};
 pub enum Source {
     /// A module on disk. Packages are those in the `node_modules` folders above it.
     File(PathBuf),
+    /// A module that is not on disk, among those that are: `path` is where it would be.
+    Entry { path: PathBuf, text: String },
     /// Source that stands in a manifest.
     Inline(Inline),
     /// What `npm pack` makes; it names its policies in its package.json (contract §5). What it needs comes from a registry.

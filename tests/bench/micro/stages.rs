@@ -98,20 +98,23 @@ fn matching(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::
 fn isolate(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
     const READ: &str = "stage/parse and freeze";
     const RUN: &str = "stage/run, each of 16";
-    if !options.wants(READ) && !options.wants(RUN) {
+    const POD_SECURITY: &str = "stage/run, podSecurity restricted";
+    if ![READ, RUN, POD_SECURITY].iter().any(|row| options.wants(row)) {
         return Ok(());
     }
     let mut cell = setting.cell();
-    let mut median = |count: usize| -> anyhow::Result<Duration> {
-        let revisions = setting.sixteen.get(..count).unwrap_or_default();
+    let mut median = |revisions: &[Arc<Revision>]| -> anyhow::Result<Duration> {
         let times = super::time(options.repeats(), || {
-            assert_eq!(cell.validate(&setting.input, revisions).len(), count);
+            assert_eq!(cell.validate(&setting.input, revisions).len(), revisions.len());
         })?;
         Ok(Duration::from_nanos(times.value_at_quantile(0.5)))
     };
-    let one = median(1)?;
-    let each = median(16)?.saturating_sub(one) / 15;
+    let one = median(setting.sixteen.get(..1).unwrap_or_default())?;
+    let each = median(&setting.sixteen)?.saturating_sub(one) / 15;
+    let read = one.saturating_sub(each);
     table.micros(RUN, "mean", each);
-    table.micros(READ, "p50", one.saturating_sub(each));
+    table.micros(READ, "p50", read);
+    let security = median(std::slice::from_ref(&setting.pod_security))?;
+    table.micros(POD_SECURITY, "median", security.saturating_sub(read));
     Ok(())
 }

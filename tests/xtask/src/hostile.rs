@@ -1,8 +1,9 @@
 //! `cargo xtask hostile`: the attacks of `tests/hostile` for as long as one likes, where `cargo test` runs a sample of them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::build::{Cargo, cargo};
+use crate::options;
 use crate::run::run as run_shown;
 
 /// What each option is for the tests, which have no arguments of their own.
@@ -32,18 +33,7 @@ fn test_of(environment: &[(&'static str, String)]) -> &'static str {
 
 /// The options as variables; one round unless it is said otherwise.
 fn environment(arguments: &[String]) -> Result<Vec<(&'static str, String)>> {
-    let mut environment = Vec::new();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        let (option, value) = match word.split_once('=') {
-            Some((option, value)) => (option, value.to_owned()),
-            None => (word.as_str(), words.next().with_context(|| format!("{word}: a value is missing"))?.clone()),
-        };
-        let Some((_, variable)) = OPTIONS.iter().find(|(name, _)| *name == option) else {
-            bail!("unknown option `{option}`; there are {}", OPTIONS.map(|(name, _)| name).join(", "));
-        };
-        environment.push((*variable, value));
-    }
+    let mut environment = options::environment(&OPTIONS, arguments)?;
     if test_of(&environment) == ROUNDS && !environment.iter().any(|(name, _)| *name == "BYLAW_TEST_ROUNDS") {
         environment.push(("BYLAW_TEST_ROUNDS", "1".to_owned()));
     }

@@ -1,4 +1,5 @@
-//! The developers' commands: `cargo xtask serve | test | lint | bench | fuzz | e2e | hostile | v8 | cluster`.
+//! The developers' commands: `cargo xtask serve | test | lint | bench | fuzz | e2e | hostile | pod-security |
+//! v8 | cluster`.
 //! Each does its own set-up; Rust, Node and Go are all that must be there beforehand.
 
 mod build;
@@ -8,6 +9,8 @@ mod fuzz;
 mod hostile;
 mod lint;
 mod node;
+mod options;
+mod pod_security;
 mod prerequisite;
 mod run;
 mod servers;
@@ -33,6 +36,8 @@ Usage: cargo xtask <command> [arguments]
   fuzz      fuzz one target without end; arguments after it go to libFuzzer
   e2e       the tests on a real API server; arguments go to the test runner
   hostile   attacks on a server under load: --rounds N (1) or --minutes N, --seed N, --only PART-OF-A-NAME
+  pod-security
+            random pods judged by ours and by the upstream evaluator: --pods N (4000), --seed N
   v8        put V8's static library where `cargo build` finds it
   cluster   run a real etcd and kube-apiserver until interrupted; the first line printed is the KUBECONFIG path
 
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(&arguments),
         "e2e" => commands::e2e(&arguments),
         "hostile" => hostile::run(&arguments),
+        "pod-security" => pod_security::run(&arguments),
         "v8" => commands::v8(),
         "cluster" => commands::cluster(),
         "--help" | "-h" | "help" => {

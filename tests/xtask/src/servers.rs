@@ -1,4 +1,5 @@
-//! The servers of the test cluster, built from `tests/cluster` with Go and cached for every checkout of the same versions.
+//! The servers of the test cluster, and the upstream evaluator of pod security: built from `tests/cluster` with Go and
+//! cached for every checkout of the same versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,39 +18,61 @@ const SOURCES: [&str; 3] = ["go.mod", "go.sum", "etcd/main.go"];
 
 const KUBERNETES: &str = "k8s.io/kubernetes";
 
+/// A module of its own, of a newer release than the servers.
+const POD_SECURITY: &str = "podsecurity";
+const POD_SECURITY_SOURCES: [&str; 3] = ["go.mod", "go.sum", "main.go"];
+
 /// The folder with etcd, kube-apiserver and kubectl; those not in the cache are built, which takes minutes.
 pub fn ensure() -> Result<PathBuf> {
     let module = workspace::root()?.join("tests/cluster");
-    let folder = workspace::cache()?.join("cluster").join(fingerprint(&module)?);
+    let folder = workspace::cache()?.join("cluster").join(fingerprint(&module, &SOURCES)?);
     let absent: Vec<&str> = PROGRAMS.into_iter().filter(|program| !folder.join(program).is_file()).collect();
     if absent.is_empty() {
         return Ok(folder);
     }
-    if !is_installed("go", "version") {
-        return Err(Missing("Go, which builds the test cluster: https://go.dev/dl".to_owned()).into());
-    }
+    need_go("the test cluster")?;
     eprintln!("The test cluster's servers are built once, which takes minutes: {}", absent.join(", "));
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    download(&module, &absent)?;
+    download(&module, absent.iter().map(|program| package(program)))?;
     let flags = linker_flags(&fs::read_to_string(module.join("go.mod"))?)?;
     for program in absent {
-        build(&module, program, &flags, &folder)?;
+        build(&module, program, &package(program), &flags, &folder)?;
     }
     Ok(folder)
 }
 
+/// The program that judges pods as upstream does; built where it is not in the cache.
+pub fn ensure_pod_security() -> Result<PathBuf> {
+    let module = workspace::root()?.join("tests/cluster").join(POD_SECURITY);
+    let folder = workspace::cache()?.join(POD_SECURITY).join(fingerprint(&module, &POD_SECURITY_SOURCES)?);
+    let program = folder.join(POD_SECURITY);
+    if !program.is_file() {
+        need_go("the upstream evaluator of pod security")?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        download(&module, [".".to_owned()])?;
+        build(&module, POD_SECURITY, ".", "-s -w", &folder)?;
+    }
+    Ok(program)
+}
+
+fn need_go(what: &str) -> Result<()> {
+    if is_installed("go", "version") {
+        return Ok(());
+    }
+    Err(Missing(format!("Go, which builds {what}: https://go.dev/dl")).into())
+}
+
 /// Apart from the build, so that a missing network is told from a broken build.
-fn download(module: &Path, programs: &[&str]) -> Result<()> {
-    let packages = programs.iter().map(|program| package(program));
+fn download(module: &Path, packages: impl IntoIterator<Item = String>) -> Result<()> {
     run_download(go(module).args(["list", "-deps", "-f", "{{.ImportPath}}"]).args(packages))
 }
 
-fn build(module: &Path, program: &str, linker_flags: &str, folder: &Path) -> Result<()> {
+fn build(module: &Path, program: &str, package: &str, linker_flags: &str, folder: &Path) -> Result<()> {
     let partial = folder.join(format!(".{program}-{}", process::id()));
     run(go(module)
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags", linker_flags, "-o"])
         .arg(&partial)
-        .arg(package(program)))?;
+        .arg(package))?;
     // Another command may be starting this server: it must see the whole file or none.
     fs::rename(&partial, folder.join(program)).with_context(|| format!("cannot put {program} in place"))
 }
@@ -79,10 +102,11 @@ fn linker_flags(go_mod: &str) -> Result<String> {
     ))
 }
 
-fn fingerprint(module: &Path) -> Result<String> {
+fn fingerprint(module: &Path, sources: &[&str]) -> Result<String> {
     let mut hasher = Sha256::new();
-    for source in SOURCES {
-        hasher.update(fs::read(module.join(source)).with_context(|| format!("tests/cluster/{source}"))?);
+    for source in sources {
+        let file = module.join(source);
+        hasher.update(fs::read(&file).with_context(|| file.display().to_string())?);
     }
     let mut hash = format!("{:x}", hasher.finalize());
     hash.truncate(16);

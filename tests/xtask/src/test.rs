@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 
 use crate::build::{Cargo, cargo};
 use crate::cluster::BIN_VARIABLE;
+use crate::pod_security::PROGRAM_VARIABLE;
 use crate::prerequisite::or_skip;
 use crate::run::run_watched;
 use crate::tally::{self, Tally};
@@ -15,12 +16,16 @@ use crate::{node, servers};
 pub fn run(arguments: &[String]) -> Result<()> {
     let with_v8 = Cargo::with_v8()?;
     let servers = or_skip("the tests on a real API server", servers::ensure())?;
+    let evaluator = or_skip("the comparison with upstream pod security", servers::ensure_pod_security())?;
     let modules = or_skip("the tests of the TypeScript SDK", node::ensure_modules())?;
 
     let mut rust = cargo()?;
     rust.args(["test", "--release", "--workspace", "--no-fail-fast"]).args(arguments);
     if let Some(folder) = servers {
         rust.env(BIN_VARIABLE, folder);
+    }
+    if let Some(program) = evaluator {
+        rust.env(PROGRAM_VARIABLE, program);
     }
     let mut reports = vec![watch("cargo test", &mut rust, tally::of_cargo)?];
     if modules.is_some() {
