@@ -13,6 +13,7 @@ use super::answer::was_killed;
 use super::batch::{Batch, Phase, Verdicts};
 use super::buffers::{Quota, allocator};
 use super::closed::ClosedRealm;
+use super::devtools::{DebugMessage, Devtools, Tools};
 use super::entered::Entered;
 use super::evaluated::Evaluated;
 use super::failure::Failure;
@@ -23,7 +24,7 @@ use super::slot::Slot;
 use super::state::State;
 use super::{IsolateError, Limits, heap, host, platform};
 use crate::host::Host;
-use crate::policy::{Dialect, Revision};
+use crate::policy::{Code, Dialect, Revision};
 
 /// Runs after which an idle cell is replaced: whatever leaks slowly leaks only so far. Under load that is a minute or
 /// more, so that the milliseconds it takes are not felt.
@@ -270,6 +271,28 @@ impl Cell {
         })
     }
 
+    /// Lets tools see all that runs here: on a new cell, before anything does.
+    pub fn equip(&mut self, tools: &Tools) {
+        self.entered(|isolate, _| Devtools::attach(isolate, tools));
+    }
+
+    /// Tells the tools where the code that runs next comes from.
+    pub fn know(&mut self, code: &Code) {
+        if let Some(devtools) = Devtools::of(&self.isolate) {
+            devtools.know(code);
+        }
+    }
+
+    /// Hands on what a debugger sent.
+    pub fn debug(&mut self, message: DebugMessage) {
+        self.entered(|isolate, _| Devtools::take(isolate, message));
+    }
+
+    /// The answer of V8's profiler, as JSON, where the cell was equipped with it.
+    pub fn coverage(&mut self) -> Option<String> {
+        self.entered(|isolate, _| Devtools::covered(isolate))
+    }
+
     /// Runs something of a policy that is not a review, within the start-up limits.
     fn bounded<R>(
         &mut self,
@@ -385,6 +408,7 @@ impl Drop for Cell {
             self.inside.closed = None;
             self.inside.scripts = Scripts::default();
             self.inside.state.end();
+            Devtools::detach(&mut self.isolate);
             ManuallyDrop::drop(&mut self.isolate);
         }
     }

@@ -35,6 +35,7 @@ pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
+pub(crate) use fields::closest;
 pub use loader::{LoadOptions, Loader};
 pub use names::is_policy_name;
 pub use spec::{
