@@ -1,0 +1,100 @@
+//! `bylaw test`: the cases beside policies, played in the engine that serves.
+
+mod json;
+mod session;
+mod text;
+mod watch;
+mod xml;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Verdict;
+use super::output::say;
+use crate::cases::{Played, SuiteResult};
+use crate::config::Compat;
+use session::Session;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bylaw test -p policies\n  bylaw test -p policies --filter registry --watch\n  bylaw test -p policies --coverage --lcov lcov.info -o junit"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(super) struct TestArgs {
+    /// A policy file, a folder of them, or a policy package; may be given many times
+    #[arg(short, long, value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+    /// Only the cases with this text in their name
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Run again what a change touches, until interrupted
+    #[arg(long, conflicts_with_all = ["coverage", "lcov"])]
+    watch: bool,
+    /// Write what comes out into the `patched` of cases that expect another object
+    #[arg(long)]
+    update: bool,
+    /// Say which lines of the policies no case runs
+    #[arg(long)]
+    coverage: bool,
+    /// Write the coverage to this file for other tools
+    #[arg(long, value_name = "FILE")]
+    lcov: Option<PathBuf>,
+    /// Give policies the rights that another engine gave them
+    #[arg(long, value_enum)]
+    compat: Option<Compat>,
+    /// How to write the results
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Output {
+    /// For people
+    #[default]
+    Text,
+    Json,
+    Junit,
+}
+
+/// What a run came to.
+struct Report {
+    results: Vec<SuiteResult>,
+    /// Policies that no case asks.
+    untested: Vec<String>,
+    /// Files that `--update` wrote.
+    updated: Vec<String>,
+    time: std::time::Duration,
+}
+
+impl Report {
+    fn played(&self) -> impl Iterator<Item = &Played> {
+        self.results.iter().flat_map(|result| &result.played)
+    }
+
+    fn failed(&self) -> usize {
+        self.played().filter(|played| !played.outcome.is_good()).count()
+    }
+}
+
+pub(super) fn run(args: TestArgs, verbosity: i8) -> anyhow::Result<Verdict> {
+    super::runtime::quiet_logging(verbosity)?;
+    let runtime = super::runtime::Stage::new()?;
+    if args.watch {
+        return watch::watch(args, &runtime);
+    }
+    let mut session = Session::open(&args, &runtime)?;
+    let report = runtime.block_on(session.run())?;
+    args.show(&report)?;
+    Ok(if report.failed() == 0 { Verdict::Yes } else { Verdict::No })
+}
+
+impl TestArgs {
+    fn show(&self, report: &Report) -> anyhow::Result<()> {
+        match self.output {
+            Output::Text => say(&text::text(report)),
+            Output::Json => say(&json::json(report)?),
+            Output::Junit => say(&xml::xml(report)?),
+        }
+    }
+}
