@@ -33,7 +33,7 @@ pub use diagnostics::{BundleError, Diagnostic, Place};
 pub use hash::{bundle_hash, content_hash};
 pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline};
 pub use lint::{ModuleState, module_state};
-pub use map::{line_map, locate, place_in, relocate};
+pub use map::{Mark, line_map, locate, marks, place_in, relocate};
 pub(crate) use modules::shown_path;
 pub use resolve::normalise;
 pub(crate) use resolve::{Target, resolve};

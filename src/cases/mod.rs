@@ -5,6 +5,7 @@
 
 mod case;
 mod check;
+mod coverage;
 mod diff;
 mod error;
 mod expect;
@@ -17,6 +18,7 @@ mod suite;
 
 pub use case::Case;
 pub use check::Miss;
+pub use coverage::{FileCoverage, Line, coverage, lcov, told};
 pub use diff::Change;
 pub use error::{CaseError, Fault, Place};
 pub use run::{Played, Runner, SuiteResult};

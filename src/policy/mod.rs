@@ -42,4 +42,4 @@ pub use spec::{
     Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,
     MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
 };
-pub use watch::{PolicyWatcher, watch};
+pub use watch::{PolicyWatcher, Watched, watch};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use crate::cases::Played;
+use crate::cases::{Played, told};
 
 pub(super) fn json(report: &Report) -> anyhow::Result<String> {
     let suites: Vec<Value> = report
@@ -21,6 +21,7 @@ pub(super) fn json(report: &Report) -> anyhow::Result<String> {
         "seconds": report.time.as_secs_f64(),
         "untested": report.untested,
         "updated": report.updated,
+        "coverage": report.coverage.as_deref().map(told),
         "suites": suites,
     });
     Ok(serde_json::to_string_pretty(&value)? + "\n")

@@ -8,12 +8,14 @@ mod xml;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::Verdict;
 use super::output::say;
-use crate::cases::{Played, SuiteResult};
+use crate::cases::{FileCoverage, Played, SuiteResult, lcov};
 use crate::config::Compat;
+use crate::isolate::Tools;
 use session::Session;
 
 #[derive(Debug, Args)]
@@ -64,6 +66,7 @@ struct Report {
     untested: Vec<String>,
     /// Files that `--update` wrote.
     updated: Vec<String>,
+    coverage: Option<Vec<FileCoverage>>,
     time: std::time::Duration,
 }
 
@@ -81,10 +84,17 @@ pub(super) fn run(args: TestArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     super::runtime::quiet_logging(verbosity)?;
     let runtime = super::runtime::Stage::new()?;
     if args.watch {
-        return watch::watch(args, &runtime);
+        return watch::run(args, &runtime);
     }
-    let mut session = Session::open(&args, &runtime)?;
-    let report = runtime.block_on(session.run())?;
+    let is_covered = args.coverage || args.lcov.is_some();
+    let mut session = Session::open(&args, &runtime, if is_covered { Tools::Coverage } else { Tools::None })?;
+    let mut report = runtime.block_on(session.run())?;
+    if is_covered {
+        report.coverage = Some(runtime.block_on(session.coverage()));
+    }
+    if let (Some(file), Some(coverage)) = (&args.lcov, &report.coverage) {
+        std::fs::write(file, lcov(coverage)).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     args.show(&report)?;
     Ok(if report.failed() == 0 { Verdict::Yes } else { Verdict::No })
 }

@@ -1,6 +1,6 @@
 //! The policies and the cases of one run of the command, brought up to date as files change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::{Report, TestArgs};
 use crate::bundle::normalise;
-use crate::cases::{CaseError, Collection, Runner, Stage, SuiteResult};
+use crate::cases::{CaseError, Collection, FileCoverage, Runner, Stage, SuiteResult, coverage};
 use crate::cli::runtime;
 use crate::isolate::Tools;
-use crate::policy::{Catalog, Loader};
+use crate::policy::{Catalog, Code, Loader};
 
 pub(super) struct Session {
     loader: Loader,
@@ -25,10 +25,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(args: &TestArgs, runtime: &runtime::Stage) -> anyhow::Result<Self> {
-        let mut loader = runtime.loader(&args.policies, args.compat, None)?;
+    pub(super) fn open(args: &TestArgs, runtime: &runtime::Stage, tools: Tools) -> anyhow::Result<Self> {
+        // Closed scripts are rewritten before they run, so that tools would not see the author's.
+        let is_seen = !matches!(tools, Tools::None);
+        let mut loader = runtime.loader_for(&args.policies, args.compat, None, is_seen)?;
         let catalog = loader.load()?;
-        let stage = Stage::new(runtime.handle().clone(), &runtime.limits, Tools::None)?;
+        let stage = Stage::new(runtime.handle().clone(), &runtime.limits, tools)?;
         let mut session = Self {
             loader,
             catalog,
@@ -78,7 +80,17 @@ impl Session {
             return Err(CaseError::NothingLeft { filter: filter.clone() });
         }
         let untested = if self.filter.is_none() { self.untested(&results) } else { Vec::new() };
-        Ok(Report { untested, results, updated: Vec::new(), time: begun.elapsed() })
+        Ok(Report { untested, results, updated: Vec::new(), coverage: None, time: begun.elapsed() })
+    }
+
+    /// The lines that were run so far.
+    pub(super) async fn coverage(&mut self) -> Vec<FileCoverage> {
+        let answers = self.runner.stage().coverage().await;
+        let mut codes: BTreeMap<&str, &Code> = BTreeMap::new();
+        for revision in &self.catalog.revisions {
+            codes.insert(&revision.code.origin, &revision.code);
+        }
+        coverage(&answers, codes.into_values())
     }
 
     fn untested(&self, results: &[SuiteResult]) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use serde_json::Value;
 
 use super::Report;
-use crate::cases::{Change, Miss, Played};
+use crate::cases::{Change, FileCoverage, Miss, Played};
 
 /// Lines of `log` that are shown of one case.
 const LINES: usize = 20;
@@ -61,6 +61,9 @@ fn render(report: &Report, paint: Paint) -> String {
     for policy in &report.untested {
         let _ = writeln!(text, "{policy} has no case");
     }
+    if let Some(coverage) = &report.coverage {
+        covered(&mut text, coverage, paint);
+    }
     let failed = report.failed();
     let passed = report.played().count() - failed;
     let summary = if failed == 0 {
@@ -70,6 +73,44 @@ fn render(report: &Report, paint: Paint) -> String {
     };
     let _ = writeln!(text, "\n{summary} {}", paint.faint(&format!("in {:.2} s", report.time.as_secs_f64())));
     text
+}
+
+/// A file a line: how much of it ran, and which lines did not.
+fn covered(text: &mut String, files: &[FileCoverage], paint: Paint) {
+    let widest = files.iter().map(|file| file.file.chars().count()).max().unwrap_or_default();
+    let _ = writeln!(text, "\n  lines  {:<widest$}  not run (~ in part)", "file");
+    for file in files {
+        let (covered, all) = (file.covered(), file.lines.len());
+        let percent = (covered * 100).checked_div(all).unwrap_or(100);
+        let word = format!("{percent:>5} %");
+        let word = if covered == all { paint.good(&word) } else { paint.bad(&word) };
+        let _ = writeln!(text, "{word}  {:<widest$}  {}", file.file, spans(file));
+    }
+}
+
+/// `3, 7-9, ~12`
+fn spans(file: &FileCoverage) -> String {
+    let mut spans: Vec<(u32, u32, bool)> = Vec::new();
+    let mut is_open = false;
+    for line in &file.lines {
+        let is_partial = line.count > 0;
+        if is_partial && !line.is_partial {
+            is_open = false;
+            continue;
+        }
+        match spans.last_mut() {
+            // Lines without code between two that did not run do not part them.
+            Some((_, last, false)) if is_open && !is_partial => *last = line.number,
+            _ => spans.push((line.number, line.number, is_partial)),
+        }
+        is_open = !is_partial;
+    }
+    let told = spans.into_iter().map(|(first, last, is_partial)| match (is_partial, first == last) {
+        (true, _) => format!("~{first}"),
+        (false, true) => first.to_string(),
+        (false, false) => format!("{first}-{last}"),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn cases(count: usize) -> String {
