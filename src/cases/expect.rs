@@ -38,6 +38,8 @@ pub struct Patched {
     pub object: Option<Value>,
     /// Of the field's name, where `--update` writes.
     pub place: Place,
+    /// Of the mapping that it is in.
+    pub within: Place,
 }
 
 /// How a text is expected to be.
@@ -99,10 +101,11 @@ enum OneOrMany {
 impl Expectation {
     pub(super) fn read(fields: Fields, place: &Place, faults: &mut Vec<Fault>) -> Option<Self> {
         let before = faults.len();
+        let within = place.clone();
         let mut taken = Taken::new(fields, place, faults);
         let patched = taken.place("patched").map(|place| {
             let object = taken.value("patched").map(|(object, _)| object);
-            Patched { object, place }
+            Patched { object, place, within: within.clone() }
         });
         let mut expect = Self {
             allowed: taken.take("allowed", "true or false"),

@@ -140,9 +140,12 @@ impl Stage {
     /// Loads policies without running them, so that a debugger knows their sources.
     pub async fn load(&mut self, tests: &[Test]) {
         let mut policies: Vec<Arc<Revision>> = Vec::new();
-        for revision in tests.iter().flat_map(|test| test.policies.iter()) {
-            if !policies.iter().any(|known| Arc::ptr_eq(known, revision)) {
-                policies.push(Arc::clone(revision));
+        for test in tests {
+            // What is wrong with its parameters is told when it is played.
+            for revision in self.policies(test).unwrap_or_default() {
+                if !policies.iter().any(|known| Arc::ptr_eq(known, &revision)) {
+                    policies.push(revision);
+                }
             }
         }
         self.engine.pool().load(&policies, Instant::now() + UNHURRIED).await;

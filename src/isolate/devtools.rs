@@ -5,14 +5,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use deno_core::v8;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 use v8::inspector::{
     Channel, ChannelImpl, StringBuffer, StringView, V8Inspector, V8InspectorClient, V8InspectorClientImpl,
     V8InspectorClientTrustLevel, V8InspectorSession,
@@ -246,8 +248,20 @@ impl Out {
         let Some(text) = message.as_ref().map(|message| message.string().to_string()) else { return };
         match self {
             Self::Kept(last) => drop(last.replace(text)),
-            Self::Sent(out) => drop(out.send_timeout(text, PATIENCE)),
+            Self::Sent(out) => send(out, text),
         }
+    }
+}
+
+/// From a thread that may wait, for as long as a debugger may be slow.
+fn send(out: &Sender<String>, mut text: String) {
+    let until = Instant::now() + PATIENCE;
+    while let Err(TrySendError::Full(back)) = out.try_send(text) {
+        if Instant::now() > until {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        text = back;
     }
 }
 

@@ -1,11 +1,15 @@
 //! `bylaw test`: the cases beside policies, played in the engine that serves.
 
+mod debugger;
 mod json;
 mod session;
 mod text;
+mod update;
 mod watch;
 mod xml;
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -16,6 +20,7 @@ use super::output::say;
 use crate::cases::{FileCoverage, Played, SuiteResult, lcov};
 use crate::config::Compat;
 use crate::isolate::Tools;
+use debugger::Debugger;
 use session::Session;
 
 #[derive(Debug, Args)]
@@ -31,7 +36,7 @@ pub(super) struct TestArgs {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Run again what a change touches, until interrupted
-    #[arg(long, conflicts_with_all = ["coverage", "lcov"])]
+    #[arg(long, conflicts_with_all = ["coverage", "lcov", "update"])]
     watch: bool,
     /// Write what comes out into the `patched` of cases that expect another object
     #[arg(long)]
@@ -42,6 +47,12 @@ pub(super) struct TestArgs {
     /// Write the coverage to this file for other tools
     #[arg(long, value_name = "FILE")]
     lcov: Option<PathBuf>,
+    /// Wait for a debugger, such as Chrome's DevTools or VS Code, to stop in the policies
+    #[arg(
+        long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:9229",
+        value_parser = debugger::address, conflicts_with_all = ["watch", "coverage", "lcov"]
+    )]
+    inspect: Option<SocketAddr>,
     /// Give policies the rights that another engine gave them
     #[arg(long, value_enum)]
     compat: Option<Compat>,
@@ -86,15 +97,37 @@ pub(super) fn run(args: TestArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     if args.watch {
         return watch::run(args, &runtime);
     }
+    if let Some(address) = args.inspect {
+        return inspect(&args, address, &runtime);
+    }
     let is_covered = args.coverage || args.lcov.is_some();
     let mut session = Session::open(&args, &runtime, if is_covered { Tools::Coverage } else { Tools::None })?;
     let mut report = runtime.block_on(session.run())?;
+    if args.update && update::update(&mut report)? {
+        let updated = report.updated;
+        session.refresh(&BTreeSet::new());
+        report = Report { updated, ..runtime.block_on(session.run())? };
+    }
     if is_covered {
         report.coverage = Some(runtime.block_on(session.coverage()));
     }
     if let (Some(file), Some(coverage)) = (&args.lcov, &report.coverage) {
         std::fs::write(file, lcov(coverage)).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    args.show(&report)?;
+    Ok(if report.failed() == 0 { Verdict::Yes } else { Verdict::No })
+}
+
+fn inspect(args: &TestArgs, address: SocketAddr, runtime: &super::runtime::Stage) -> anyhow::Result<Verdict> {
+    let debugger = runtime.block_on(Debugger::listen(address))?;
+    let mut session = Session::open(args, runtime, debugger.tools.clone())?;
+    let report = runtime.block_on(async {
+        session.load().await?;
+        debugger.wait().await;
+        let report = session.run().await;
+        debugger.close().await;
+        report
+    })?;
     args.show(&report)?;
     Ok(if report.failed() == 0 { Verdict::Yes } else { Verdict::No })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Report, TestArgs};
 use crate::bundle::normalise;
-use crate::cases::{CaseError, Collection, FileCoverage, Runner, Stage, SuiteResult, coverage};
+use crate::cases::{CaseError, Collection, FileCoverage, Runner, Stage, SuiteResult, Test, coverage};
 use crate::cli::runtime;
 use crate::isolate::Tools;
 use crate::policy::{Catalog, Code, Loader};
@@ -59,6 +59,15 @@ impl Session {
         let mut folders = self.loader.folders();
         folders.extend(self.collection.folders());
         folders
+    }
+
+    /// Loads the policies that cases ask, so that a debugger finds their sources.
+    pub(super) async fn load(&mut self) -> Result<(), CaseError> {
+        let wanted = |test: &&Test| self.filter.as_ref().is_none_or(|filter| test.case.name.contains(filter.as_str()));
+        let suites = self.collection.suites(&self.catalog, &self.partial)?;
+        let tests: Vec<Test> = suites.iter().flat_map(|suite| &suite.tests).filter(wanted).cloned().collect();
+        self.runner.stage().load(&tests).await;
+        Ok(())
     }
 
     /// Plays what is new.

@@ -71,7 +71,9 @@ fn render(report: &Report, paint: Paint) -> String {
     } else {
         format!("{}, {passed} passed", paint.bad(&format!("{failed} failed")))
     };
-    let _ = writeln!(text, "\n{summary} {}", paint.faint(&format!("in {:.2} s", report.time.as_secs_f64())));
+    let run = report.played().filter(|played| played.is_new).count();
+    let kept = if run < passed + failed { format!(", {run} run") } else { String::new() };
+    let _ = writeln!(text, "\n{summary}{} {}", kept, paint.faint(&format!("in {:.2} s", report.time.as_secs_f64())));
     text
 }
 
