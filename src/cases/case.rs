@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::{Fault, Place};
@@ -14,15 +15,32 @@ use crate::isolate::Vantage;
 use crate::review::Operation;
 
 const FIELDS: [&str; 17] = [
-    "name", "policy", "object", "objectFile", "request", "operation", "oldObject", "user", "groups", "namespace",
-    "parameters", "vantage", "tenant", "inventory", "now", "dryRun", EXPECT,
+    "name",
+    "policy",
+    "object",
+    "objectFile",
+    "request",
+    "operation",
+    "oldObject",
+    "user",
+    "groups",
+    "namespace",
+    "parameters",
+    "vantage",
+    "tenant",
+    "inventory",
+    "now",
+    "dryRun",
+    EXPECT,
 ];
 
 /// Those that a whole request says itself.
 const OF_A_REQUEST: [&str; 7] = ["object", "objectFile", "operation", "oldObject", "user", "groups", "dryRun"];
 
+type Fits = fn(&Value) -> bool;
+
 /// What a tenant has, and of what type.
-const TENANT: &[(&str, fn(&Value) -> bool)] = &[
+const TENANT: &[(&str, Fits)] = &[
     ("kind", Value::is_string),
     ("trusted", Value::is_boolean),
     ("name", Value::is_string),
@@ -93,12 +111,7 @@ pub struct Namespace {
 impl Case {
     /// Reads one document. `None` where there are faults, which are told; `used` collects the files that it takes its
     /// object from.
-    pub(super) fn read(
-        fields: Fields,
-        place: Place,
-        faults: &mut Vec<Fault>,
-        used: &mut Vec<PathBuf>,
-    ) -> Option<Self> {
+    pub(super) fn read(fields: Fields, place: Place, faults: &mut Vec<Fault>, used: &mut Vec<PathBuf>) -> Option<Self> {
         let before = faults.len();
         let file = place.clone();
         let mut taken = Taken::new(fields, &file, faults);
@@ -123,14 +136,11 @@ impl Case {
         let tenant = taken.value("tenant").and_then(|(value, at)| tenant(&mut taken, value, at));
         let inventory = inventory(&mut taken);
         let now = now(&mut taken);
-        let expect = match taken.inner(EXPECT) {
-            Some((Some(fields), at)) => Some((fields, at)),
-            _ => {
-                let message = "expects nothing: say in `expect` what the answer is to be, such as { allowed: false }";
-                taken.fault(place.clone(), message);
-                None
-            }
-        };
+        let expect = taken.inner(EXPECT).and_then(|(fields, at)| Some((fields?, at)));
+        if expect.is_none() {
+            let message = "expects nothing: say in `expect` what the answer is to be, such as { allowed: false }";
+            taken.fault(place.clone(), message);
+        }
         taken.finish(&FIELDS);
         let expect = expect.and_then(|(fields, at)| Expectation::read(fields, &at, faults));
         if faults.len() > before {
@@ -179,14 +189,14 @@ fn subject(taken: &mut Taken<'_>, place: &Place, used: &mut Vec<PathBuf>) -> Opt
         _ => Operation::Create,
     };
     let operation = operation(taken).unwrap_or(fallback);
-    let user = user(taken);
+    let asker = user(taken);
     let dry_run = taken.take("dryRun", "true or false").unwrap_or_default();
     if object.is_none() && old_object.is_none() {
         let message = "asks about nothing: give an `object`, an `objectFile`, an `oldObject` or a whole `request`";
         taken.fault(place.clone(), message);
         return None;
     }
-    Some(Subject::Object(Box::new(Asked { object, old_object, operation, user, dry_run })))
+    Some(Subject::Object(Box::new(Asked { object, old_object, operation, user: asker, dry_run })))
 }
 
 fn object(taken: &mut Taken<'_>, name: &str) -> Option<Value> {
@@ -247,7 +257,7 @@ fn user(taken: &mut Taken<'_>) -> User {
     let mut user = match taken.value("user") {
         Some((Value::String(username), _)) => User { username, ..User::default() },
         Some((value, at)) => {
-            taken.typed("user", "a name, or a mapping of username, uid, groups and extra", value, at).unwrap_or_default()
+            mapping(taken, "user", "a name, or a mapping of username, uid, groups and extra", value, at)
         }
         None => User { username: "kubernetes-admin".to_owned(), ..User::default() },
     };
@@ -255,12 +265,25 @@ fn user(taken: &mut Taken<'_>) -> User {
     user
 }
 
+/// A list would do for a mapping, field by field.
+fn mapping<T: DeserializeOwned + Default>(
+    taken: &mut Taken<'_>,
+    name: &str,
+    what: &str,
+    value: Value,
+    place: Place,
+) -> T {
+    if value.is_array() {
+        taken.fault(place, format!("{name}: must be {what}, not a list"));
+        return T::default();
+    }
+    taken.typed(name, what, value, place).unwrap_or_default()
+}
+
 fn namespace(taken: &mut Taken<'_>) -> Namespace {
     match taken.value("namespace") {
         Some((Value::String(name), _)) => Namespace { name: Some(name), ..Namespace::default() },
-        Some((value, at)) => {
-            taken.typed("namespace", "a name, or a mapping of name and labels", value, at).unwrap_or_default()
-        }
+        Some((value, at)) => mapping(taken, "namespace", "a name, or a mapping of name and labels", value, at),
         None => Namespace::default(),
     }
 }
@@ -303,8 +326,7 @@ fn tenant(taken: &mut Taken<'_>, value: Value, at: Place) -> Option<Value> {
 
 fn inventory(taken: &mut Taken<'_>) -> Vec<Value> {
     let Some((value, at)) = taken.value("inventory") else { return Vec::new() };
-    let objects: Vec<Value> =
-        taken.typed("inventory", "a list of objects", value, at.clone()).unwrap_or_default();
+    let objects: Vec<Value> = taken.typed("inventory", "a list of objects", value, at.clone()).unwrap_or_default();
     if let Err(error) = crate::cluster::Inventory::from_objects(objects.clone()) {
         taken.fault(at, format!("inventory: {error}"));
     }

@@ -168,7 +168,8 @@ impl Misses {
 
     fn warnings(&mut self, expected: Option<&[String]>, got: &[String]) {
         let Some(expected) = expected else { return };
-        let fits = expected.len() == got.len() && expected.iter().zip(got).all(|(part, whole)| whole.contains(part.as_str()));
+        let fits =
+            expected.len() == got.len() && expected.iter().zip(got).all(|(part, whole)| whole.contains(part.as_str()));
         if !fits {
             self.put("warnings", json!(expected), json!(got));
         }

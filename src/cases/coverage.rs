@@ -1,6 +1,7 @@
 //! Which lines of the policies the cases run: what V8 counted in the scripts, told in the lines of their authors.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -84,10 +85,7 @@ pub fn coverage<'c>(answers: &[String], codes: impl IntoIterator<Item = &'c Code
         }
         add(&mut files, &marks, &units, &counts);
     }
-    files
-        .into_iter()
-        .map(|(file, lines)| FileCoverage { file, lines: lines.into_values().collect() })
-        .collect()
+    files.into_iter().map(|(file, lines)| FileCoverage { file, lines: lines.into_values().collect() }).collect()
 }
 
 /// How often each unit of a script ran.
@@ -143,13 +141,14 @@ fn is_word(unit: u16) -> bool {
 /// In the form that most tools read.
 #[must_use]
 pub fn lcov(files: &[FileCoverage]) -> String {
+    // Writing to a String cannot fail.
     let mut text = String::new();
     for file in files {
         text.extend(["TN:\nSF:", &file.file, "\n"]);
         for line in &file.lines {
-            text.push_str(&format!("DA:{},{}\n", line.number, line.count));
+            let _ = writeln!(text, "DA:{},{}", line.number, line.count);
         }
-        text.push_str(&format!("LF:{}\nLH:{}\nend_of_record\n", file.lines.len(), file.covered()));
+        let _ = writeln!(text, "LF:{}\nLH:{}\nend_of_record", file.lines.len(), file.covered());
     }
     text
 }
@@ -182,10 +181,8 @@ mod tests {
 
     #[test]
     fn an_inner_range_stands_over_the_outer_one() {
-        let functions = vec![
-            Function { ranges: vec![range(0, 10, 1)] },
-            Function { ranges: vec![range(2, 8, 5), range(4, 6, 0)] },
-        ];
+        let functions =
+            vec![Function { ranges: vec![range(0, 10, 1)] }, Function { ranges: vec![range(2, 8, 5), range(4, 6, 0)] }];
         let counts = counts_of(&Script { url: String::new(), functions }, 10);
         assert_eq!(counts, [1, 1, 5, 5, 0, 0, 5, 5, 1, 1]);
     }
@@ -201,7 +198,10 @@ mod tests {
         let mut files = BTreeMap::new();
         add(&mut files, &marks, &units, &counts);
         let lines: Vec<Line> = files["p.ts"].values().copied().collect();
-        assert_eq!(lines, [Line { number: 3, count: 3, is_partial: true }, Line { number: 5, count: 0, is_partial: false }]);
+        assert_eq!(
+            lines,
+            [Line { number: 3, count: 3, is_partial: true }, Line { number: 5, count: 0, is_partial: false }]
+        );
         let told = lcov(&[FileCoverage { file: "p.ts".to_owned(), lines }]);
         assert_eq!(told, "TN:\nSF:p.ts\nDA:3,3\nDA:5,0\nLF:2\nLH:1\nend_of_record\n");
     }

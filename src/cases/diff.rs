@@ -69,7 +69,8 @@ fn field(value: &Value, pointer: &str) -> String {
             Value::Array(items) => items.get(name.parse::<usize>().ok()?),
             other => other.get(&name),
         });
-        let is_plain = name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_' || character == '-');
+        let is_plain =
+            name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_' || character == '-');
         if is_index || !is_plain {
             field.extend(["[", &name, "]"]);
         } else {
@@ -90,8 +91,10 @@ mod tests {
 
     #[test]
     fn changes_name_their_field_and_both_sides() {
-        let expected = json!({"metadata": {"labels": {"a/b": "1"}}, "spec": {"list": [{"name": "a", "x": 1}, {"name": "b"}]}});
-        let got = json!({"metadata": {"labels": {"a/b": "2"}}, "spec": {"list": [{"name": "a", "x": 1}], "more": true}});
+        let expected =
+            json!({"metadata": {"labels": {"a/b": "1"}}, "spec": {"list": [{"name": "a", "x": 1}, {"name": "b"}]}});
+        let got =
+            json!({"metadata": {"labels": {"a/b": "2"}}, "spec": {"list": [{"name": "a", "x": 1}], "more": true}});
         let told: Vec<Value> = changes(&expected, &got).iter().map(|change| json!(change)).collect();
         let wanted = json!([
             {"field": "metadata.labels[a/b]", "expected": "1", "got": "2"},

@@ -8,9 +8,8 @@ use serde_json::Value;
 use super::error::{Fault, Place};
 use super::fields::{Fields, Taken};
 
-const FIELDS: [&str; 11] = [
-    "allowed", "message", "fields", "code", "reason", "warnings", "audit", "patched", "patch", "error", "writes",
-];
+const FIELDS: [&str; 11] =
+    ["allowed", "message", "fields", "code", "reason", "warnings", "audit", "patched", "patch", "error", "writes"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Expectation {
@@ -122,7 +121,7 @@ impl Expectation {
         };
         check_patch(&mut taken, place, expect.patch.as_ref());
         check_writes(&mut taken, place, expect.writes.as_deref().unwrap_or_default());
-        if expect.says_nothing() && expect.error.is_none() {
+        if !taken.is_faulty() && expect.says_nothing() && expect.error.is_none() {
             taken.fault(place.clone(), "expect: is empty: say what the answer is to be, such as { allowed: true }");
         }
         taken.finish(&FIELDS);
@@ -156,9 +155,15 @@ fn text(taken: &mut Taken<'_>, name: &str, may_be_any: bool) -> Option<Text> {
     } else {
         "a part of it, { contains: … } or { equals: … }"
     };
+    // A list would do for a mapping with one field.
+    if value.is_array() {
+        taken.fault(place, format!("{name}: must be {what}, not a list"));
+        return None;
+    }
     match taken.typed(name, what, value, place.clone())? {
-        TextForm::Part(part) => Some(Text::Contains(vec![part])),
-        TextForm::Contains(Contains { contains: OneOrMany::One(part) }) => Some(Text::Contains(vec![part])),
+        TextForm::Part(part) | TextForm::Contains(Contains { contains: OneOrMany::One(part) }) => {
+            Some(Text::Contains(vec![part]))
+        }
         TextForm::Contains(Contains { contains: OneOrMany::Many(parts) }) => Some(Text::Contains(parts)),
         TextForm::Equals(Equals { equals }) => Some(Text::Equals(equals)),
         TextForm::Any(true) if may_be_any => Some(Text::Contains(Vec::new())),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
@@ -61,12 +61,15 @@ pub(super) struct Taken<'f> {
     file: &'f Place,
     fields: BTreeMap<String, Field>,
     faults: &'f mut Vec<Fault>,
+    /// Faults of others.
+    before: usize,
 }
 
 impl<'f> Taken<'f> {
     pub(super) fn new(fields: Fields, file: &'f Place, faults: &'f mut Vec<Fault>) -> Self {
         let fields = fields.0.into_iter().map(|field| (field.name.value.clone(), field)).collect();
-        Self { file, fields, faults }
+        let before = faults.len();
+        Self { file, fields, faults, before }
     }
 
     /// The place of a field's name.
@@ -109,6 +112,11 @@ impl<'f> Taken<'f> {
             self.fault(place, format!("{name}: must be {what}, not {kind}"));
         }
         typed
+    }
+
+    /// Whether anything was found wrong so far.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.faults.len() > self.before
     }
 
     pub(super) fn fault(&mut self, place: Place, message: impl Into<String>) {

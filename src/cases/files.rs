@@ -46,8 +46,7 @@ impl CaseFile {
         let mut read = Self::default();
         for document in documents.into_iter().flatten() {
             let place = at(&file, document.referenced);
-            read.cases
-                .extend(Case::read(document.value, place, &mut read.faults, &mut read.used).map(Arc::new));
+            read.cases.extend(Case::read(document.value, place, &mut read.faults, &mut read.used).map(Arc::new));
         }
         read
     }

@@ -46,20 +46,17 @@ fn of_request(request: &Value) -> Value {
 
 fn of_object(case: &Case, asked: &Asked) -> Result<(Value, Option<String>), String> {
     let Asked { object, old_object, operation, user, dry_run } = asked;
-    let mut review = crate::cli::admission_review(
-        *operation,
-        (&user.username, &user.groups),
-        object.as_ref(),
-        old_object.as_ref(),
-    )
-    .map_err(|error| error.to_string())?;
+    let mut review =
+        crate::cli::admission_review(*operation, (&user.username, &user.groups), object.as_ref(), old_object.as_ref())
+            .map_err(|error| error.to_string())?;
     let subject = object.as_ref().or(old_object.as_ref());
     let names_one = subject.is_some_and(|subject| subject.pointer("/metadata/namespace").is_some());
     let Some(request) = review.get_mut("request").and_then(Value::as_object_mut) else {
         return Err("there is no request".to_owned());
     };
     let is_namespaced = request.get("kind").and_then(|kind| kind.get("kind")).is_some_and(|kind| kind != "Namespace");
-    let mut filled = request.get("namespace").and_then(Value::as_str).filter(|_| !names_one && is_namespaced).map(str::to_owned);
+    let mut filled =
+        request.get("namespace").and_then(Value::as_str).filter(|_| !names_one && is_namespaced).map(str::to_owned);
     if let (Some(name), Some(_)) = (&case.namespace.name, &filled) {
         request.insert("namespace".to_owned(), name.as_str().into());
         for field in ["object", "oldObject"] {

@@ -83,11 +83,8 @@ impl Stage {
     /// Where the system gives no thread.
     pub fn new(runtime: Handle, limits: &Limits, tools: Tools) -> Result<Self, CaseError> {
         let is_debugged = matches!(tools, Tools::Debugger(_));
-        let limits = if is_debugged {
-            Limits { cpu: UNHURRIED, startup: UNHURRIED, ..limits.clone() }
-        } else {
-            limits.clone()
-        };
+        let limits =
+            if is_debugged { Limits { cpu: UNHURRIED, startup: UNHURRIED, ..limits.clone() } } else { limits.clone() };
         let rehearsal = Arc::new(Rehearsal::default());
         let host = Host::new(runtime, Objects::Rehearsal(Arc::clone(&rehearsal)), HostLimits::default());
         let pool = Pool::alone(host, Arc::new(limits), tools)?;
@@ -169,8 +166,8 @@ impl Stage {
                 policies.push(Arc::clone(revision));
                 continue;
             }
-            let text = given.map(|(value, _)| value.to_string()).unwrap_or_default();
-            let key = (Arc::as_ptr(revision).addr(), text);
+            let parameters = given.map(|(value, _)| value.to_string()).unwrap_or_default();
+            let key = (Arc::as_ptr(revision).addr(), parameters);
             if let Some(known) = self.variants.get(&key) {
                 policies.push(Arc::clone(&known.revision));
                 continue;
@@ -211,7 +208,8 @@ fn refuse_what_is_not_there(test: &Test) -> Result<(), Fault> {
     match chooses {
         Some(revision) if case.vantage == Vantage::Virtual => {
             let name = &revision.spec.name;
-            let message = format!("vantage: {name} is matched by vantage, which a case cannot ask from a virtual cluster yet");
+            let message =
+                format!("vantage: {name} is matched by vantage, which a case cannot ask from a virtual cluster yet");
             Err(Fault { place: case.place.clone(), message })
         }
         _ => Ok(()),

@@ -93,7 +93,8 @@ impl Collection {
                 faults.extend(file.faults.iter().cloned());
                 for case in &file.cases {
                     if let Some(first) = names.insert(&case.name, case) {
-                        let message = format!("the name {:?} is that of the case at {} already", case.name, first.place);
+                        let message =
+                            format!("the name {:?} is that of the case at {} already", case.name, first.place);
                         faults.push(Fault { place: case.place.clone(), message });
                     }
                     match asked(case, &policies, home) {
@@ -120,7 +121,8 @@ impl Collection {
         if !own.is_empty() {
             return own;
         }
-        let is_deeper = |folder: &&PathBuf| folder.parent().is_some_and(|inner| inner != home && inner.starts_with(home));
+        let is_deeper =
+            |folder: &&PathBuf| folder.parent().is_some_and(|inner| inner != home && inner.starts_with(home));
         let deeper: Vec<&Path> = self.folders.iter().filter(is_deeper).filter_map(|folder| folder.parent()).collect();
         of(&|source| source.starts_with(home) && !deeper.iter().any(|inner| source.starts_with(inner)))
     }

@@ -83,7 +83,8 @@ impl Stage {
         let inspector =
             Inspector::start(host, Arc::clone(&self.limits)).context("cannot start the inspection thread")?;
         // What the operator's prelude makes of the globals is known to no proof. The variable is for tests.
-        let scripts_apart = is_seen || self.limits.shared_prelude.is_some() || std::env::var_os("BYLAW_SCRIPTS_APART").is_some();
+        let scripts_apart =
+            is_seen || self.limits.shared_prelude.is_some() || std::env::var_os("BYLAW_SCRIPTS_APART").is_some();
         let compat_jspolicy = compat == Some(Compat::Jspolicy);
         let options = LoadOptions { compat_jspolicy, parameters, scripts_apart };
         Ok(Loader::new(paths.to_vec(), Arc::new(inspector), options))

@@ -158,10 +158,11 @@ fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-fn operations(patch: &Value) -> Result<Vec<PatchOp>, HostError> {
+fn operations(list: &Value) -> Result<Vec<PatchOp>, HostError> {
     let operation = |one: &Value| {
         let text = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (path, value) = (text("path").to_owned(), one.get("value").cloned().unwrap_or_default());
+        let path = text("path").to_owned();
+        let value = one.get("value").cloned().unwrap_or_default();
         match text("op") {
             "add" => Ok(PatchOp::Add { path, value }),
             "remove" => Ok(PatchOp::Remove { path }),
@@ -169,7 +170,7 @@ fn operations(patch: &Value) -> Result<Vec<PatchOp>, HostError> {
             other => Err(HostError::new("Invalid", format!("a case knows no answer to a patch with the op {other:?}"))),
         }
     };
-    patch.as_array().into_iter().flatten().map(operation).collect()
+    list.as_array().into_iter().flatten().map(operation).collect()
 }
 
 #[cfg(test)]
@@ -195,8 +196,16 @@ mod tests {
         let (namespace, name) = named("known");
         let writes = [
             Write::Create { namespace: "a".to_owned(), object },
-            Write::MergePatch { namespace: namespace.clone(), name: name.clone(), patch: r#"{"data":{"x":null,"y":"2"}}"#.to_owned() },
-            Write::JsonPatch { namespace: namespace.clone(), name: name.clone(), patch: r#"[{"op":"add","path":"/data/z","value":"3"}]"#.to_owned() },
+            Write::MergePatch {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                patch: r#"{"data":{"x":null,"y":"2"}}"#.to_owned(),
+            },
+            Write::JsonPatch {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                patch: r#"[{"op":"add","path":"/data/z","value":"3"}]"#.to_owned(),
+            },
             Write::Remove { namespace, name },
         ];
         let answers: Vec<Value> = writes
@@ -205,8 +214,12 @@ mod tests {
             .collect();
         assert_eq!(answers[1]["data"], json!({"y": "2"}));
         assert_eq!(answers[2]["data"], json!({"x": "1", "z": "3"}), "what is written is not read back");
-        let told: Vec<Value> = rehearsal.take().writes.iter().map(|write| json!([write["op"], write["name"]])).collect();
-        assert_eq!(json!(told), json!([["create", "new"], ["patch", "known"], ["patch", "known"], ["remove", "known"]]));
+        let told: Vec<Value> =
+            rehearsal.take().writes.iter().map(|write| json!([write["op"], write["name"]])).collect();
+        assert_eq!(
+            json!(told),
+            json!([["create", "new"], ["patch", "known"], ["patch", "known"], ["remove", "known"]])
+        );
         assert!(rehearsal.take().writes.is_empty());
     }
 

@@ -244,7 +244,7 @@ enum Out {
 }
 
 impl Out {
-    fn put(&self, message: v8::UniquePtr<StringBuffer>) {
+    fn put(&self, message: &v8::UniquePtr<StringBuffer>) {
         let Some(text) = message.as_ref().map(|message| message.string().to_string()) else { return };
         match self {
             Self::Kept(last) => drop(last.replace(text)),
@@ -267,13 +267,13 @@ fn send(out: &Sender<String>, mut text: String) {
 
 impl ChannelImpl for Out {
     fn send_response(&self, _call: i32, message: v8::UniquePtr<StringBuffer>) {
-        self.put(message);
+        self.put(&message);
     }
 
     fn send_notification(&self, message: v8::UniquePtr<StringBuffer>) {
         // The profiler has nothing to tell unasked.
         if let Self::Sent(_) = self {
-            self.put(message);
+            self.put(&message);
         }
     }
 

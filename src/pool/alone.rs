@@ -144,7 +144,7 @@ impl Bench {
                     cell.know(&revision.code);
                     cell.prepare(revision);
                 }
-                drop(reply.send(()));
+                let _ = reply.send(());
             }
             Ask::Coverage { reply } => {
                 let cells = [&mut self.shared, &mut self.apart];

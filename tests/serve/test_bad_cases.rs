@@ -39,27 +39,52 @@ fn yaml_that_cannot_be_read_is_told_with_its_place() {
 
 #[test]
 fn an_unknown_field_is_told_with_the_near_one() {
-    is_told(&format!("name: a\nobjet: 1\n{POD}\nexpect: {{ allowed: true }}\n"), "cases/a.yaml:2:1: objet: is not a field; did you mean `object`?\n");
-    is_told(&format!("name: a\n{POD}\nexpect: {{ allowed: true, mesage: x }}\n"), "cases/a.yaml:3:26: mesage: is not a field; did you mean `message`?\n");
-    is_told(&format!("name: a\nzzz: 1\n{POD}\nexpect: {{ allowed: true }}\n"), "cases/a.yaml:2:1: zzz: is not a field; there are name, policy, ");
+    is_told(
+        &format!("name: a\nobjet: 1\n{POD}\nexpect: {{ allowed: true }}\n"),
+        "cases/a.yaml:2:1: objet: is not a field; did you mean `object`?\n",
+    );
+    is_told(
+        &format!("name: a\n{POD}\nexpect: {{ allowed: true, mesage: x }}\n"),
+        "cases/a.yaml:3:26: mesage: is not a field; did you mean `message`?\n",
+    );
+    is_told(
+        &format!("name: a\nzzz: 1\n{POD}\nexpect: {{ allowed: true }}\n"),
+        "cases/a.yaml:2:1: zzz: is not a field; there are name, policy, ",
+    );
 }
 
 #[test]
 fn a_request_and_an_object_together_are_refused() {
-    is_told(&format!("name: a\nrequest: {{ }}\n{POD}\nuser: jane\nexpect: {{ allowed: true }}\n"), "cases/a.yaml:2:1: `request` says all of the request: leave out `object` and `user`\n");
-    is_told(&format!("name: a\n{POD}\nobjectFile: x.yaml\nexpect: {{ allowed: true }}\n"), "cases/a.yaml:3:1: `object` and `objectFile` are both there");
+    is_told(
+        &format!("name: a\nrequest: {{ }}\n{POD}\nuser: jane\nexpect: {{ allowed: true }}\n"),
+        "cases/a.yaml:2:1: `request` says all of the request: leave out `object` and `user`\n",
+    );
+    is_told(
+        &format!("name: a\n{POD}\nobjectFile: x.yaml\nexpect: {{ allowed: true }}\n"),
+        "cases/a.yaml:3:1: `object` and `objectFile` are both there",
+    );
 }
 
 #[test]
 fn a_case_about_no_known_policy_is_refused() {
-    is_told(&format!("name: a\npolicy: bat.test.example\n{POD}\nexpect: {{ allowed: true }}\n"), "cases/a.yaml:2:9: policy: bat.test.example is no policy of the folder; did you mean `bad.test.example`?\n");
-    let folder = Folder::new(&[("policy.ts", POLICY), ("inner/helper.ts", "export const a = 1;\n"), ("inner/cases/a.yaml", &format!("name: a\n{POD}\nexpect: {{ allowed: true }}\n"))]);
+    is_told(
+        &format!("name: a\npolicy: bat.test.example\n{POD}\nexpect: {{ allowed: true }}\n"),
+        "cases/a.yaml:2:9: policy: bat.test.example is no policy of the folder; did you mean `bad.test.example`?\n",
+    );
+    let folder = Folder::new(&[
+        ("policy.ts", POLICY),
+        ("inner/helper.ts", "export const a = 1;\n"),
+        ("inner/cases/a.yaml", &format!("name: a\n{POD}\nexpect: {{ allowed: true }}\n")),
+    ]);
     assert!(told_of(&folder).contains("inner/cases/a.yaml:1:1: there is no policy in inner that this case is about"));
 }
 
 #[test]
 fn a_case_that_expects_nothing_is_refused() {
-    is_told(&format!("name: a\n{POD}\n"), "cases/a.yaml:1:1: expects nothing: say in `expect` what the answer is to be");
+    is_told(
+        &format!("name: a\n{POD}\n"),
+        "cases/a.yaml:1:1: expects nothing: say in `expect` what the answer is to be",
+    );
     is_told(&format!("name: a\n{POD}\nexpect:\n"), "cases/a.yaml:1:1: expects nothing");
     is_told(&format!("name: a\n{POD}\nexpect: {{ }}\n"), "cases/a.yaml:3:9: expect: is empty");
 }
@@ -67,15 +92,25 @@ fn a_case_that_expects_nothing_is_refused() {
 #[test]
 fn names_are_there_and_each_but_once() {
     let case = format!("name: twice\n{POD}\nexpect: {{ allowed: true }}\n");
-    is_told(&format!("{case}---\n{case}"), "cases/a.yaml:5:1: the name \"twice\" is that of the case at cases/a.yaml:1:1 already\n");
+    is_told(
+        &format!("{case}---\n{case}"),
+        "cases/a.yaml:5:1: the name \"twice\" is that of the case at cases/a.yaml:1:1 already\n",
+    );
     is_told(&format!("{POD}\nexpect: {{ allowed: true }}\n"), "cases/a.yaml:1:1: a case has no name");
 }
 
 #[test]
 fn a_folder_without_cases_is_told() {
-    for files in [&[("policy.ts", POLICY)][..], &[("policy.ts", POLICY), ("cases/empty.yaml", "---\n# nothing\n")], &[("policy.ts", POLICY), ("cases/.keep", "")]] {
+    for files in [
+        &[("policy.ts", POLICY)][..],
+        &[("policy.ts", POLICY), ("cases/empty.yaml", "---\n# nothing\n")],
+        &[("policy.ts", POLICY), ("cases/.keep", "")],
+    ] {
         let told = told_of(&Folder::new(files));
-        assert!(told.starts_with("error: there are no cases beside the policies of the folder: write them as cases/*.yaml"), "{told}");
+        assert!(
+            told.starts_with("error: there are no cases beside the policies of the folder: write them as cases/*.yaml"),
+            "{told}"
+        );
     }
 }
 
@@ -91,7 +126,10 @@ fn values_of_the_wrong_type_are_told_with_their_place() {
         ("tenant: { name: 1 }", "cases/a.yaml:2:9: tenant.name: is of the wrong type"),
         ("parameters: [1]", "cases/a.yaml:2:13: parameters: must be a mapping"),
         ("inventory: [{ kind: Pod }]", "cases/a.yaml:2:12: inventory: "),
-        ("namespace: { labels: { a: [] } }", "cases/a.yaml:2:12: namespace: must be a name, or a mapping of name and labels"),
+        (
+            "namespace: { labels: { a: [] } }",
+            "cases/a.yaml:2:12: namespace: must be a name, or a mapping of name and labels",
+        ),
     ] {
         is_told(&format!("name: a\n{field}\n{POD}\nexpect: {{ allowed: true }}\n"), expected);
     }
@@ -110,10 +148,19 @@ fn values_of_the_wrong_type_are_told_with_their_place() {
 
 #[test]
 fn objects_that_are_none_are_told() {
-    is_told("name: a\nobject: { kind: Pod, metadata: { name: a } }\nexpect: { allowed: true }\n", "cases/a.yaml:2:9: object: has no apiVersion\n");
+    is_told(
+        "name: a\nobject: { kind: Pod, metadata: { name: a } }\nexpect: { allowed: true }\n",
+        "cases/a.yaml:2:9: object: has no apiVersion\n",
+    );
     is_told("name: a\nobject: pod\nexpect: { allowed: true }\n", "cases/a.yaml:2:9: object: must be an object");
     is_told("name: a\nexpect: { allowed: true }\n", "cases/a.yaml:1:1: asks about nothing");
-    is_told(&format!("name: a\nnamespace: other\n{}\nexpect: {{ allowed: true }}\n", POD.replace("name: a", "name: a, namespace: shop")), "cases/a.yaml:1:1: namespace: is other, but the object is of shop\n");
+    is_told(
+        &format!(
+            "name: a\nnamespace: other\n{}\nexpect: {{ allowed: true }}\n",
+            POD.replace("name: a", "name: a, namespace: shop")
+        ),
+        "cases/a.yaml:1:1: namespace: is other, but the object is of shop\n",
+    );
 }
 
 #[test]
@@ -123,7 +170,10 @@ fn an_object_file_stays_within_the_policys_folder() {
         ("../../x.yaml", "objectFile: must be a path from the folder of the case"),
         ("nope.yaml", "objectFile: cases/nope.yaml cannot be read: "),
     ] {
-        is_told(&format!("name: a\nobjectFile: {path}\nexpect: {{ allowed: true }}\n"), &format!("cases/a.yaml:2:13: {expected}"));
+        is_told(
+            &format!("name: a\nobjectFile: {path}\nexpect: {{ allowed: true }}\n"),
+            &format!("cases/a.yaml:2:13: {expected}"),
+        );
     }
 }
 
@@ -135,8 +185,14 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn parameters_that_the_schema_refuses_are_told_with_their_place() {
-    let policy = POLICY.replace("validate", "parameters: { schema: { type: \"object\", properties: { n: { type: \"integer\" } } } }, validate");
-    let folder = Folder::new(&[("policy.ts", &policy), ("cases/a.yaml", &format!("name: a\nparameters: {{ n: many }}\n{POD}\nexpect: {{ allowed: true }}\n"))]);
+    let policy = POLICY.replace(
+        "validate",
+        "parameters: { schema: { type: \"object\", properties: { n: { type: \"integer\" } } } }, validate",
+    );
+    let folder = Folder::new(&[
+        ("policy.ts", &policy),
+        ("cases/a.yaml", &format!("name: a\nparameters: {{ n: many }}\n{POD}\nexpect: {{ allowed: true }}\n")),
+    ]);
     let told = told_of(&folder);
     assert!(told.starts_with("error: cases/a.yaml:2:13: ") && told.contains("parameters.n"), "{told}");
 }

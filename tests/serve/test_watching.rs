@@ -34,8 +34,12 @@ impl Running {
         let (tell, lines) = channel();
         let (out, err): (ChildStdout, ChildStderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let also = tell.clone();
-        std::thread::spawn(move || BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        std::thread::spawn(move || BufReader::new(err).lines().map_while(Result::ok).try_for_each(|line| also.send(line)));
+        std::thread::spawn(move || {
+            BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+        });
+        std::thread::spawn(move || {
+            BufReader::new(err).lines().map_while(Result::ok).try_for_each(|line| also.send(line))
+        });
         Self { child, lines }
     }
 
@@ -220,7 +224,10 @@ fn a_debugger_stops_in_the_typescript_and_sees_the_object() {
     let targets: Value = serde_json::from_str(list.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!(targets[0]["webSocketDebuggerUrl"], url.as_str());
     assert!(get(&address, "/json/version", "localhost").contains("\"Protocol-Version\":\"1.3\""));
-    assert!(get(&address, "/json/list", "evil.example:9229").starts_with("HTTP/1.1 400"), "a name that is not this machine's");
+    assert!(
+        get(&address, "/json/list", "evil.example:9229").starts_with("HTTP/1.1 400"),
+        "a name that is not this machine's"
+    );
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -245,7 +252,7 @@ fn a_debugger_stops_in_the_typescript_and_sees_the_object() {
         let frame = &paused["callFrames"][0];
         let at = frame["location"]["lineNumber"].as_u64().unwrap();
         assert!(places.iter().any(|place| *place == (at, source, 12)), "{frame}");
-        let asked = json!({"callFrameId": frame["callFrameId"], "expression": "object.metadata.name + data.a", "returnByValue": true});
+        let asked = json!({"callFrameId": frame["callFrameId"], "expression": "object.metadata.name + object.data.a", "returnByValue": true});
         let value = debugger.call("Debugger.evaluateOnCallFrame", asked).await;
         assert_eq!(value["result"]["value"], "webbad");
         // No limit of time ends what somebody looks at.

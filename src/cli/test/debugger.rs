@@ -171,7 +171,9 @@ fn target(line: &Line) -> serde_json::Value {
 
 fn json_answer(value: &serde_json::Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(value.to_string().into()));
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json; charset=UTF-8"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json; charset=UTF-8"));
     response
 }
 
@@ -212,7 +214,9 @@ where
 {
     let (out, mut outgoing) = mpsc::channel::<String>(QUEUE);
     let mut end = line.end.clone();
-    let hand_on = |message| !matches!(line.messages.try_send(message), Err(TrySendError::Full(_) | TrySendError::Disconnected(_)));
+    let hand_on = |message| {
+        !matches!(line.messages.try_send(message), Err(TrySendError::Full(_) | TrySendError::Disconnected(_)))
+    };
     let mut goes_on = hand_on(DebugMessage::Open(out));
     while goes_on {
         tokio::select! {

@@ -27,7 +27,6 @@ use session::Session;
 #[command(
     after_help = "Examples:\n  bylaw test -p policies\n  bylaw test -p policies --filter registry --watch\n  bylaw test -p policies --coverage --lcov lcov.info -o junit"
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct TestArgs {
     /// A policy file, a folder of them, or a policy package; may be given many times
     #[arg(short, long, value_name = "PATH", required = true)]
@@ -47,7 +46,7 @@ pub(super) struct TestArgs {
     /// Write the coverage to this file for other tools
     #[arg(long, value_name = "FILE")]
     lcov: Option<PathBuf>,
-    /// Wait for a debugger, such as Chrome's DevTools or VS Code, to stop in the policies
+    /// Wait for a debugger, such as Chrome or VS Code, to stop in the policies
     #[arg(
         long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:9229",
         value_parser = debugger::address, conflicts_with_all = ["watch", "coverage", "lcov"]

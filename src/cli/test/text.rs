@@ -51,8 +51,11 @@ fn render(report: &Report, paint: Paint) -> String {
             (paint.bad("FAIL"), format!("{} of {} failed", failed.len(), cases(result.played.len())))
         };
         let _ = writeln!(text, "{word} {}  {}", result.folder, paint.faint(&count));
-        for played in failed {
+        for played in &failed {
             case(&mut text, played, paint);
+        }
+        if !failed.is_empty() {
+            text.push('\n');
         }
     }
     for file in &report.updated {
@@ -129,7 +132,6 @@ fn case(text: &mut String, played: &Played, paint: Paint) {
     for line in played.outcome.lines.iter().take(LINES) {
         let _ = writeln!(text, "    {} {}", paint.faint("log"), plain(line));
     }
-    text.push('\n');
 }
 
 /// What failed as a block of its own, without colours.

@@ -37,7 +37,8 @@ pub(super) fn update(report: &mut Report) -> anyhow::Result<bool> {
         // From the end, so that the places before stay what they are.
         edits.sort_by_key(|edit| std::cmp::Reverse((edit.place.line, edit.place.column)));
         for edit in &edits {
-            text = edited(&text, edit).with_context(|| format!("{}: cannot be updated: edit it by hand", edit.place))?;
+            text =
+                edited(&text, edit).with_context(|| format!("{}: cannot be updated: edit it by hand", edit.place))?;
         }
         if documents::from_yaml(&text).is_err() {
             bail!("{shown}: cannot be updated: edit it by hand");
@@ -123,7 +124,6 @@ fn in_flow(text: &str, after: usize, object: &Value) -> Option<String> {
                 continue;
             }
             (Some(open), _) if character == open && !is_escaped => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(character),
             (None, '{' | '[') => depth += 1,
             (None, '}' | ']' | ',') if depth == 0 => {
@@ -131,7 +131,7 @@ fn in_flow(text: &str, after: usize, object: &Value) -> Option<String> {
                 break;
             }
             (None, '}' | ']') => depth -= 1,
-            (None, _) => {}
+            _ => {}
         }
         is_escaped = false;
     }
@@ -154,7 +154,8 @@ fn flow(value: &Value, text: &mut String) {
                 }
                 let is_plain = name.starts_with(|first: char| first.is_ascii_alphabetic())
                     && name.chars().all(|character| character.is_ascii_alphanumeric())
-                    && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&name.to_ascii_lowercase().as_str());
+                    && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
+                        .contains(&name.to_ascii_lowercase().as_str());
                 if is_plain {
                     text.push_str(name);
                 } else {
@@ -193,7 +194,8 @@ mod tests {
 
     fn written(text: &str, key: (u64, u64), within: (u64, u64)) -> String {
         let object = json!({"kind": "Pod", "metadata": {"labels": {"a/b": "yes"}}, "list": [1, {"x": null}]});
-        edited(text, &Edit { place: &place(key.0, key.1), within: &place(within.0, within.1), object: &object }).unwrap()
+        edited(text, &Edit { place: &place(key.0, key.1), within: &place(within.0, within.1), object: &object })
+            .unwrap()
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub(super) fn run(args: TestArgs, runtime: &runtime::Stage) -> anyhow::Result<Ve
     let mut session = Session::open(&args, runtime, Tools::None)?;
     let first = runtime.block_on(session.run());
     let is_good = Arc::new(AtomicBool::new(show(&args, first)?));
-    let watched = WatchedSession { session, runtime: runtime.handle().clone() };
+    let subject = WatchedSession { session, runtime: runtime.handle().clone() };
     let last = Arc::clone(&is_good);
-    let watcher = watch(watched, move |report| {
+    let watcher = watch(subject, move |report| {
         last.store(show(&args, report).unwrap_or_default(), Ordering::Relaxed);
     })?;
     runtime.block_on(interrupted())?;

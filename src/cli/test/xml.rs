@@ -6,10 +6,10 @@ use crate::cases::Played;
 use crate::cli::junit::{Case, CaseResult, Suite, junit};
 
 pub(super) fn xml(report: &Report) -> anyhow::Result<String> {
-    let suites = report.results.iter().map(|result| Suite {
-        name: result.folder.to_string(),
-        cases: result.played.iter().map(case).collect(),
-    });
+    let suites = report
+        .results
+        .iter()
+        .map(|result| Suite { name: result.folder.to_string(), cases: result.played.iter().map(case).collect() });
     junit("bylaw test", suites.collect())
 }
 
