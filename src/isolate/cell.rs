@@ -13,7 +13,7 @@ use super::answer::was_killed;
 use super::batch::{Batch, Phase, Verdicts};
 use super::buffers::{Quota, allocator};
 use super::closed::ClosedRealm;
-use super::devtools::{DebugMessage, Devtools, Tools};
+use super::devtools::Devtools;
 use super::entered::Entered;
 use super::evaluated::Evaluated;
 use super::failure::Failure;
@@ -24,7 +24,7 @@ use super::slot::Slot;
 use super::state::State;
 use super::{IsolateError, Limits, heap, host, platform};
 use crate::host::Host;
-use crate::policy::{Code, Dialect, Revision};
+use crate::policy::{Dialect, Revision};
 
 /// Runs after which an idle cell is replaced: whatever leaks slowly leaks only so far. Under load that is a minute or
 /// more, so that the milliseconds it takes are not felt.
@@ -52,7 +52,7 @@ pub struct Cell {
 }
 
 /// What refers into the isolate, and so must go before it.
-struct Inside {
+pub(super) struct Inside {
     modules: Option<ModuleRealm>,
     closed: Option<ClosedRealm>,
     scripts: Scripts,
@@ -271,28 +271,6 @@ impl Cell {
         })
     }
 
-    /// Lets tools see all that runs here: on a new cell, before anything does.
-    pub fn equip(&mut self, tools: &Tools) {
-        self.entered(|isolate, _| Devtools::attach(isolate, tools));
-    }
-
-    /// Tells the tools where the code that runs next comes from.
-    pub fn know(&mut self, code: &Code) {
-        if let Some(devtools) = Devtools::of(&self.isolate) {
-            devtools.know(code);
-        }
-    }
-
-    /// Hands on what a debugger sent.
-    pub fn debug(&mut self, message: DebugMessage) {
-        self.entered(|isolate, _| Devtools::take(isolate, message));
-    }
-
-    /// The answer of V8's profiler, as JSON, where the cell was equipped with it.
-    pub fn coverage(&mut self) -> Option<String> {
-        self.entered(|isolate, _| Devtools::covered(isolate))
-    }
-
     /// Runs something of a policy that is not a review, within the start-up limits.
     fn bounded<R>(
         &mut self,
@@ -317,7 +295,7 @@ impl Cell {
         }
     }
 
-    fn entered<R>(&mut self, work: impl FnOnce(&mut v8::OwnedIsolate, &mut Inside) -> R) -> R {
+    pub(super) fn entered<R>(&mut self, work: impl FnOnce(&mut v8::OwnedIsolate, &mut Inside) -> R) -> R {
         self.inside.slot.watch(self.id, &self.handle);
         let entered = Entered::new(&self.isolate);
         let result = work(&mut self.isolate, &mut self.inside);

@@ -170,6 +170,32 @@ impl Devtools {
     }
 }
 
+impl super::Cell {
+    /// Lets tools see all that runs here: on a new cell, before anything does.
+    pub fn equip(&mut self, tools: &Tools) {
+        self.entered(|isolate, _| Devtools::attach(isolate, tools));
+    }
+
+    /// Tells the tools where the code that runs next comes from.
+    pub fn know(&mut self, code: &Code) {
+        self.entered(|isolate, _| {
+            if let Some(devtools) = Devtools::of(isolate) {
+                devtools.know(code);
+            }
+        });
+    }
+
+    /// Hands on what a debugger sent.
+    pub fn debug(&mut self, message: DebugMessage) {
+        self.entered(|isolate, _| Devtools::take(isolate, message));
+    }
+
+    /// The answer of V8's profiler, as JSON, where the cell was equipped with it.
+    pub fn coverage(&mut self) -> Option<String> {
+        self.entered(|isolate, _| Devtools::covered(isolate))
+    }
+}
+
 /// A realm was made.
 pub(super) fn made(scope: &v8::PinScope<'_, '_, ()>, context: v8::Local<v8::Context>) {
     if let Some(devtools) = Devtools::of(scope).filter(|devtools| devtools.shared.port.is_some()) {
