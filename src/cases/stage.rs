@@ -23,8 +23,8 @@ use crate::policy::{Catalog, PolicySpec, Revision};
 use crate::pool::Pool;
 use crate::telemetry::Metrics;
 
-/// Sets of parameters whose policies stay loaded.
-const PARAMETER_SETS: usize = 256;
+/// Sets of parameters whose policies stay loaded: each is a copy of the module in one heap.
+const PARAMETER_SETS: usize = 16;
 
 /// What a run may take while a debugger looks at it.
 const UNHURRIED: Duration = Duration::from_hours(24);

@@ -113,6 +113,14 @@ fn an_error_fails_a_case_unless_it_is_expected() {
 }
 
 #[test]
+fn a_case_that_no_policy_matches_says_so() {
+    let policy = GUARD.replace("configmaps", "pods");
+    let told = misses(&policy, "a: bad", "expect: { allowed: false }");
+    let fields: Vec<&Value> = told.as_array().unwrap().iter().map(|miss| &miss["field"]).collect();
+    assert_eq!(fields, ["allowed", "match"], "{told}");
+}
+
+#[test]
 fn the_circumstances_are_what_the_case_says() {
     let told = "operation: UPDATE\nuser: { username: jane, uid: '7', extra: { scopes: [a] } }\ngroups: [admins]\nnamespace: { name: shop, labels: { tier: gold } }\ntenant: { name: acme }\nvantage: virtual\nnow: 2026-03-01T12:00:00Z\ndryRun: true";
     let expected = r#"["UPDATE",{"username":"jane","groups":["admins"],"uid":"7","extra":{"scopes":["a"]}},{"name":"shop","labels":{"kubernetes.io/metadata.name":"shop","tier":"gold"}},"acme","virtual","2026-03-01T12:00:00.000Z",true]"#;
