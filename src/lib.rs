@@ -14,10 +14,11 @@
 //!
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
-//! objects it asks about), `telemetry`, and `cli`.
+//! objects it asks about), `cases` (what policies are tested with), `telemetry`, and `cli`.
 #![deny(unsafe_code)]
 
 pub mod bundle;
+pub mod cases;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -20,6 +20,28 @@ pub fn locate(source_map: &str, line: u32, column: u32) -> Option<(Place, Option
     Some((place, text.map(str::to_owned)))
 }
 
+/// A place of a script from which on it comes from a place of its author. Both count from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub line: u32,
+    pub column: u32,
+    /// File and line; `None` for what the linker added.
+    pub source: Option<(String, u32)>,
+}
+
+/// All marks of a map, in the order of the script.
+#[must_use]
+pub fn marks(source_map: &str) -> Option<Vec<Mark>> {
+    let map = OwnedSourceMap::from_json_string(source_map).ok()?;
+    let mut marks = Vec::new();
+    for token in map.get_tokens() {
+        let file = token.get_source_id().and_then(|source| map.get_source(source));
+        let source = file.map(|file| (file.to_owned(), token.get_src_line()));
+        marks.push(Mark { line: token.get_dst_line(), column: token.get_dst_col(), source });
+    }
+    Some(marks)
+}
+
 /// A map for a script that stands inside another file, such as a YAML manifest: line for line, each at a line and
 /// column (from 1) of that file. `places[n]` is where line `n + 1 + skipped` of the script begins. The file's text is
 /// not in the map: a manifest may hold a thousand scripts.

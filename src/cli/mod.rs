@@ -6,6 +6,7 @@ mod bench;
 mod bundle;
 mod explain;
 mod inputs;
+mod junit;
 mod manifest;
 mod measured;
 mod output;
@@ -14,11 +15,15 @@ mod review;
 mod runtime;
 mod serve;
 mod subject;
+mod test;
 mod webhook;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::review::Operation;
 
 /// A Kubernetes admission webhook whose policies are JavaScript or TypeScript
 #[derive(Debug, Parser)]
@@ -52,6 +57,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Judge one request or manifest, offline
     Review(review::ReviewArgs),
+    /// Run the cases of policies
+    Test(test::TestArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
     /// Make, inspect, verify a bundle
@@ -72,6 +79,7 @@ pub fn run() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
+        Command::Test(args) => test::run(args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
@@ -85,6 +93,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The AdmissionReview that an API server would send for an object, asked for by a user with these groups.
+pub(crate) fn admission_review(
+    operation: Operation,
+    (user, groups): (&str, &[String]),
+    object: Option<&Value>,
+    old_object: Option<&Value>,
+) -> anyhow::Result<Value> {
+    manifest::review(&manifest::Request { operation, user, groups, object, old_object })
 }
 
 /// Most of our errors say what caused them already: a cause is added only where it says something new.

@@ -68,11 +68,23 @@ impl Stage {
         compat: Option<Compat>,
         parameters: Option<Value>,
     ) -> anyhow::Result<Loader> {
+        self.loader_for(paths, compat, parameters, false)
+    }
+
+    /// The same where tools look at what runs: then every script runs as its author wrote it.
+    pub(super) fn loader_for(
+        &self,
+        paths: &[PathBuf],
+        compat: Option<Compat>,
+        parameters: Option<Value>,
+        is_seen: bool,
+    ) -> anyhow::Result<Loader> {
         let host = self.host(Objects::Nowhere);
         let inspector =
             Inspector::start(host, Arc::clone(&self.limits)).context("cannot start the inspection thread")?;
         // What the operator's prelude makes of the globals is known to no proof. The variable is for tests.
-        let scripts_apart = self.limits.shared_prelude.is_some() || std::env::var_os("BYLAW_SCRIPTS_APART").is_some();
+        let scripts_apart =
+            is_seen || self.limits.shared_prelude.is_some() || std::env::var_os("BYLAW_SCRIPTS_APART").is_some();
         let compat_jspolicy = compat == Some(Compat::Jspolicy);
         let options = LoadOptions { compat_jspolicy, parameters, scripts_apart };
         Ok(Loader::new(paths.to_vec(), Arc::new(inspector), options))

@@ -2,6 +2,7 @@
 //!
 //! Read as kubectl reads manifests: YAML 1.1 booleans, and numbers such as `0644` are octal.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_saphyr::{Options, Spanned};
 
@@ -22,10 +23,14 @@ pub struct Unreadable {
 
 /// Documents of a YAML text; empty ones are left out.
 pub fn from_yaml(text: &str) -> Result<Vec<Document>, Unreadable> {
-    let documents: Vec<Spanned<Value>> =
-        serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| unreadable(&error))?;
+    let documents: Vec<Spanned<Value>> = typed_from_yaml(text)?;
     let present = documents.into_iter().filter(|document| !document.value.is_null());
     Ok(present.map(|document| Document { line: document.referenced.line(), value: document.value }).collect())
+}
+
+/// Documents of one type.
+pub fn typed_from_yaml<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, Unreadable> {
+    serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| unreadable(&error))
 }
 
 /// Documents of a JSON text: one value, or several after one another.

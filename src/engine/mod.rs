@@ -6,6 +6,7 @@
 mod chain;
 mod log;
 mod namespaces;
+mod setting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
 use chain::{Chain, ends_request};
 use namespaces::NamespaceTexts;
+pub use setting::Setting;
 
 /// What the API server gives a webhook that says nothing of time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,6 +13,7 @@ mod limits;
 mod net;
 mod objects;
 mod permission;
+mod rehearsal;
 mod selector;
 
 use std::env;
@@ -29,6 +30,7 @@ pub use error::HostError;
 pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
 pub use objects::Objects;
+pub use rehearsal::{Recorded, Rehearsal};
 
 use arguments::{EnvArguments, FileArguments, parse};
 use fetch::Fetcher;
@@ -137,7 +139,7 @@ impl Host {
     #[must_use]
     pub fn print(&self, line: &str) -> bool {
         match &self.0 {
-            Door::Here(_) => false,
+            Door::Here(inner) => inner.objects.print(line),
             Door::There(forward) => {
                 forward.print(line);
                 true

@@ -10,7 +10,7 @@ use super::arguments::{
     GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
 };
 use super::selector::Selection;
-use super::{Answer, Begun, Caller, HostError, permission};
+use super::{Answer, Begun, Caller, HostError, Rehearsal, permission};
 
 /// Where objects are read from, and written to.
 #[derive(Clone, Default)]
@@ -20,6 +20,8 @@ pub enum Objects {
     /// Read only.
     Inventory(Arc<Inventory>),
     Cluster(Cluster),
+    /// Those of a test case; writes are recorded.
+    Rehearsal(Arc<Rehearsal>),
 }
 
 impl Objects {
@@ -33,6 +35,7 @@ impl Objects {
             Self::Nowhere => Err(not_connected(&format!("read {kind} from"))),
             Self::Inventory(inventory) => from_inventory(inventory, &kind, &namespace, &name),
             Self::Cluster(cluster) => Ok(from_cluster(cluster, kind, namespace, name, cache, caller)),
+            Self::Rehearsal(rehearsal) => from_inventory(&rehearsal.inventory(), &kind, &namespace, &name),
         }
     }
 
@@ -46,11 +49,8 @@ impl Objects {
         let query = ListQuery { namespace, label_selector, fits };
         match self {
             Self::Nowhere => Err(not_connected(&format!("list {} from", names(&kinds)))),
-            Self::Inventory(inventory) => {
-                let store = kinds.iter().find_map(|kind| inventory.of(kind));
-                let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
-                Ok(Begun::Done(array(&found.unwrap_or_default(), limit)?))
-            }
+            Self::Inventory(inventory) => listed(inventory, &kinds, &query, limit),
+            Self::Rehearsal(rehearsal) => listed(&rehearsal.inventory(), &kinds, &query, limit),
             Self::Cluster(cluster) => {
                 if let Peek::Known(found) = cluster.peek_list(&kinds, &query, cache) {
                     return Ok(Begun::Done(array(&found, limit)?));
@@ -62,6 +62,13 @@ impl Objects {
                 })))
             }
         }
+    }
+
+    /// Keeps a line that a policy printed, where somebody wants it.
+    pub(super) fn print(&self, line: &str) -> bool {
+        let Self::Rehearsal(rehearsal) = self else { return false };
+        rehearsal.print(line);
+        true
     }
 
     pub(super) fn create(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
@@ -105,6 +112,9 @@ impl Objects {
     fn write(&self, caller: &Caller<'_>, kind: Kind, write: Write) -> Result<Begun, HostError> {
         check_names(write.namespace(), write.name())?;
         permission::write(caller, &kind)?;
+        if let Self::Rehearsal(rehearsal) = self {
+            return Ok(Begun::Done(Some(rehearsal.write(&kind, &write, caller.dry_run)?)));
+        }
         let Self::Cluster(cluster) = self else { return Err(not_connected(&format!("write {kind} to"))) };
         let (cluster, dry_run) = (cluster.clone(), caller.dry_run);
         Ok(Begun::Waits(Box::pin(async move {
@@ -141,6 +151,12 @@ fn from_inventory(inventory: &Inventory, kind: &Kind, namespace: &str, name: &st
         }
         found => Ok(Begun::Done(found.map(|text| text.as_ref().to_owned()))),
     }
+}
+
+fn listed(inventory: &Inventory, kinds: &[Kind], query: &ListQuery, limit: usize) -> Result<Begun, HostError> {
+    let store = kinds.iter().find_map(|kind| inventory.of(kind));
+    let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
+    Ok(Begun::Done(array(&found.unwrap_or_default(), limit)?))
 }
 
 fn from_cluster(

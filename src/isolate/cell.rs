@@ -13,6 +13,7 @@ use super::answer::was_killed;
 use super::batch::{Batch, Phase, Verdicts};
 use super::buffers::{Quota, allocator};
 use super::closed::ClosedRealm;
+use super::devtools::Devtools;
 use super::entered::Entered;
 use super::evaluated::Evaluated;
 use super::failure::Failure;
@@ -51,7 +52,7 @@ pub struct Cell {
 }
 
 /// What refers into the isolate, and so must go before it.
-struct Inside {
+pub(super) struct Inside {
     modules: Option<ModuleRealm>,
     closed: Option<ClosedRealm>,
     scripts: Scripts,
@@ -294,7 +295,7 @@ impl Cell {
         }
     }
 
-    fn entered<R>(&mut self, work: impl FnOnce(&mut v8::OwnedIsolate, &mut Inside) -> R) -> R {
+    pub(super) fn entered<R>(&mut self, work: impl FnOnce(&mut v8::OwnedIsolate, &mut Inside) -> R) -> R {
         self.inside.slot.watch(self.id, &self.handle);
         let entered = Entered::new(&self.isolate);
         let result = work(&mut self.isolate, &mut self.inside);
@@ -385,6 +386,7 @@ impl Drop for Cell {
             self.inside.closed = None;
             self.inside.scripts = Scripts::default();
             self.inside.state.end();
+            Devtools::detach(&mut self.isolate);
             ManuallyDrop::drop(&mut self.isolate);
         }
     }

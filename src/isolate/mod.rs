@@ -10,6 +10,7 @@ mod buffers;
 mod cell;
 mod clock;
 mod closed;
+mod devtools;
 mod entered;
 mod evaluated;
 mod failure;
@@ -41,6 +42,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use cell::{Cell, Spare};
+pub use devtools::{DebugMessage, DebuggerPort, Tools};
 pub use evaluated::Evaluated;
 pub use floor::Floor;
 pub use input::{Input, Vantage, no_tenant, now_millis};

@@ -2,6 +2,7 @@
 
 use deno_core::v8;
 
+use super::devtools;
 use super::failure::Failure;
 use super::host::natives;
 
@@ -15,6 +16,7 @@ pub(super) fn new_context<'s>(
     let options = v8::ContextOptions { microtask_queue: queue, ..Default::default() };
     let context = v8::Context::new(scope, options);
     context.set_allow_generation_from_strings(false);
+    devtools::made(scope, context);
     context
 }
 
@@ -44,8 +46,9 @@ pub(super) fn compile<'s>(
     source: &str,
 ) -> Option<v8::Local<'s, v8::UnboundScript>> {
     let text = text(scope, source)?;
+    let map = devtools::source_map(scope, name);
     let name = v8::String::new(scope, name)?;
-    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
+    let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, map, false, false, false, None);
     let mut source = v8::script_compiler::Source::new(text, Some(&origin));
     v8::script_compiler::compile_unbound_script(
         scope,

@@ -170,7 +170,7 @@ pub(super) fn clip(text: &str) -> String {
 }
 
 /// The known word that a misspelt one most likely stands for.
-pub(super) fn closest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
+pub(crate) fn closest<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
     let near = known.iter().map(|candidate| (edit_distance(word, candidate), *candidate));
     near.filter(|(distance, candidate)| *distance <= 2 && *distance * 2 < candidate.len()).min().map(|(_, found)| found)
 }

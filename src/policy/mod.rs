@@ -38,10 +38,11 @@ pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
+pub(crate) use fields::closest;
 pub use loader::{LoadOptions, Loader};
 pub use names::is_policy_name;
 pub use spec::{
     Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,
     MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
 };
-pub use watch::{PolicyWatcher, watch};
+pub use watch::{PolicyWatcher, Watched, watch};

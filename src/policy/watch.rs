@@ -46,14 +46,38 @@ impl Drop for PolicyWatcher {
     }
 }
 
-/// Watches what `loader` has loaded and gives each new catalog to `publish`, on a thread of its own. Where the system
-/// gives no watches, files are looked at every second instead, and a warning says so.
+/// What is made of files.
+pub trait Watched: Send + 'static {
+    /// What a change makes new.
+    type News;
+
+    /// The folders in which a change matters.
+    fn folders(&self) -> BTreeSet<PathBuf>;
+
+    /// Reads again what changed; `touched` names files that certainly did. `None` where nothing did.
+    fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Self::News>;
+}
+
+impl Watched for Loader {
+    type News = Arc<Catalog>;
+
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        Self::folders(self)
+    }
+
+    fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Arc<Catalog>> {
+        Self::reload(self, touched)
+    }
+}
+
+/// Watches what was made of files, such as what a loader has loaded, and gives what is new to `publish`, on a thread of
+/// its own. Where the system gives no watches, files are looked at every second instead, and a warning says so.
 ///
 /// # Errors
 /// Where the system gives no thread.
-pub fn watch(
-    mut loader: Loader,
-    mut publish: impl FnMut(Arc<Catalog>) + Send + 'static,
+pub fn watch<W: Watched>(
+    mut loader: W,
+    mut publish: impl FnMut(W::News) + Send + 'static,
 ) -> Result<PolicyWatcher, PolicyError> {
     let (wake, events) = bounded(QUEUE);
     let stop = Arc::new(AtomicBool::new(false));

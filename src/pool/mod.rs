@@ -3,6 +3,7 @@
 //! [`Pool::validate`] and [`Pool::mutate`] take the policies that match a review and give their verdicts by the
 //! deadline: a policy that is still at work by then counts as timed out, and so does one that never got its turn.
 
+mod alone;
 mod census;
 mod fate;
 mod heaps;
@@ -24,10 +25,11 @@ use tokio::sync::oneshot;
 
 use crate::decision::Cause;
 use crate::host::Host;
-use crate::isolate::{Evaluated, Input, Limits};
+use crate::isolate::{Evaluated, Input, Limits, Tools};
 use crate::policy::{Catalog, Revision};
 use crate::telemetry::Metrics;
 use crate::worker::{self, Workers};
+use alone::Alone;
 use job::{Job, Reply, Task, Work};
 use lane::{Lane, Purpose, Shared};
 use plan::{Part, plan};
@@ -39,6 +41,8 @@ pub(crate) use plan::shares_realm;
 
 /// The isolate threads and their queues.
 pub struct Pool {
+    /// Runs everything, where there is one: then the queues have no threads.
+    alone: Option<Alone>,
     quick: Arc<FairQueue>,
     apart: Arc<FairQueue>,
     waiting: Arc<FairQueue>,
@@ -70,7 +74,7 @@ impl Pool {
         let shared = Arc::new(Shared::new(host, limits, catalog, metrics, size));
         let queue = |purpose| Arc::new(FairQueue::new(size.capacity(purpose)));
         let (quick, apart, waiting) = (queue(Purpose::Quick), queue(Purpose::Apart), queue(Purpose::Waiting));
-        let pool = Self { quick, apart, waiting, workers, shared };
+        let pool = Self { alone: None, quick, apart, waiting, workers, shared };
         for purpose in [Purpose::Quick, Purpose::Apart, Purpose::Waiting] {
             let apart = (purpose == Purpose::Quick).then(|| Arc::clone(&pool.apart));
             let queue = Arc::clone(pool.queue(purpose));
@@ -80,6 +84,36 @@ impl Pool {
             }
         }
         Ok(pool)
+    }
+
+    /// One thread that runs everything in the order it is asked, so that `tools` see all of it: for cases and debuggers.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn alone(host: Host, limits: Arc<Limits>, tools: Tools) -> Result<Self, PoolError> {
+        let metrics = Arc::new(Metrics::default());
+        let size = PoolSize { threads: 0, spares: 0, apart_threads: 0, waiting_threads: 0, ..PoolSize::for_cores(1) };
+        let workers = Workers::new(&host, &limits, &metrics, None);
+        let alone = Some(Alone::start(host.clone(), Arc::clone(&limits), tools)?);
+        let shared = Arc::new(Shared::new(host, limits, Arc::default(), metrics, size));
+        let queue = |purpose| Arc::new(FairQueue::new(size.capacity(purpose)));
+        let (quick, apart, waiting) = (queue(Purpose::Quick), queue(Purpose::Apart), queue(Purpose::Waiting));
+        Ok(Self { alone, quick, apart, waiting, workers, shared })
+    }
+
+    /// What the tools of a pool with one thread measured so far: answers of V8's profiler, one a heap.
+    pub async fn coverage(&self, deadline: Instant) -> Vec<String> {
+        match &self.alone {
+            Some(alone) => alone.coverage(deadline).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Loads policies ahead of their first run, on a pool with one thread.
+    pub async fn load(&self, revisions: &[Arc<Revision>], deadline: Instant) {
+        if let Some(alone) = &self.alone {
+            alone.load(revisions, deadline).await;
+        }
     }
 
     /// Whether every thread has loaded what it served when it started.
@@ -116,6 +150,9 @@ impl Pool {
 
     /// The verdicts of validating policies, in the order given. Never later than the input's deadline.
     pub async fn validate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+        if let Some(alone) = &self.alone {
+            return alone.run(input, false, revisions).await;
+        }
         let verdicts = self.ask(input, revisions).await;
         self.ask_again(input, revisions, verdicts).await
     }
@@ -178,6 +215,9 @@ impl Pool {
     /// policies mean that one of them ended the request.
     pub async fn mutate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
         let Some(first) = revisions.first() else { return Vec::new() };
+        if let Some(alone) = &self.alone {
+            return alone.run(input, true, revisions).await;
+        }
         let (work, purpose) = match plan::alone(first, true, Instant::now()) {
             Part::Known(evaluated) => return vec![*evaluated],
             Part::InWorker(policy) => return vec![self.ask_worker(worker::Work::Mutate, input, policy).await],

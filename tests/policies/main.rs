@@ -1,5 +1,5 @@
-//! Every case of every starter policy, judged by the engine that serves: `bylaw review` on the policy's folder. And what
-//! policies stand on, in the same engine: npm packages, the Pod Security Standards.
+//! Every case of every starter policy, played by `bylaw test`. And what policies stand on, in the same engine: npm packages,
+//! the Pod Security Standards.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,51 +9,47 @@
     reason = "this crate is nothing but tests"
 )]
 
-mod case;
-#[path = "../jspolicy/json_patch.rs"]
-mod json_patch;
 mod packages;
 mod pod_security;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
-use case::Case;
+use serde_json::Value;
 
-fn policies() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
-    folders.sort();
-    folders
+/// The suites of all starter policies, as `bylaw test -o json` tells them.
+fn suites() -> Vec<Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bylaw"));
+    command.args(["test", "-p", "policies", "-o", "json"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().unwrap();
+    let results: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("no results: {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(output.status.success(), results["failed"] == 0);
+    results["suites"].as_array().unwrap().clone()
 }
 
-fn cases(policy: &Path) -> Vec<Case> {
-    let Ok(entries) = fs::read_dir(policy.join("cases")) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files.iter().flat_map(|file| Case::read(file)).collect()
+fn cases(suite: &Value) -> &[Value] {
+    suite["cases"].as_array().unwrap()
 }
 
 #[test]
 fn every_case_of_every_policy_holds() {
-    let mut misses = Vec::new();
-    for policy in policies() {
-        for case in cases(&policy) {
-            if let Err(miss) = case.judge(&policy) {
-                misses.push(format!("{}: {}: {miss}", policy.file_name().unwrap().display(), case.name));
-            }
-        }
-    }
-    assert!(misses.is_empty(), "\n  {}", misses.join("\n  "));
+    let suites = suites();
+    let missed = suites.iter().flat_map(cases).filter(|case| case["passed"] != true);
+    let missed: Vec<String> = missed.map(|case| format!("{}: {}", case["name"], case["misses"])).collect();
+    assert!(missed.is_empty(), "\n  {}", missed.join("\n  "));
 }
 
 #[test]
 fn every_policy_has_a_case_that_it_lets_pass_and_one_that_it_does_not() {
-    for policy in policies() {
-        let cases = cases(&policy);
-        let name = policy.file_name().unwrap().display();
-        assert!(cases.iter().any(Case::passes_untouched), "{name} has no case that passes untouched");
-        assert!(!cases.iter().all(Case::passes_untouched), "{name} has no case that it does anything about");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let suites = suites();
+    let folders = std::fs::read_dir(root).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(suites.len(), folders, "every policy has cases");
+    for suite in &suites {
+        let passes = |case: &Value| case["came"] == "allowed";
+        let name = &suite["folder"];
+        assert!(cases(suite).iter().any(passes), "{name} has no case that passes untouched");
+        assert!(!cases(suite).iter().all(passes), "{name} has no case that it does anything about");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::command::bylaw;
 
-const COMMANDS: [&str; 4] = ["serve", "review", "bench", "webhook"];
+const COMMANDS: [&str; 5] = ["serve", "review", "test", "bench", "webhook"];
 
 #[test]
 fn the_program_lists_its_commands() {
@@ -58,6 +58,10 @@ fn bad_flags_and_values_are_2_and_named() {
         (&["review", "-p", "x", "--object", "b", "--operation", "PATCH"], "CREATE, UPDATE, DELETE, CONNECT"),
         (&["review", "-p", "x", "--object", "b", "--namespace-labels", "tier"], "KEY=VALUE"),
         (&["review", "-p", "x", "--object", "b", "-o", "xml"], "xml"),
+        (&["test"], "--policies"),
+        (&["test", "-p", "x", "-o", "yaml"], "yaml"),
+        (&["test", "-p", "x", "--watch", "--coverage"], "--coverage"),
+        (&["test", "-p", "x", "--inspect=nowhere:1"], "HOST:PORT"),
         (&["bench", "-p", "x"], "--request"),
         (&["bench", "-p", "x", "--object", "b", "--runs", "0"], "--runs"),
         (&["webhook", "-p", "x"], "--url"),

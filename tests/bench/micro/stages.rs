@@ -7,7 +7,7 @@ use std::time::Duration;
 use bylaw::decision::{Decision, Denial, Document, Judged, Mutation, Status, Style, Verdict, merge};
 use bylaw::isolate::Floor;
 use bylaw::matching::{Index, Matcher, Phase};
-use bylaw::policy::{LabelSelector, MatchSpec, PolicySpec};
+use bylaw::policy::{LabelSelector, MatchSpec, PolicySpec, Revision};
 use bylaw::review::{self, Limits};
 
 use super::{FLOOR, Setting, row};
