@@ -11,6 +11,7 @@ mod output;
 mod pool_health;
 mod review;
 mod runtime;
+mod scan;
 mod serve;
 mod subject;
 mod webhook;
@@ -51,6 +52,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Judge one request or manifest, offline
     Review(review::ReviewArgs),
+    /// Judge manifests or a live cluster
+    Scan(scan::ScanArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
     /// Print the webhook configurations that send a cluster's requests here
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
+        Command::Scan(args) => scan::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),

@@ -29,6 +29,7 @@ pub use error::HostError;
 pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
 pub use objects::Objects;
+pub use permission::covers_kind;
 
 use arguments::{EnvArguments, FileArguments, parse};
 use fetch::Fetcher;
