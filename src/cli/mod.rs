@@ -11,6 +11,7 @@ mod output;
 mod pool_health;
 mod review;
 mod runtime;
+mod sarif;
 mod scan;
 mod serve;
 mod subject;
