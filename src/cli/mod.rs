@@ -5,6 +5,7 @@
 mod bench;
 mod explain;
 mod inputs;
+mod junit;
 mod manifest;
 mod measured;
 mod output;
