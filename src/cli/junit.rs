@@ -26,7 +26,10 @@ pub(super) struct Case {
 pub(super) enum CaseResult {
     Passed,
     /// The answer was another one than the expected.
-    Failed { summary: String, detail: String },
+    Failed {
+        summary: String,
+        detail: String,
+    },
 }
 
 /// The whole document.

@@ -1,5 +1,6 @@
 //! `bylaw scan`: manifests, or the objects of a live cluster, judged by all policies, and one report of it.
 
+mod ci;
 mod judge;
 mod live;
 mod manifests;
@@ -87,6 +88,10 @@ enum ScanFormat {
     Text,
     Json,
     Yaml,
+    /// For code scanning
+    Sarif,
+    /// For lists of tests
+    Junit,
     /// A page that needs nothing else
     Html,
 }
@@ -142,6 +147,8 @@ impl ScanArgs {
             }
             ScanFormat::Json => print(OutputFormat::Json, &report.json()),
             ScanFormat::Yaml => print(OutputFormat::Yaml, &report.json()),
+            ScanFormat::Sarif => say(&ci::as_sarif(report)?),
+            ScanFormat::Junit => say(&ci::as_junit(report)?),
             ScanFormat::Html => say(&html(report)),
         }
     }

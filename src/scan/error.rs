@@ -20,9 +20,16 @@ pub struct Unreadable {
     /// As it was named, or found below what was named.
     pub file: String,
     /// Both count from 1; 0 where it is the file as a whole.
+    #[serde(skip_serializing_if = "is_unknown")]
     pub line: u64,
+    #[serde(skip_serializing_if = "is_unknown")]
     pub column: u64,
     pub cause: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_unknown(number: &u64) -> bool {
+    *number == 0
 }
 
 impl std::fmt::Display for Unreadable {

@@ -33,7 +33,7 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => path.strip_prefix(".").unwrap_or(path).display().to_string(),
             Self::Piped { name, .. } => name.clone(),
         }
     }

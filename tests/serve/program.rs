@@ -2,7 +2,7 @@
 
 use super::command::bylaw;
 
-const COMMANDS: [&str; 4] = ["serve", "review", "bench", "webhook"];
+const COMMANDS: [&str; 5] = ["serve", "review", "scan", "bench", "webhook"];
 
 #[test]
 fn the_program_lists_its_commands() {
