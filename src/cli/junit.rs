@@ -1,4 +1,4 @@
-//! Results as JUnit XML, which every CI reads: suites of cases, each passed, failed or broken.
+//! Results as `JUnit` XML, which every CI reads: suites of cases, each passed, failed or broken.
 
 use std::time::Duration;
 

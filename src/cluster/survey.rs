@@ -56,7 +56,7 @@ impl Survey {
     /// # Errors
     /// Where the API server does not say which groups it has.
     pub async fn served(&self, wanted: impl Fn(&str, &str) -> bool) -> Result<Served, ClusterError> {
-        let mut versions = vec![("".to_owned(), "v1".to_owned())];
+        let mut versions = vec![(String::new(), "v1".to_owned())];
         let groups: APIGroupList = parse(&self.get("/apis").await?, "the list of API groups")?;
         for group in groups.groups {
             let preferred = group.preferred_version.map(|preferred| preferred.version);
@@ -87,6 +87,11 @@ impl Survey {
         let resource = Resource { kind: kind.clone(), plural, namespaced };
         let path = resource.path(namespace.unwrap_or_default(), None);
         Pages { survey: self.clone(), kind, path, next: Some(String::new()), limit: PAGE, last: None, is_again: false }
+    }
+
+    /// Whether this user may list namespaces: who waits for those of a user who may not waits in vain.
+    pub async fn sees_namespaces(&self) -> bool {
+        self.get("/api/v1/namespaces?limit=1").await.is_ok()
     }
 
     async fn get(&self, path: &str) -> Result<String, ClusterError> {

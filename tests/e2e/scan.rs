@@ -83,11 +83,12 @@ fn what_may_not_be_listed_is_passed_over_and_named() {
     make_namespace(world, "guarded", &json!({"scanned": "yes"}));
     make(world, "guarded", "configmaps", &config_map("a", json!({"bad": "yes"})));
     make(world, "guarded", "secrets", &secret("s", json!({"k": "hidden"})));
-    let rule = json!({"apiGroups": [""], "resources": ["configmaps", "namespaces"], "verbs": ["get", "list", "watch"]});
+    let reads =
+        json!({"apiGroups": [""], "resources": ["configmaps", "namespaces"], "verbs": ["get", "list", "watch"]});
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
     let named = |kind: &str| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": "scanner"}});
     let (mut role, mut binding) = (named("ClusterRole"), named("ClusterRoleBinding"));
-    role["rules"] = json!([rule]);
+    role["rules"] = json!([reads]);
     binding["roleRef"] = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "scanner"});
     binding["subjects"] = json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "scanner"}]);
     world.api.post(&format!("{rbac}/clusterroles"), &role).object();

@@ -68,7 +68,7 @@ fn documents_that_are_no_objects_are_named() {
 #[test]
 fn an_object_that_no_api_server_would_take_is_named() {
     let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
-    let keys: String = (0..60_000).map(|number| format!("  k{number}: a\n")).collect();
+    let keys = (0..60_000).map(|number| format!("  k{number}: a\n")).collect::<Vec<_>>().concat();
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
     let text = [format!("{head}data:\n{keys}"), format!("{head}data: {deep}\n"), BAD.to_owned()].join("---\n");
     let folder = folder(&[("manifests/a.yaml", &text)]);

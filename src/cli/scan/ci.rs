@@ -1,4 +1,4 @@
-//! The report as CI systems read it: SARIF for code scanning, JUnit for lists of tests.
+//! The report as CI systems read it: SARIF for code scanning, `JUnit` for lists of tests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A live cluster: the kinds that policies match, listed page by page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,10 +44,12 @@ pub(super) fn scan(
         // Before anything that would wait in vain where there is no API server.
         let served = survey.served(|group, _| catalog.revisions.iter().any(|one| names_group(one, group))).await?;
         let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
-        namespaces.wait_until_ready(NAMESPACES_WITHIN).await;
+        if survey.sees_namespaces().await {
+            namespaces.wait_until_ready(NAMESPACES_WITHIN).await;
+        }
         let objects = Objects::Cluster(Cluster::new(client, stage.handle(), CacheLimits::default()));
         let engine = engine(stage, catalog, Arc::new(namespaces), objects)?;
-        let judge = Judge { engine, catalog: Arc::clone(catalog), asking: args.asking(), defined: Default::default() };
+        let judge = Judge { engine, catalog: Arc::clone(catalog), asking: args.asking(), defined: HashMap::new() };
         let mut report = Report::on(catalog);
         for (version, error) in served.unknown {
             report.skip(version, error.to_string());

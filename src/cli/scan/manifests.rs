@@ -35,7 +35,9 @@ pub(super) fn scan(
     let engine = engine(stage, catalog, Arc::new(namespaces), Objects::Inventory(inventory))?;
     let judge = Judge { engine, catalog: Arc::clone(catalog), asking: args.asking(), defined };
     let mut report = Report::on(catalog);
-    unreadable.into_iter().for_each(|one| report.pass_over(one));
+    for one in unreadable {
+        report.pass_over(one);
+    }
     progress.expect(sources.iter().map(Source::bytes).sum());
     let reading = Arc::clone(progress);
     let report =
