@@ -75,8 +75,8 @@ mod tests {
         let cases = vec![case("good", CaseResult::Passed), case("bad \"name\"", failed)];
         let text = junit("bylaw test", vec![Suite { name: "a".to_owned(), cases }]).unwrap();
         for part in [
-            r#"<testsuites name="bylaw test" tests="2" failures="1" errors="0""#,
-            r#"<testsuite name="a" tests="2" disabled="0" errors="0" failures="1" time="0.002""#,
+            r#"<testsuites name="bylaw test" tests="2" skipped="0" failures="1" errors="0""#,
+            r#"<testsuite name="a" tests="2" skipped="0" errors="0" failures="1" time="0.002""#,
             r#"<testcase name="good" classname="a/cases/b.yaml" time="0.001""#,
             r#"<testcase name="bad &quot;name&quot;""#,
             r#"<failure message="allowed">&lt;&amp;&gt; red</failure>"#,
