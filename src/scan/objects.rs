@@ -45,7 +45,9 @@ pub fn contents(chunk: &Chunk) -> Contents {
 
 fn parse(chunk: &Chunk) -> Result<Vec<Document>, Unreadable> {
     let text = &chunk.text;
-    let json = text.trim_start().starts_with(['{', '[']).then(|| documents::from_json(text));
+    // The rest of the line stays, and with it the count of the lines.
+    let after_separator = text.strip_prefix("---").unwrap_or(text);
+    let json = after_separator.trim_start().starts_with(['{', '[']).then(|| documents::from_json(after_separator));
     let read = match json {
         Some(Ok(documents)) => return Ok(documents),
         Some(Err(error)) if has_extension(&chunk.file, "json") => Err(error),
@@ -143,6 +145,10 @@ mod tests {
         let json =
             read("a.json", 3, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n\n{\"apiVersion\":\"v1\",\"kind\":\"Node\"}");
         assert_eq!(kinds(&json), [(3, "Pod"), (5, "Node")]);
+        let separated = read("a.yaml", 3, "---\n{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}\n");
+        assert_eq!(kinds(&separated), [(4, "Pod")]);
+        let flow = read("a.yaml", 3, "--- {apiVersion: v1, kind: Pod}\n");
+        assert_eq!(kinds(&flow), [(3, "Pod")]);
     }
 
     #[test]
