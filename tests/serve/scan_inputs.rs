@@ -119,6 +119,19 @@ fn a_document_that_is_huge_is_passed_over() {
 }
 
 #[test]
+fn a_list_of_thousands_is_not_searched_once_for_each_of_them() {
+    let item =
+        "- {apiVersion: v1, kind: ConfigMap, metadata: {name: many, namespace: shop},\n   data: {b: none, a: bad}}\n";
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}", item.repeat(10_000));
+    let nested = "- {apiVersion: v1, kind: List, items: []}\n".repeat(10_000);
+    let folder =
+        folder(&[("manifests/a.yaml", &list), ("manifests/b.yaml", &list.replace(&item.repeat(10_000), &nested))]);
+    let told = report(&folder, &["."], 1);
+    assert_eq!(told["summary"]["denied"], 10_000);
+    assert_eq!(findings(&told).last().unwrap(), "denied judge shop/many a.yaml:20003 a must not be bad");
+}
+
+#[test]
 fn templates_and_files_of_kustomize_say_what_to_do() {
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-a\n";
     let kustomize = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n";

@@ -14,7 +14,7 @@ use crate::policy::{Catalog, Enforcement, OnError};
 use crate::review::{self, Limits, Operation, Review};
 use crate::scan::report::Checked;
 use crate::scan::{
-    Chunk, Contraband, FieldPath, Finding, Object, Outcome, Place, Subject, Unreadable, contents, lines,
+    Chunk, Contraband, FieldPath, Finding, Object, Outcome, Place, Subject, Unreadable, Wanted, contents, lines,
 };
 
 /// Objects of one list that are judged at once: the isolates are busy while the next review is made.
@@ -54,35 +54,39 @@ impl Judge {
         let contents = contents(chunk);
         let mut batch = Batch { unreadable: contents.unreadable, ..Batch::default() };
         let judged = stream::iter(contents.objects).map(|object| self.written(chunk, object)).buffered(AT_ONCE);
-        for result in judged.collect::<Vec<_>>().await {
+        let mut wanted = Vec::new();
+        for (result, document, path) in judged.collect::<Vec<_>>().await {
             match result {
-                Ok(checked) => batch.checked.push(checked),
+                Ok(checked) => {
+                    let fields = checked.findings.iter().filter_map(|finding| finding.field.as_deref());
+                    let in_object = fields.map(|field| path.join(&FieldPath::parse(field)));
+                    wanted.extend(in_object.map(|path| Wanted { document, path }));
+                    batch.checked.push(checked);
+                }
                 Err(unreadable) => batch.unreadable.push(unreadable),
             }
         }
         batch.unreadable.sort_by_key(|unreadable| unreadable.line);
-        batch
-    }
-
-    async fn written(&self, chunk: &Chunk, object: Object) -> Result<Checked, Unreadable> {
-        let Object { value, line, document, path } = object;
-        let place = Some(Place { file: Arc::clone(&chunk.file), line });
-        let served = self.defined.get(&group_and_kind(&value));
-        let mut checked = self.object(&value, served, place).await.map_err(|error| {
-            let (file, cause) = (chunk.file.to_string(), format!("{error:#}"));
-            Unreadable { file, line, column: 0, cause }
-        })?;
-        let with_field = |finding: &&mut Finding| finding.field.is_some();
-        let fields: Vec<FieldPath> =
-            checked.findings.iter().filter_map(|finding| finding.field.as_deref()).map(FieldPath::parse).collect();
-        if !fields.is_empty() {
-            let paths: Vec<FieldPath> = fields.iter().map(|field| path.join(field)).collect();
-            let found = lines(&chunk.text, document, &paths);
-            for (finding, line) in checked.findings.iter_mut().filter(with_field).zip(found) {
+        if !wanted.is_empty() {
+            let found = lines(&chunk.text, &wanted);
+            let findings = batch.checked.iter_mut().flat_map(|checked| &mut checked.findings);
+            for (finding, line) in findings.filter(|finding| finding.field.is_some()).zip(found) {
                 finding.field_line = line.map(|line| chunk.line + line - 1);
             }
         }
-        Ok(checked)
+        batch
+    }
+
+    /// With where in the chunk the object is.
+    async fn written(&self, chunk: &Chunk, object: Object) -> (Result<Checked, Unreadable>, u64, FieldPath) {
+        let Object { value, line, document, path } = object;
+        let place = Some(Place { file: Arc::clone(&chunk.file), line });
+        let served = self.defined.get(&group_and_kind(&value));
+        let checked = self.object(&value, served, place).await.map_err(|error| {
+            let (file, cause) = (chunk.file.to_string(), format!("{error:#}"));
+            Unreadable { file, line, column: 0, cause }
+        });
+        (checked, document, path)
     }
 
     /// One object of a cluster, judged by those policies that are to see it in this version.
