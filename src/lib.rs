@@ -14,7 +14,7 @@
 //!
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
-//! objects it asks about), `cases` (what policies are tested with), `telemetry`, and `cli`.
+//! objects it asks about), `cases` (what policies are tested with), `scan` (what is there already), `telemetry`, and `cli`.
 #![deny(unsafe_code)]
 
 pub mod bundle;
@@ -31,5 +31,6 @@ pub mod matching;
 pub mod policy;
 pub mod pool;
 pub mod review;
+pub mod scan;
 pub mod telemetry;
 pub mod worker;

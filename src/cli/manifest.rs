@@ -14,6 +14,13 @@ pub(super) struct Request<'a> {
     pub old_object: Option<&'a Value>,
 }
 
+/// How an API server serves a kind that is not built in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Served {
+    pub plural: String,
+    pub namespaced: bool,
+}
+
 /// Kinds without a namespace among those built in. Others are taken to be namespaced where they name one.
 const CLUSTER_SCOPED: &[&str] = &[
     "APIService",
@@ -61,6 +68,14 @@ const IRREGULAR: &[(&str, &str)] = &[
 /// # Errors
 /// Where the manifest has no apiVersion, kind or name.
 pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
+    review_as(request, None)
+}
+
+/// The same where it is known how the kind is served; otherwise its name and its namespace tell.
+///
+/// # Errors
+/// Where the manifest has no apiVersion, kind or name.
+pub(super) fn review_as(request: &Request<'_>, served: Option<&Served>) -> anyhow::Result<Value> {
     let Some(subject) = request.object.or(request.old_object) else {
         bail!("neither an object nor an old object was given")
     };
@@ -72,7 +87,8 @@ pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
         bail!("{kind}: metadata.name is missing");
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let cluster_scoped = CLUSTER_SCOPED.contains(&kind);
+    let cluster_scoped = served.map_or_else(|| CLUSTER_SCOPED.contains(&kind), |served| !served.namespaced);
+    let resource = served.map_or_else(|| plural(kind), |served| served.plural.clone());
     let namespace = match text("/metadata/namespace") {
         _ if cluster_scoped => (kind == "Namespace").then_some(name).flatten(),
         Some(namespace) => Some(namespace),
@@ -80,7 +96,7 @@ pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
     };
     let object = request.object.map(|object| with_namespace(object, namespace.filter(|_| !cluster_scoped)));
     let gvk = json!({ "group": group, "version": version, "kind": kind });
-    let gvr = json!({ "group": group, "version": version, "resource": plural(kind) });
+    let gvr = json!({ "group": group, "version": version, "resource": resource });
     let mut admission = json!({
         "uid": "00000000-0000-0000-0000-000000000000",
         "kind": gvk, "resource": gvr, "requestKind": gvk, "requestResource": gvr,

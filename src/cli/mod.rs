@@ -13,6 +13,8 @@ mod output;
 mod pool_health;
 mod review;
 mod runtime;
+mod sarif;
+mod scan;
 mod serve;
 mod subject;
 mod test;
@@ -59,6 +61,8 @@ enum Command {
     Review(review::ReviewArgs),
     /// Run the cases of policies
     Test(test::TestArgs),
+    /// Judge manifests or a live cluster
+    Scan(scan::ScanArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
     /// Make, inspect, verify a bundle
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Test(args) => test::run(args, common.verbosity()),
+        Command::Scan(args) => scan::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),

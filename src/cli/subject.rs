@@ -51,7 +51,7 @@ pub(super) struct Subject {
     compat: Option<Compat>,
 }
 
-fn operation(text: &str) -> Result<Operation, String> {
+pub(super) fn operation(text: &str) -> Result<Operation, String> {
     let all = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
     let found = all.into_iter().find(|operation| operation.as_str().eq_ignore_ascii_case(text));
     found.ok_or_else(|| format!("{text:?} is none of CREATE, UPDATE, DELETE, CONNECT"))
@@ -113,7 +113,7 @@ fn items(document: Option<&Value>) -> Vec<Option<&Value>> {
     }
 }
 
-fn one_document(path: &Path) -> anyhow::Result<Value> {
+pub(super) fn one_document(path: &Path) -> anyhow::Result<Value> {
     single(path, documents(path)?)
 }
 

@@ -34,6 +34,23 @@ pub async fn connect(connection: &Connection) -> Result<Client, ClusterError> {
     client_of(config).map_err(|e| ClusterError::Client(e.to_string()))
 }
 
+/// The same with another context of the file than its current one.
+///
+/// # Errors
+/// Where there is no such context: the error names those that there are.
+pub async fn connect_to_context(path: &Path, context: &str) -> Result<Client, ClusterError> {
+    let failed = |cause: String| ClusterError::Kubeconfig { path: path.to_owned(), cause };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|e| failed(e.to_string()))?;
+    if !kubeconfig.contexts.iter().any(|known| known.name == context) {
+        let known: Vec<&str> = kubeconfig.contexts.iter().map(|known| &*known.name).collect();
+        let (context, path) = (context.to_owned(), path.to_owned());
+        return Err(ClusterError::UnknownContext { path, context, known: known.join(", ") });
+    }
+    let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| failed(e.to_string()))?;
+    client_of(config).map_err(|e| ClusterError::Client(e.to_string()))
+}
+
 /// kube's own stack but for three things: small writes go out at once (each new connection was seen to wait 40 ms for the
 /// server's delayed ACK), dead connections are noticed, and nothing is retried behind our back: a `create` that timed out
 /// may have happened, and a policy has a deadline.

@@ -10,6 +10,8 @@ use crate::review::clip::quoted;
 pub enum ClusterError {
     #[error("cannot read kubeconfig {path}: {cause}: give an existing file with --kubeconfig")]
     Kubeconfig { path: PathBuf, cause: String },
+    #[error("{path} has no context {}: its contexts are {known}", quoted(context))]
+    UnknownContext { path: PathBuf, context: String, known: String },
     #[error("not inside a cluster: {0}: run in a pod with a service account, or give --kubeconfig FILE")]
     NotInCluster(String),
     #[error("cannot set up a client of the API server: {0}")]
@@ -47,7 +49,11 @@ impl ClusterError {
             Self::BadReference { .. } => "BadRequest",
             Self::NamespaceRequired { .. } => "NamespaceRequired",
             Self::UnknownKind { .. } => "UnknownKind",
-            Self::Unreachable(_) | Self::Kubeconfig { .. } | Self::NotInCluster(_) | Self::Client(_) => "Unreachable",
+            Self::Unreachable(_)
+            | Self::Kubeconfig { .. }
+            | Self::UnknownContext { .. }
+            | Self::NotInCluster(_)
+            | Self::Client(_) => "Unreachable",
             Self::Timeout => "Timeout",
             Self::TooLarge { .. } => "TooLarge",
             Self::Malformed { .. } | Self::InventoryFile { .. } | Self::InventoryObject { .. } => "Malformed",

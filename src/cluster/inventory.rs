@@ -63,6 +63,21 @@ impl Inventory {
         Ok(inventory)
     }
 
+    /// Adds objects that others found; each stands over what is there by its name. What is no object is left out.
+    ///
+    /// # Errors
+    /// Where there is no room for them all.
+    pub fn with(mut self, objects: impl IntoIterator<Item = Value>) -> Result<Self, ClusterError> {
+        for value in objects {
+            let at = |cause| ClusterError::Malformed { what: "an object of the inventory".to_owned(), cause };
+            if let Err(error @ ClusterError::TooLarge { .. }) = self.add_value(value, &at) {
+                return Err(error);
+            }
+        }
+        self.index_namespaces();
+        Ok(self)
+    }
+
     /// The objects of a kind; `None` where it has none.
     #[must_use]
     pub fn of(&self, kind: &Kind) -> Option<&KindStore> {
@@ -126,7 +141,7 @@ impl Inventory {
         let text = Value::Object(object).to_string();
         let object = StoredObject::from_text(&text, &kind).map_err(|error| at(error.to_string()))?;
         let store = self.kinds.entry(kind).or_insert_with(|| KindStore::new(self.budget.clone()));
-        store.insert(object).map_err(|_| at(format!("the inventory is larger than {BYTES} bytes")))
+        store.insert(object).map_err(|_| ClusterError::TooLarge { what: "the inventory".to_owned(), limit: BYTES })
     }
 
     fn index_namespaces(&mut self) {

@@ -2,7 +2,7 @@
 //!
 //! `kind` names them, `object` is one of them as text, `store` keeps many, `inventory` fills a store from files and
 //! `reflect` from a watch. `server` speaks to the API server and `discovery` finds its paths; `reader` picks between memory and
-//! server. What a policy is *allowed* to ask is not decided here but in `crate::host`.
+//! server. `survey` reads a whole cluster once. What a policy is *allowed* to ask is not decided here but in `crate::host`.
 
 mod client;
 mod discovery;
@@ -18,8 +18,9 @@ mod reader;
 mod reflect;
 mod server;
 mod store;
+mod survey;
 
-pub use client::{Connection, connect};
+pub use client::{Connection, connect, connect_to_context};
 pub use error::ClusterError;
 pub use inventory::Inventory;
 pub use kind::{Kind, path_segment};
@@ -28,3 +29,4 @@ pub use namespaces::{ClusterNamespaces, OfflineNamespaces};
 pub use object::Labels;
 pub use reader::{CacheMode, Cluster, ListQuery, Peek, Write};
 pub use store::{KindStore, join};
+pub use survey::{Listed, Pages, Served, Survey};

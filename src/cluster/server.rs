@@ -80,12 +80,29 @@ impl ApiServer {
         answer.map_err(|error| of.or_unknown(error))
     }
 
+    /// `GET` of a path; with a refusal comes the whole answer, which may say how to go on.
+    pub async fn get_or_refusal(&self, path: &str) -> Result<String, (ClusterError, String)> {
+        let answer = self.exchange(Method::GET, path.to_owned(), None).await;
+        let (status, text) = answer.map_err(|error| (error, String::new()))?;
+        if status.is_success() { Ok(text) } else { Err((failure(status, &text), text)) }
+    }
+
     async fn send(
         &self,
         method: Method,
         uri: String,
         body: Option<(&'static str, String)>,
     ) -> Result<String, ClusterError> {
+        let (status, text) = self.exchange(method, uri, body).await?;
+        if status.is_success() { Ok(text) } else { Err(failure(status, &text)) }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        uri: String,
+        body: Option<(&'static str, String)>,
+    ) -> Result<(StatusCode, String), ClusterError> {
         let mut request = Request::builder().method(method).uri(uri).header(header::ACCEPT, JSON);
         let body = body.map_or_else(Vec::new, |(content_type, text)| {
             request = std::mem::take(&mut request).header(header::CONTENT_TYPE, content_type);
@@ -104,7 +121,7 @@ impl ApiServer {
             what: "the answer of the API server".to_owned(),
             cause: e.to_string(),
         })?;
-        if head.status.is_success() { Ok(text) } else { Err(failure(head.status, &text)) }
+        Ok((head.status, text))
     }
 }
 

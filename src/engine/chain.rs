@@ -11,6 +11,7 @@ use crate::review::{JsonText, Review};
 pub(super) struct Chain {
     pub judged: Vec<Judged>,
     pub evaluated: Vec<Evaluated>,
+    pub unasked: Vec<Verdict>,
     /// Absent while nobody has changed anything.
     pub document: Option<Document>,
     /// A verdict denied the request: nothing after it matters.
@@ -53,17 +54,17 @@ impl Chain {
     }
 
     pub fn finish(self, style: Style) -> Judgement {
-        let Self { mut judged, evaluated, document, lost } = self;
+        let Self { mut judged, evaluated, unasked, document, lost } = self;
         let patch = match document.filter(|_| !lost).map(Document::patch_from_original).transpose() {
             Ok(patch) => patch.unwrap_or_default(),
             Err(error) => {
                 tracing::error!(%error, "the patch of a chain of mutations is refused");
                 let decision = undecided(OnError::Deny, &error.to_string());
                 judged.clear();
-                return Judgement { decision, evaluated };
+                return Judgement { decision, evaluated, unasked };
             }
         };
-        Judgement { decision: merge(judged, style, patch), evaluated }
+        Judgement { decision: merge(judged, style, patch), evaluated, unasked }
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn outcome(judgement: &Judgement) -> ReviewOutcome {
 /// One line a decision at debug, denials at info; names and reasons, never a body.
 pub(super) fn decided(review: &Review, judgement: &Judgement) {
     let request = &review.request;
-    let Judgement { decision, evaluated } = judgement;
+    let Judgement { decision, evaluated, .. } = judgement;
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use crate::decision::{Cause, Decision, Document, Judged, Style, merge, undecided};
+use crate::decision::{Cause, Decision, Document, Judged, Style, Verdict, merge, undecided};
 use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
 use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
@@ -61,6 +61,8 @@ pub enum Scope {
 pub struct Judgement {
     pub decision: Decision,
     pub evaluated: Vec<Evaluated>,
+    /// Policies of which it could not be decided whether they match. The decision has them in it.
+    pub unasked: Vec<Verdict>,
 }
 
 /// The policies in force, with what each request needs of them resolved.
@@ -73,6 +75,13 @@ struct Entry {
     revision: Arc<Revision>,
     metrics: Arc<PolicyMetrics>,
     webhook: String,
+}
+
+/// What validating policies said.
+struct Asked {
+    judged: Vec<Judged>,
+    evaluated: Vec<Evaluated>,
+    unasked: Vec<Verdict>,
 }
 
 /// Judges reviews by the catalog in force.
@@ -152,7 +161,7 @@ impl Engine {
             Scope::Both => return self.both(&serving, review, input, Style::Merged, None).await,
             Scope::Only(name) if position(&serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
-                return Judgement { decision, evaluated: Vec::new() };
+                return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new() };
             }
             Scope::Only(name) => return self.both(&serving, review, input, Style::JsPolicy, Some(name)).await,
         };
@@ -162,8 +171,8 @@ impl Engine {
         }
         match phase {
             Phase::Validate => {
-                let (judged, evaluated) = self.ask(&serving, &input, asked).await;
-                Judgement { decision: merge(judged, Style::Merged, Vec::new()), evaluated }
+                let Asked { judged, evaluated, unasked } = self.ask(&serving, &input, asked).await;
+                Judgement { decision: merge(judged, Style::Merged, Vec::new()), evaluated, unasked }
             }
             Phase::Mutate => self.mutate(&serving, review, &input, asked, Style::Merged).await.finish(Style::Merged),
         }
@@ -202,15 +211,16 @@ impl Engine {
         };
         let validated = self.ask(serving, &input, asked).await;
         Chain {
-            judged: mutated.judged.into_iter().chain(validated.0).collect(),
-            evaluated: mutated.evaluated.into_iter().chain(validated.1).collect(),
+            judged: mutated.judged.into_iter().chain(validated.judged).collect(),
+            evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
+            unasked: mutated.unasked.into_iter().chain(validated.unasked).collect(),
             ..mutated
         }
         .finish(style)
     }
 
     /// Asks validating policies, and puts those whose matching failed where they belong by name.
-    async fn ask(&self, serving: &Serving, input: &Input, asked: Matches) -> (Vec<Judged>, Vec<Evaluated>) {
+    async fn ask(&self, serving: &Serving, input: &Input, asked: Matches) -> Asked {
         let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
         let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
         let evaluated = if revisions.is_empty() { Vec::new() } else { self.pool.validate(input, &revisions).await };
@@ -219,15 +229,19 @@ impl Engine {
             record(entry, PolicyKind::Validating, one);
             judged.push(Judged::by(&entry.revision.spec, one.verdict.clone()));
         }
-        if !asked.failed.is_empty() {
-            judged.extend(failed(serving, asked.failed));
+        let failed = failed(serving, asked.failed);
+        let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
+        if !failed.is_empty() {
+            judged.extend(failed);
             judged.sort_by(|a, b| a.verdict.policy.cmp(&b.verdict.policy));
         }
-        (judged, evaluated)
+        Asked { judged, evaluated, unasked }
     }
 
     async fn mutate(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches, style: Style) -> Chain {
-        let mut chain = Chain { judged: failed(serving, asked.failed), ..Chain::default() };
+        let failed = failed(serving, asked.failed);
+        let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
+        let mut chain = Chain { judged: failed, unasked, ..Chain::default() };
         // A policy whose matching failed ends the request before anything runs, where it is one that must.
         chain.lost = style == Style::Merged && chain.judged.iter().any(ends_request);
         let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();

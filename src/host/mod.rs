@@ -31,6 +31,7 @@ pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
 pub use objects::Objects;
 pub use rehearsal::{Recorded, Rehearsal};
+pub use permission::covers_kind;
 
 use arguments::{EnvArguments, FileArguments, parse};
 use fetch::Fetcher;

@@ -6,6 +6,7 @@ use super::rule::{Rule, RuleMismatch};
 use super::users::ExcludedUsers;
 use super::{MatchError, Selector, namespaces};
 use crate::policy::spec::MatchSpec;
+use crate::review::{GroupVersionResource, Operation};
 
 /// A policy's match fields, compiled.
 #[derive(Debug)]
@@ -40,6 +41,12 @@ impl Matcher {
             objects: Selector::compile(&spec.object_selector, "objectSelector")?,
             conditions: Conditions::compile(&spec.match_conditions)?,
         })
+    }
+
+    /// Whether objects of a resource may match at all, whatever they are like and whoever asks.
+    #[must_use]
+    pub fn may_take(&self, resource: &GroupVersionResource, is_namespaced: bool, operation: Operation) -> bool {
+        self.rule.may_take(resource, is_namespaced, operation)
     }
 
     /// The names of the resources that may match; `None` stands for all.

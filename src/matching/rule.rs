@@ -112,6 +112,17 @@ impl Rule {
         Ok(())
     }
 
+    /// The same test of what is known before there is any request.
+    pub(super) fn may_take(&self, resource: &GroupVersionResource, is_namespaced: bool, operation: Operation) -> bool {
+        let in_scope = match self.scope {
+            Scope::All => true,
+            Scope::Namespaced => is_namespaced,
+            Scope::Cluster => !is_namespaced,
+        };
+        let of_operation = self.operations.is_empty() || self.operations.contains(&operation);
+        in_scope && of_operation && self.test_target(Target { resource, sub_resource: "" }).is_ok()
+    }
+
     /// A Namespace is cluster-scoped although its request names a namespace: itself.
     fn scope_matches(&self, request: &AdmissionRequest) -> bool {
         let GroupVersionResource { group, version, resource } = &request.resource;

@@ -35,6 +35,7 @@ mod multiplexing;
 mod mutations;
 mod permissions;
 mod restart;
+mod scan;
 mod selectors;
 mod starter_policies;
 mod subresources;

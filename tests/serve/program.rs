@@ -2,7 +2,7 @@
 
 use super::command::bylaw;
 
-const COMMANDS: [&str; 5] = ["serve", "review", "test", "bench", "webhook"];
+const COMMANDS: [&str; 6] = ["serve", "review", "test", "scan", "bench", "webhook"];
 
 #[test]
 fn the_program_lists_its_commands() {
