@@ -12,6 +12,7 @@ mod output;
 mod pool_health;
 mod review;
 mod runtime;
+mod sarif;
 mod serve;
 mod subject;
 mod test;
