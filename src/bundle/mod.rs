@@ -27,6 +27,7 @@ mod script;
 mod sdk;
 mod source;
 
+pub(crate) use apart::apart;
 pub use closed::{Closed, Open, closed};
 pub use compressed::{BundleLimits, CompressedError, unpack};
 pub use diagnostics::{BundleError, Diagnostic, Place};

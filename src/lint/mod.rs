@@ -1,0 +1,16 @@
+//! `bylaw lint`: mistakes found before a cluster does.
+
+mod code;
+mod error;
+mod finding;
+mod fix;
+mod kubernetes;
+mod levels;
+mod near;
+mod rule;
+mod source;
+mod suppress;
+
+pub use error::LintError;
+pub use finding::{Edit, Finding, FindingView};
+pub use rule::{Level, Rule};
