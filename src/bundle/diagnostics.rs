@@ -12,7 +12,7 @@ const FRAME_WIDTH: usize = 110;
 const CONTEXT_LINES: usize = 2;
 
 /// Why source could not be made runnable.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// The file could not be read, is too large or is not UTF-8.
     #[error("{file}: {reason}")]

@@ -29,8 +29,10 @@ use crate::policy::spec::Permissions;
 pub use error::HostError;
 pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
+pub(crate) use net::Target;
 pub use objects::Objects;
 pub use rehearsal::{Recorded, Rehearsal};
+pub(crate) use permission::covers_kind;
 
 use arguments::{EnvArguments, FileArguments, parse};
 use fetch::Fetcher;

@@ -43,7 +43,8 @@ fn decide(allowed: bool, caller: &Caller<'_>, action: &str, list: &str, name: &s
     Err(HostError::new("PermissionDenied", format!("policy {policy:?} may not {action}: {mend}")))
 }
 
-fn covers_kind(patterns: &[String], kind: &Kind) -> bool {
+/// Whether a list of permissions covers a kind.
+pub fn covers_kind(patterns: &[String], kind: &Kind) -> bool {
     patterns.iter().any(|pattern| match pattern.rsplit_once('/') {
         Some((api_version, name)) => api_version == kind.api_version() && (name == "*" || name == kind.kind()),
         None => pattern == "*",

@@ -1,5 +1,6 @@
 //! `bylaw lint`: mistakes found before a cluster does.
 
+mod anchors;
 mod code;
 mod error;
 mod finding;
@@ -7,7 +8,9 @@ mod fix;
 mod kubernetes;
 mod levels;
 mod near;
+mod regex;
 mod rule;
+mod rules;
 mod source;
 mod suppress;
 

@@ -20,7 +20,7 @@ impl fmt::Display for FieldError {
 }
 
 /// Why a policy, a file or a folder of them could not be loaded.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     #[error("{path}: no such file or folder; give a policy file, a folder of them, or a package folder")]
     Missing { path: String },

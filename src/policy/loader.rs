@@ -85,7 +85,13 @@ impl Loader {
                 }
                 Err(error) => {
                     let serving_last_good = !self.catalog.revisions.is_empty();
-                    gone.push(Problem { subject: shown_path(path), message: error.to_string(), serving_last_good });
+                    gone.push(Problem {
+                        subject: shown_path(path),
+                        message: error.to_string(),
+                        serving_last_good,
+                        source: None,
+                        error: Some(Arc::new(error)),
+                    });
                 }
             }
         }

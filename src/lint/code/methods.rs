@@ -69,7 +69,7 @@ fn of_object(method: &str, of: Value) -> Value {
 }
 
 /// The object and the name of a method call.
-pub(super) fn method<'a>(call: &'a CallExpression<'a>) -> Option<(&'a Expression<'a>, &'a str)> {
+pub(in crate::lint) fn method<'a>(call: &'a CallExpression<'a>) -> Option<(&'a Expression<'a>, &'a str)> {
     match call.callee.get_inner_expression() {
         Expression::StaticMemberExpression(member) => Some((&member.object, member.property.name.as_str())),
         _ => None,
@@ -96,7 +96,7 @@ fn asked(values: &Values<'_, '_>, call: &CallExpression<'_>) -> Shape {
 
 /// The kind in the arguments of a call, where it is written there: `("v1/ConfigMap", …)`, in a script
 /// `("ConfigMap", "v1", …)`.
-pub(super) fn kind_asked(is_script: bool, call: &CallExpression<'_>) -> Option<String> {
+pub(in crate::lint) fn kind_asked(is_script: bool, call: &CallExpression<'_>) -> Option<String> {
     let mut arguments = entries(&call.arguments);
     let (first, _) = string_of(arguments.next()??)?;
     if !is_script {

@@ -1,5 +1,6 @@
 //! A source read with its meaning: which policies it declares, and what its expressions are of a request.
 
+mod bindings;
 mod declared;
 mod methods;
 mod value;
@@ -16,7 +17,8 @@ use crate::bundle::{BundleError, apart, scan};
 use crate::policy::PolicySpec;
 
 pub(super) use declared::{Declared, Handler, HandlerKind, entries, property, string_of};
-pub(super) use value::{HostFunction, Part, Values, What};
+pub(super) use methods::{kind_asked, method};
+pub(super) use value::{HostFunction, MAX_DEPTH, Part, Value, Values, What};
 
 use super::source::{Language, Source};
 

@@ -21,7 +21,7 @@ use super::declared::{Declared, HandlerKind, imported, kubernetes_type, string_o
 use super::methods;
 
 /// Steps followed for one expression.
-const MAX_DEPTH: usize = 48;
+pub(in crate::lint) const MAX_DEPTH: usize = 48;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::lint) enum Part {
@@ -102,7 +102,7 @@ impl Value {
     }
 
     /// An item of the list that it is.
-    pub(super) fn item(self) -> Self {
+    pub(in crate::lint) fn item(self) -> Self {
         let what = match self.what {
             What::Part { policy, part, mut path } => {
                 path.push("[]".to_owned());
@@ -119,9 +119,9 @@ impl Value {
 }
 
 pub(in crate::lint) struct Values<'s, 'a> {
-    source: &'s Source,
-    semantic: &'s Semantic<'a>,
-    declared: &'s [Declared<'a>],
+    pub(super) source: &'s Source,
+    pub(super) semantic: &'s Semantic<'a>,
+    pub(super) declared: &'s [Declared<'a>],
     known: RefCell<HashMap<SymbolId, Option<Value>>>,
 }
 
@@ -227,6 +227,10 @@ impl<'s, 'a> Values<'s, 'a> {
         }
     }
 
+    pub(in crate::lint) fn of_name(&self, name: &'a IdentifierReference<'a>) -> Value {
+        self.name(name, MAX_DEPTH)
+    }
+
     fn name(&self, name: &'a IdentifierReference<'a>, depth: usize) -> Value {
         match self.semantic.scoping().get_reference(name.reference_id()).symbol_id() {
             Some(symbol) => self.symbol(symbol, depth),
@@ -255,142 +259,6 @@ impl<'s, 'a> Values<'s, 'a> {
         value
     }
 
-    fn declared_value(&self, symbol: SymbolId, depth: usize) -> Value {
-        let Some(depth) = depth.checked_sub(1) else { return Value::UNKNOWN };
-        if let Some((module, name)) = imported(self.semantic, symbol) {
-            let what = if module == "@bylaw/sdk" { What::Sdk(name.to_owned()) } else { What::Unknown };
-            return Value { what, shape: Shape::Any };
-        }
-        // A variable that is given another value holds anything.
-        if self.semantic.scoping().symbol_is_mutated(symbol) {
-            return Value::UNKNOWN;
-        }
-        let declaration = self.semantic.symbol_declaration(symbol);
-        match declaration.kind() {
-            AstKind::VariableDeclarator(declarator) => {
-                let typed = declarator.type_annotation.as_ref();
-                let typed = typed.and_then(|of| kubernetes_type(self.semantic, &of.type_annotation));
-                let value = match &declarator.init {
-                    Some(init) => self.follow(init, depth),
-                    None => self.looped(declaration.id(), depth),
-                };
-                self.bound(&declarator.id, &typed_as(value, typed), symbol)
-            }
-            AstKind::FormalParameter(parameter) => {
-                let typed = parameter.type_annotation.as_ref();
-                let typed = typed.and_then(|of| kubernetes_type(self.semantic, &of.type_annotation));
-                let value = self.parameter(declaration.id(), depth);
-                self.bound(&parameter.pattern, &typed_as(value, typed), symbol)
-            }
-            _ => Value::UNKNOWN,
-        }
-    }
-
-    /// The variable of `for (const item of list)`.
-    fn looped(&self, declarator: NodeId, depth: usize) -> Value {
-        match self.semantic.nodes().ancestor_kinds(declarator).nth(1) {
-            Some(AstKind::ForOfStatement(statement)) => self.follow(&statement.right, depth).item(),
-            _ => Value::UNKNOWN,
-        }
-    }
-
-    /// What a function gets: the context of a handler, an item of the list that a callback is for, or the argument of
-    /// the only call.
-    fn parameter(&self, parameter: NodeId, depth: usize) -> Value {
-        let nodes = self.semantic.nodes();
-        let list = nodes.parent_id(parameter);
-        let AstKind::FormalParameters(parameters) = nodes.kind(list) else { return Value::UNKNOWN };
-        let span = nodes.kind(parameter).span();
-        let Some(index) = parameters.items.iter().position(|item| item.span == span) else { return Value::UNKNOWN };
-        let function = nodes.parent_id(list);
-        if let Some(value) = self.handler_context(function, parameters) {
-            return if index == 0 { value } else { Value::UNKNOWN };
-        }
-        methods::callback(self, function, index, depth).or_else(|| self.called(function, index, depth)).unwrap_or(Value::UNKNOWN)
-    }
-
-    fn handler_context(&self, function: NodeId, parameters: &FormalParameters<'_>) -> Option<Value> {
-        let is_own = |declared: &Declared<'a>| {
-            declared.handlers.iter().any(|handler| handler.node == function && handler.parameters.span == parameters.span)
-        };
-        let policy = self.declared.iter().position(is_own)?;
-        Some(Value { what: What::Context { policy }, shape: Shape::Any })
-    }
-
-    /// The kind of the handler that a node is in.
-    pub(in crate::lint) fn handler_of(&self, node: NodeId) -> Option<(usize, HandlerKind)> {
-        let ids = std::iter::once(node).chain(self.semantic.nodes().ancestor_ids(node));
-        ids.into_iter().find_map(|id| {
-            self.declared.iter().enumerate().find_map(|(policy, declared)| {
-                let handler = declared.handlers.iter().find(|handler| handler.node == id)?;
-                Some((policy, handler.kind))
-            })
-        })
-    }
-
-    /// A function of this file: what all of its calls give it, if that is one thing.
-    fn called(&self, function: NodeId, index: usize, depth: usize) -> Option<Value> {
-        let nodes = self.semantic.nodes();
-        let name = match nodes.kind(function) {
-            AstKind::Function(function) if function.id.is_some() => function.id.as_ref()?.symbol_id(),
-            AstKind::Function(_) | AstKind::ArrowFunctionExpression(_) => match nodes.parent_kind(function) {
-                AstKind::VariableDeclarator(declarator) => declarator.id.get_binding_identifier()?.symbol_id(),
-                _ => return None,
-            },
-            _ => return None,
-        };
-        let mut given: Option<Value> = None;
-        for reference in self.semantic.symbol_references(name) {
-            let node = reference.node_id();
-            let AstKind::CallExpression(call) = nodes.parent_kind(node) else { return None };
-            if call.callee.span() != nodes.kind(node).span() {
-                return None;
-            }
-            let argument = call.arguments.get(index).and_then(Argument::as_expression)?;
-            let value = self.follow(argument, depth);
-            match &given {
-                Some(before) if *before != value => {
-                    let joined = either(before.clone(), value);
-                    given = Some(joined);
-                }
-                _ => given = Some(value),
-            }
-        }
-        given
-    }
-
-    /// What `symbol` is where `pattern` takes `value` apart.
-    fn bound(&self, pattern: &'a BindingPattern<'a>, value: &Value, symbol: SymbolId) -> Value {
-        self.find(pattern, value, symbol).unwrap_or(Value::UNKNOWN)
-    }
-
-    fn find(&self, pattern: &'a BindingPattern<'a>, value: &Value, symbol: SymbolId) -> Option<Value> {
-        match pattern {
-            BindingPattern::BindingIdentifier(name) => (name.symbol_id() == symbol).then(|| value.clone()),
-            BindingPattern::AssignmentPattern(pattern) => self.find(&pattern.left, value, symbol),
-            BindingPattern::ArrayPattern(pattern) => {
-                let item = value.clone().item();
-                let elements = pattern.elements.iter().flatten();
-                elements.into_iter().find_map(|element| self.find(element, &item, symbol))
-            }
-            BindingPattern::ObjectPattern(pattern) => {
-                let found = pattern.properties.iter().find_map(|property| {
-                    let part = match property.key.static_name() {
-                        Some(name) if !property.computed => self.member(value, &name),
-                        _ => computed(value.clone()),
-                    };
-                    self.find(&property.value, &part, symbol)
-                });
-                // `{ deny, ...context }` is a context without some of it.
-                let rest = || match (&value.what, &pattern.rest) {
-                    (What::Context { .. }, Some(rest)) => self.find(&rest.argument, value, symbol),
-                    _ => None,
-                };
-                found.or_else(rest)
-            }
-        }
-    }
-
     /// A member of a value, by its name.
     pub(in crate::lint) fn member(&self, of: &Value, name: &str) -> Value {
         match &of.what {
@@ -412,7 +280,7 @@ impl<'s, 'a> Values<'s, 'a> {
         self.semantic
     }
 
-    pub(super) fn is_script(&self) -> bool {
+    pub(in crate::lint) fn is_script(&self) -> bool {
         self.source.language == Language::Script
     }
 }
@@ -460,7 +328,7 @@ fn global(name: &str, object: &Shape) -> Value {
 }
 
 /// `list[index]`, `map[key]`.
-fn computed(of: Value) -> Value {
+pub(super) fn computed(of: Value) -> Value {
     if let Shape::Map(value) = &of.shape {
         let shape = (**value).clone();
         let what = match of.what {
@@ -476,19 +344,11 @@ fn computed(of: Value) -> Value {
 }
 
 /// One of two: what is known of one stands where nothing is known of the other, as in `spec ?? {}`.
-fn either(left: Value, right: Value) -> Value {
+pub(super) fn either(left: Value, right: Value) -> Value {
     let shape = match (left.shape, right.shape) {
         (Shape::Any, known) | (known, Shape::Any) => known,
         (left, right) => joined(vec![left, right]).unwrap_or(Shape::Any),
     };
     let what = if left.what == What::Unknown { right.what } else { left.what };
     Value { what, shape }
-}
-
-/// A type that the author wrote stands over what was found, where nothing was.
-fn typed_as(value: Value, typed: Option<Shape>) -> Value {
-    match (&value.shape, typed) {
-        (Shape::Any, Some(shape)) => Value { shape, ..value },
-        _ => value,
-    }
 }
