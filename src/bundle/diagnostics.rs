@@ -37,6 +37,18 @@ pub enum BundleError {
 }
 
 impl BundleError {
+    /// What it says of a place, where it is about one.
+    #[must_use]
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            Self::Syntax(diagnostic)
+            | Self::Import(diagnostic)
+            | Self::Unsupported(diagnostic)
+            | Self::Link(diagnostic) => Some(diagnostic),
+            Self::Unreadable { .. } | Self::Compressed(_) | Self::Internal { .. } => None,
+        }
+    }
+
     /// The same error with its diagnostic changed, where it has one.
     #[must_use]
     pub fn map_diagnostic(self, change: impl FnOnce(Diagnostic) -> Diagnostic) -> Self {

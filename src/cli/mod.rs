@@ -6,6 +6,7 @@ mod bench;
 mod explain;
 mod inputs;
 mod junit;
+mod lint;
 mod manifest;
 mod measured;
 mod output;
@@ -59,6 +60,8 @@ enum Command {
     Review(review::ReviewArgs),
     /// Run the cases of policies
     Test(test::TestArgs),
+    /// Find mistakes in policies before a cluster does
+    Lint(lint::LintArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
     /// Print the webhook configurations that send a cluster's requests here
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Test(args) => test::run(args, common.verbosity()),
+        Command::Lint(args) => lint::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),

@@ -86,6 +86,11 @@ impl<'s> Anchors<'s> {
         Finding::new(rule, self.source.diagnostic(span, message))
     }
 
+    /// What is written for a part.
+    pub(super) fn written(&self, path: &str) -> &'s str {
+        self.spans.get(path).map_or("", |span| self.source.text(*span))
+    }
+
     /// Writes `new` where `old` is written, in the same quotes; nothing where it is written otherwise.
     pub(super) fn replace(&self, path: &str, old: &str, new: &str) -> Option<Edit> {
         let span = *self.spans.get(path)?;

@@ -49,6 +49,18 @@ pub enum PolicyError {
     Watch { reason: String },
 }
 
+impl PolicyError {
+    /// What it says of a place, where it is about one.
+    #[must_use]
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            Self::Document(diagnostic) | Self::Inspection(diagnostic) => Some(diagnostic),
+            Self::Bundle(error) => error.diagnostic(),
+            _ => None,
+        }
+    }
+}
+
 fn join(errors: &[FieldError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

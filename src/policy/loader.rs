@@ -106,6 +106,16 @@ impl Loader {
         &self.catalog
     }
 
+    /// The files that hold policies, as far as they could be read: modules that are policies, and manifests.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<PathBuf> {
+        let has_policies = |file: &ManifestFile| {
+            file.parsed.as_ref().map_or(true, |manifest| !manifest.policies.is_empty() || !manifest.broken.is_empty())
+        };
+        let manifests = self.manifests.iter().filter(|(_, file)| has_policies(file)).map(|(path, _)| path.clone());
+        self.entries.keys().cloned().chain(manifests).collect()
+    }
+
     /// The folders in which a change may change a policy.
     #[must_use]
     pub fn folders(&self) -> BTreeSet<PathBuf> {
