@@ -24,8 +24,8 @@ pub(super) fn growth(automaton: &Automaton, pattern: &str) -> Growth {
     let knots = graph.knot.iter().flatten().max().map_or(0, |most| most + 1);
     for knot in 0..knots {
         let states: Vec<State> = graph.states_of(knot);
-        if let Some(found) = graph.doubled(&states) {
-            return Growth::Exponential(automaton.loop_around(&found, pattern).to_owned());
+        if let Some((found, is_outer)) = graph.doubled(&states) {
+            return Growth::Exponential(automaton.loop_around(&found, is_outer, pattern).to_owned());
         }
     }
     let divided = graph.divided();
@@ -91,13 +91,13 @@ impl<'m> Graph<'m> {
         self.steps.get() >= MAX_STEPS
     }
 
-    /// States of a knot from which one text leads back in two ways.
-    fn doubled(&self, states: &[State]) -> Option<Vec<State>> {
+    /// States of a knot from which one text leads back in two ways; with whether that takes a loop around a loop.
+    fn doubled(&self, states: &[State]) -> Option<(Vec<State>, bool)> {
         let edges = &self.automaton.edges;
         let own: HashSet<State> = states.iter().copied().collect();
         let twice = edges.iter().find(|((from, to), ways)| **ways > 1 && own.contains(from) && own.contains(to));
         if let Some(((from, to), _)) = twice {
-            return Some(vec![*from, *to]);
+            return Some((vec![*from, *to], true));
         }
         // From one state by one text to two, and from there by one text to one again.
         let inside = |state: State| self.after(state).iter().copied().filter(|next| own.contains(next));
@@ -135,7 +135,7 @@ impl<'m> Graph<'m> {
                 }
             }
         }
-        back.into_iter().min().map(|(left, right)| vec![left, right])
+        back.into_iter().min().map(|(left, right)| (vec![left, right], false))
     }
 
     /// Pairs of knots between which a text can be divided wherever one likes: it leads from a state of the first back to

@@ -183,11 +183,14 @@ impl<'p> Builder<'p> {
 }
 
 impl Automaton {
-    /// The smallest loop around some states, as it is written.
-    pub(super) fn loop_around<'p>(&self, states: &[State], pattern: &'p str) -> &'p str {
+    /// A loop around some states, as it is written: the smallest, or with `is_outer` the one around that.
+    pub(super) fn loop_around<'p>(&self, states: &[State], is_outer: bool, pattern: &'p str) -> &'p str {
         let holds = |range: &std::ops::Range<State>| states.iter().all(|state| range.contains(state));
-        let around = self.loops.iter().filter(|(_, range)| holds(range)).min_by_key(|(_, range)| range.len());
-        let span = around.map(|(span, _)| *span);
+        // Of two over the same states the inner one was made first.
+        let mut around: Vec<&(Span, std::ops::Range<State>)> =
+            self.loops.iter().filter(|(_, range)| holds(range)).collect();
+        around.sort_by_key(|(_, range)| range.len());
+        let span = around.get(usize::from(is_outer)).or(around.first()).map(|(span, _)| *span);
         span.and_then(|span| pattern.get(span.start as usize..span.end as usize)).unwrap_or(pattern)
     }
 }

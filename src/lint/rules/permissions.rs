@@ -14,6 +14,7 @@ use url::Url;
 use super::super::anchors::Anchors;
 use super::super::code::{Code, Declared, HostFunction, What, entries, kind_asked, property, string_of};
 use super::super::finding::{Edit, Finding};
+use super::super::kubernetes::{Served, api_version, resources};
 use super::super::rule::Rule;
 use super::super::source::Language;
 use crate::cluster::Kind;
@@ -96,7 +97,7 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
         let (needs, open) = needs(code, index);
         let anchors = Anchors::of_object(code.source, declared.span, declared.object);
         for need in &needs {
-            if !need.grant.covers(need.grant.list(&spec.permissions), &need.needed) {
+            if is_there(need) && !need.grant.covers(need.grant.list(&spec.permissions), &need.needed) {
                 found.extend(missing(code, declared, need).map(|finding| finding.of_policy(&spec.name)));
             }
         }
@@ -119,6 +120,16 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// A kind that no cluster has is told by another rule, and no permission to give.
+fn is_there(need: &Need) -> bool {
+    let kind = matches!(need.grant, Grant::Read | Grant::Write).then(|| Kind::parse(&need.needed).ok()).flatten();
+    kind.is_none_or(|kind| {
+        let is_gone = matches!(api_version(kind.api_version(), Some(kind.kind())), Served::Gone(_));
+        let is_custom = !resources().is_group(kind.group());
+        !is_gone && (is_custom || !resources().versions_of_kind(kind.group(), kind.kind()).is_empty())
+    })
 }
 
 const fn verb(grant: Grant) -> &'static str {
