@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -13,7 +12,9 @@ use super::Verdict;
 use super::output::{OutputFormat, print, say};
 use super::runtime::Stage;
 use super::sarif::{SarifFinding, SarifLevel, SarifRule, sarif};
-use crate::lint::{Finding, FindingView, Level, Report, Rule, Settings, Subject, lint, mend};
+use crate::cases;
+use crate::isolate::Tools;
+use crate::lint::{Finding, FindingView, Level, Report, Rule, Settings, Subject, lint, mend, play};
 
 #[derive(Debug, Args)]
 #[command(
@@ -83,13 +84,12 @@ pub(super) fn run(args: &LintArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     super::runtime::quiet_logging(verbosity)?;
     let stage = Stage::new()?;
     let settings = Settings { levels: args.levels.clone(), checks_types: !args.no_types };
-    let mut report = args.look(&stage, &settings)?;
     let mut mended = 0;
     if args.fix {
         for round in 0.. {
-            // Types take the longest and mend nothing: they are checked once, at the end.
+            // Types and cases take the longest and mend nothing: they are checked once, at the end.
             let quick = Settings { checks_types: false, ..settings.clone() };
-            let found = args.look(&stage, &quick)?;
+            let found = args.look(&stage, &quick, false)?;
             let count = mend(&found)?;
             mended += count;
             if count == 0 {
@@ -99,8 +99,8 @@ pub(super) fn run(args: &LintArgs, verbosity: i8) -> anyhow::Result<Verdict> {
                 bail!("the mends do not come to an end: {count} of them are still left after {ROUNDS} rounds");
             }
         }
-        report = args.look(&stage, &settings)?;
     }
+    let report = args.look(&stage, &settings, true)?;
     args.write(&report, mended)?;
     let is_wrong = |finding: &Finding| finding.level == Level::Error || args.deny_warnings;
     Ok(if report.findings.iter().any(is_wrong) { Verdict::No } else { Verdict::Yes })
@@ -111,11 +111,17 @@ impl LintArgs {
         self.policies.iter().chain(&self.paths).cloned().collect()
     }
 
-    fn look(&self, stage: &Stage, settings: &Settings) -> anyhow::Result<Report> {
+    fn look(&self, stage: &Stage, settings: &Settings, plays_cases: bool) -> anyhow::Result<Report> {
         let mut loader = stage.loader(&self.roots(), None, None)?;
         let catalog = loader.load()?;
-        let subject = Subject { catalog: Arc::clone(&catalog), files: loader.sources(), roots: self.roots() };
-        Ok(lint(&subject, settings, Vec::new())?)
+        let played = if plays_cases {
+            let mut cases = cases::Stage::new(stage.handle().clone(), &stage.limits, Tools::None)?;
+            Some(stage.block_on(play(&catalog, &loader.folders(), &self.roots(), &mut cases))?)
+        } else {
+            None
+        };
+        let subject = Subject { catalog, files: loader.sources(), roots: self.roots() };
+        Ok(lint(&subject, settings, played)?)
     }
 
     fn write(&self, report: &Report, mended: usize) -> anyhow::Result<()> {
@@ -194,7 +200,8 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 fn text(report: &Report, mended: usize, is_coloured: bool) -> String {
-    let paint = |code: &str, text: &str| if is_coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+    let paint =
+        |code: &str, text: &str| if is_coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
     let mut written = String::new();
     for finding in &report.findings {
         let (word, code) = if finding.level == Level::Error { ("error", "1;31") } else { ("warning", "1;33") };

@@ -31,8 +31,8 @@ pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
 pub(crate) use net::Target;
 pub use objects::Objects;
-pub use rehearsal::{Recorded, Rehearsal};
 pub(crate) use permission::covers_kind;
+pub use rehearsal::{Recorded, Rehearsal};
 
 use arguments::{EnvArguments, FileArguments, parse};
 use fetch::Fetcher;

@@ -14,6 +14,8 @@ pub enum LintError {
     Source(#[from] BundleError),
     #[error("{paths}: no policy is in there; give a policy file, a folder of them, or a package folder")]
     NoPolicies { paths: String },
+    #[error("{0}")]
+    Cases(#[from] crate::cases::CaseError),
     #[error("{}: `bylaw.lint`: {message}", path.display())]
     Configuration { path: PathBuf, message: String },
     #[error("{}: cannot be mended: {reason}", path.display())]

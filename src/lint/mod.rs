@@ -14,6 +14,7 @@ mod kubernetes;
 mod levels;
 mod manifest;
 mod near;
+mod played;
 mod problems;
 mod regex;
 mod rule;
@@ -25,5 +26,6 @@ mod typescript;
 
 pub use error::LintError;
 pub use finding::{Edit, Finding, FindingView};
+pub use played::{Played, play};
 pub use rule::{Level, Rule};
 pub use run::{Report, Settings, Subject, lint, mend};

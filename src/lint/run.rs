@@ -9,6 +9,7 @@ use super::code::{self, Code, Specs};
 use super::error::LintError;
 use super::finding::Finding;
 use super::levels::Levels;
+use super::played::Played;
 use super::problems::{self, TOP};
 use super::rule::{Level, Rule};
 use super::source::{Language, Source};
@@ -50,26 +51,26 @@ struct File<'c> {
     is_manifest: bool,
 }
 
-/// Looks at all of it. `of_cases` is what the cases of the policies came to.
+/// Looks at all of it. `played` is what the cases of the policies came to, where they were played.
 ///
 /// # Errors
 /// Where there is nothing to look at, or a package.json says what cannot be.
-pub fn lint(subject: &Subject, settings: &Settings, of_cases: Vec<Finding>) -> Result<Report, LintError> {
+pub fn lint(subject: &Subject, settings: &Settings, played: Option<Played>) -> Result<Report, LintError> {
     let catalog = &subject.catalog;
     if subject.files.is_empty() && catalog.problems.is_empty() {
         let paths: Vec<String> = subject.roots.iter().map(|path| shown_path(path)).collect();
         return Err(LintError::NoPolicies { paths: paths.join(", ") });
     }
     let mut report = Report { policies: catalog.revisions.len(), ..Report::default() };
-    report.findings = of_cases;
     let files = gather(subject, &mut report.findings);
     for file in files.values() {
         if file.is_manifest {
-            look_at_manifest(file, &mut report.findings);
+            look_at_manifest(file, played.as_ref(), &mut report.findings);
         } else {
-            look_at_module(file, &mut report.findings);
+            look_at_module(file, played.as_ref(), &mut report.findings);
         }
     }
+    report.findings.extend(played.into_iter().flat_map(|played| played.findings));
     let unplaced = catalog.problems.iter().filter(|problem| !is_placed(problem, &files));
     report.findings.extend(unplaced.flat_map(|problem| problems::findings(problem, None, None)));
     if settings.checks_types {
@@ -143,7 +144,7 @@ fn of_state(name: &str, what: &str, place: Place, text: &str) -> Finding {
     Finding::new(Rule::ModuleState, diagnostic).with_help(help)
 }
 
-fn look_at_module(file: &File<'_>, found: &mut Vec<Finding>) {
+fn look_at_module(file: &File<'_>, played: Option<&Played>, found: &mut Vec<Finding>) {
     let File { source, specs, problems, .. } = file;
     let looked = code::look(source, &Specs(specs), |code| {
         let mut found = rules::of_code(code);
@@ -151,7 +152,7 @@ fn look_at_module(file: &File<'_>, found: &mut Vec<Finding>) {
         for declared in code.declared {
             if let Some(spec) = &declared.spec {
                 let anchors = Anchors::of_object(source, declared.span, declared.object);
-                found.extend(rules::of_match(spec, &anchors));
+                found.extend(of_spec(spec, &anchors, played));
                 told.push(Arc::clone(spec));
             }
         }
@@ -166,8 +167,15 @@ fn look_at_module(file: &File<'_>, found: &mut Vec<Finding>) {
     // A policy that is made by a function has its match told at the top of its own file.
     let is_own = |spec: &&Arc<PolicySpec>| specs.len() == 1 && !told.iter().any(|known| known.name == spec.name);
     for spec in specs.iter().filter(|_| told.is_empty() && is_entry(file)).filter(is_own) {
-        found.extend(rules::of_match(spec, &Anchors::new(source, TOP)));
+        found.extend(of_spec(spec, &Anchors::new(source, TOP), played));
     }
+}
+
+/// What is told at the declaration of a policy.
+fn of_spec(spec: &PolicySpec, anchors: &Anchors<'_>, played: Option<&Played>) -> Vec<Finding> {
+    let mut found = rules::of_match(spec, anchors);
+    found.extend(played.into_iter().flat_map(|played| rules::of_cases(spec, anchors, played)));
+    found
 }
 
 /// Whether a file is where its policies come from, not a part of it.
@@ -185,12 +193,12 @@ fn of_problem(code: &Code<'_, '_>, source: &Source, problem: &Problem) -> Vec<Fi
     problems::findings(problem, Some(source), anchors.as_ref())
 }
 
-fn look_at_manifest(file: &File<'_>, found: &mut Vec<Finding>) {
+fn look_at_manifest(file: &File<'_>, played: Option<&Played>, found: &mut Vec<Finding>) {
     let File { source, specs, problems, .. } = file;
     let anchors = manifest::anchors(source);
     for spec in specs {
         let at_top = Anchors::new(source, TOP);
-        found.extend(rules::of_match(spec, anchors.get(&*spec.name).unwrap_or(&at_top)));
+        found.extend(of_spec(spec, anchors.get(&*spec.name).unwrap_or(&at_top), played));
     }
     for problem in problems {
         let about = anchors.get(&problem.subject).or_else(|| {
@@ -230,8 +238,7 @@ fn look_at_inline(source: &Source, inline: InlineSource, specs: &[Arc<PolicySpec
 /// Levels and suppressions applied, in order, each thing once.
 fn finish(report: &mut Report, files: &BTreeMap<PathBuf, File<'_>>, settings: &Settings) -> Result<(), LintError> {
     let mut levels = Levels::new(&settings.levels);
-    let paths: BTreeMap<&str, &PathBuf> =
-        files.iter().map(|(path, file)| (file.source.shown.as_str(), path)).collect();
+    let paths: BTreeMap<&str, &PathBuf> = files.iter().map(|(path, file)| (file.source.shown.as_str(), path)).collect();
     let nowhere = PathBuf::from("/");
     let findings = std::mem::take(&mut report.findings);
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());

@@ -36,7 +36,15 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn module(path: Arc<PathBuf>, shown: String, text: Arc<str>) -> Self {
-        Self { path, shown, language: Language::Module, policy: None, code: Arc::clone(&text), file: text, places: None }
+        Self {
+            path,
+            shown,
+            language: Language::Module,
+            policy: None,
+            code: Arc::clone(&text),
+            file: text,
+            places: None,
+        }
     }
 
     /// A diagnostic about these bytes of the code.

@@ -110,7 +110,8 @@ mod tests {
     fn left(text: &str) -> Vec<String> {
         let path = Arc::new(PathBuf::from("p.ts"));
         let at = text.find("WRONG").unwrap_or_default() as u32;
-        let mut findings = vec![Finding::new(Rule::UnknownField, Diagnostic::at_bytes("p.ts", text, at, at + 5, "wrong"))];
+        let mut findings =
+            vec![Finding::new(Rule::UnknownField, Diagnostic::at_bytes("p.ts", text, at, at + 5, "wrong"))];
         suppress(&mut findings, &path, "p.ts", text, |rule| rule != Rule::ModuleState);
         findings.iter().map(|finding| format!("{}: {}", finding.rule, finding.diagnostic.message)).collect()
     }

@@ -66,12 +66,17 @@ impl<'a> Values<'_, 'a> {
         if let Some(value) = self.handler_context(function, parameters) {
             return if index == 0 { value } else { Value::UNKNOWN };
         }
-        methods::callback(self, function, index, depth).or_else(|| self.called(function, index, depth)).unwrap_or(Value::UNKNOWN)
+        methods::callback(self, function, index, depth)
+            .or_else(|| self.called(function, index, depth))
+            .unwrap_or(Value::UNKNOWN)
     }
 
     fn handler_context(&self, function: NodeId, parameters: &FormalParameters<'_>) -> Option<Value> {
         let is_own = |declared: &Declared<'a>| {
-            declared.handlers.iter().any(|handler| handler.node == function && handler.parameters.span == parameters.span)
+            declared
+                .handlers
+                .iter()
+                .any(|handler| handler.node == function && handler.parameters.span == parameters.span)
         };
         let policy = self.declared.iter().position(is_own)?;
         Some(Value { what: What::Context { policy }, shape: Shape::Any })

@@ -82,12 +82,13 @@ fn declared<'a>(
     specs: &Specs<'_>,
     count: usize,
 ) -> Declared<'a> {
-    let object = call.arguments.first().and_then(|argument| argument.as_expression()).and_then(|argument| {
-        match argument.get_inner_expression() {
-            Expression::ObjectExpression(object) => Some(&**object),
-            _ => None,
-        }
-    });
+    let object =
+        call.arguments.first().and_then(|argument| argument.as_expression()).and_then(|argument| {
+            match argument.get_inner_expression() {
+                Expression::ObjectExpression(object) => Some(&**object),
+                _ => None,
+            }
+        });
     let name = object.and_then(|object| property(object, "name")).and_then(|name| string_of(&name.value));
     let name = source.policy.as_deref().or(name.map(|(name, _)| name));
     let spec = specs.of(name, count);
@@ -99,11 +100,8 @@ fn declared<'a>(
 }
 
 fn handlers<'a>(semantic: &Semantic<'a>, object: &'a ObjectExpression<'a>) -> Vec<Handler<'a>> {
-    let kinds = [
-        ("validate", HandlerKind::Validate),
-        ("mutate", HandlerKind::Mutate),
-        ("reconcile", HandlerKind::Reconcile),
-    ];
+    let kinds =
+        [("validate", HandlerKind::Validate), ("mutate", HandlerKind::Mutate), ("reconcile", HandlerKind::Reconcile)];
     let handler = |(name, kind)| {
         let (parameters, node) = function(semantic, &property(object, name)?.value)?;
         Some(Handler { kind, parameters, node })
@@ -112,10 +110,7 @@ fn handlers<'a>(semantic: &Semantic<'a>, object: &'a ObjectExpression<'a>) -> Ve
 }
 
 /// The function that an expression is, or names.
-fn function<'a>(
-    semantic: &Semantic<'a>,
-    expression: &'a Expression<'a>,
-) -> Option<(&'a FormalParameters<'a>, NodeId)> {
+fn function<'a>(semantic: &Semantic<'a>, expression: &'a Expression<'a>) -> Option<(&'a FormalParameters<'a>, NodeId)> {
     match expression.get_inner_expression() {
         Expression::FunctionExpression(function) => Some((&function.params, function.node_id.get())),
         Expression::ArrowFunctionExpression(arrow) => Some((&arrow.params, arrow.node_id.get())),
@@ -200,9 +195,7 @@ pub(super) fn kubernetes_type(semantic: &Semantic<'_>, of: &TSType<'_>) -> Optio
         }
         TSType::TSTypeOperatorType(operator) => kubernetes_type(semantic, &operator.type_annotation),
         TSType::TSUnionType(union) => {
-            let is_nothing = |of: &&TSType<'_>| {
-                matches!(of, TSType::TSNullKeyword(_) | TSType::TSUndefinedKeyword(_))
-            };
+            let is_nothing = |of: &&TSType<'_>| matches!(of, TSType::TSNullKeyword(_) | TSType::TSUndefinedKeyword(_));
             let shapes: Option<Vec<Shape>> =
                 union.types.iter().filter(|of| !is_nothing(of)).map(|of| kubernetes_type(semantic, of)).collect();
             joined(shapes?)

@@ -16,7 +16,7 @@ use oxc::span::SourceType;
 use crate::bundle::{BundleError, apart, scan};
 use crate::policy::PolicySpec;
 
-pub(super) use declared::{Declared, Handler, HandlerKind, entries, property, string_of};
+pub(super) use declared::{Declared, entries, property, string_of};
 pub(super) use methods::{kind_asked, method};
 pub(super) use value::{HostFunction, MAX_DEPTH, Part, Value, Values, What};
 

@@ -6,18 +6,16 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use oxc::ast::AstKind;
 use oxc::ast::ast::{
-    Argument, ArrayExpressionElement, AssignmentTarget, BindingPattern, ChainElement, Expression, FormalParameters,
-    IdentifierReference, MemberExpression, SimpleAssignmentTarget,
+    ArrayExpressionElement, AssignmentTarget, ChainElement, Expression, IdentifierReference, MemberExpression,
+    SimpleAssignmentTarget,
 };
-use oxc::semantic::{NodeId, Semantic, SymbolId};
-use oxc::span::GetSpan as _;
+use oxc::semantic::{Semantic, SymbolId};
 
 use crate::lint::kubernetes::{Shape, joined, types};
 use crate::lint::source::{Language, Source};
 
-use super::declared::{Declared, HandlerKind, imported, kubernetes_type, string_of};
+use super::declared::{Declared, string_of};
 use super::methods;
 
 /// Steps followed for one expression.
@@ -80,10 +78,19 @@ impl HostFunction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lint) enum What {
     Unknown,
-    Context { policy: usize },
+    Context {
+        policy: usize,
+    },
     /// A part of the request, and the way from there; `[]` is an item of a list.
-    Part { policy: usize, part: Part, path: Vec<String> },
-    Function { policy: usize, function: HostFunction },
+    Part {
+        policy: usize,
+        part: Part,
+        path: Vec<String>,
+    },
+    Function {
+        policy: usize,
+        function: HostFunction,
+    },
     /// A helper of the SDK.
     Sdk(String),
 }
@@ -303,7 +310,9 @@ fn context_member(policy: usize, name: &str, object: &Shape) -> Value {
         },
         name => match HostFunction::of_module(name) {
             Some(function) => Value { what: What::Function { policy, function }, shape: Shape::Any },
-            None => Value { what: What::Part { policy, part: Part::Other, path: vec![name.to_owned()] }, shape: Shape::Any },
+            None => {
+                Value { what: What::Part { policy, part: Part::Other, path: vec![name.to_owned()] }, shape: Shape::Any }
+            }
         },
     }
 }

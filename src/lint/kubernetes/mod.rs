@@ -9,5 +9,5 @@ mod tables_tests;
 mod types;
 
 pub(super) use removed::{Served, api_version};
-pub(super) use resources::{Resource, Resources, resources};
+pub(super) use resources::{Resource, resources};
 pub(super) use types::{Shape, joined, types};

@@ -94,7 +94,8 @@ pub(in crate::lint) fn api_version(api_version: &str, kind: Option<&str>) -> Ser
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let fits = |kinds: &str| kind.is_none_or(|kind| kinds.split(' ').any(|known| known == kind));
     let served = resources().all().iter().filter(|one| one.group == group && !one.name.contains('/'));
-    let served: Vec<_> = served.filter(|one| kind.is_none_or(|kind| one.kind.rsplit('/').next() == Some(kind))).collect();
+    let served: Vec<_> =
+        served.filter(|one| kind.is_none_or(|kind| one.kind.rsplit('/').next() == Some(kind))).collect();
     if served.iter().any(|one| one.version == version) {
         let deprecated = DEPRECATED.iter().find(|(known, of, _)| *known == api_version && Some(*of) == kind);
         if let Some((_, _, mend)) = deprecated {

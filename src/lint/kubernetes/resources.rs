@@ -106,7 +106,8 @@ impl Resources {
         let named = known.iter().find(singular).map(|one| one.name);
         let names = known.iter().filter(has_sub).map(|one| one.name);
         let same_resource = || {
-            let subs = known.iter().filter(|one| one.name.strip_prefix(plain).is_some_and(|rest| rest.starts_with('/')));
+            let subs =
+                known.iter().filter(|one| one.name.strip_prefix(plain).is_some_and(|rest| rest.starts_with('/')));
             nearest(name, subs.map(|one| one.name))
         };
         named.or_else(|| nearest(name, names)).or_else(same_resource)

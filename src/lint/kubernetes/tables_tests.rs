@@ -130,11 +130,8 @@ fn operations(verbs: &Value, resource: &str) -> String {
         return "X".to_owned();
     }
     let has = |verb: &str| verbs.as_array().unwrap().iter().any(|known| known == verb);
-    let letters = [
-        ("C", has("create")),
-        ("U", has("update") || has("patch")),
-        ("D", has("delete") || has("deletecollection")),
-    ];
+    let letters =
+        [("C", has("create")), ("U", has("update") || has("patch")), ("D", has("delete") || has("deletecollection"))];
     let found: String = letters.iter().filter(|(_, has)| *has).map(|(letter, _)| *letter).collect();
     if found.is_empty() { "-".to_owned() } else { found }
 }
@@ -147,7 +144,10 @@ fn the_resources_are_those_of_the_discovery_documents() {
     let folder = list.output().ok().filter(|output| output.status.success());
     let folder = folder.map(|output| PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()));
     let Some(folder) = folder.map(|folder| folder.join("api/discovery")).filter(|folder| folder.is_dir()) else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "no test may be skipped on CI: the Go modules are missing");
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "no test may be skipped on CI: the Go modules are missing"
+        );
         return;
     };
     let mut rows = Vec::new();

@@ -49,15 +49,8 @@ pub(in crate::lint) fn types() -> &'static Types {
 }
 
 /// Every object has them, by its prototype.
-const OF_OBJECTS: [&str; 7] = [
-    "constructor",
-    "hasOwnProperty",
-    "isPrototypeOf",
-    "propertyIsEnumerable",
-    "toLocaleString",
-    "toString",
-    "valueOf",
-];
+const OF_OBJECTS: [&str; 7] =
+    ["constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf"];
 
 const OF_LISTS: &[&str] = &[
     "at",
@@ -101,12 +94,8 @@ const OF_LISTS: &[&str] = &[
 
 impl Types {
     fn parse(tables: &[&'static str]) -> Self {
-        let mut parsed = Self {
-            types: Vec::new(),
-            by_name: HashMap::new(),
-            by_kind: HashMap::new(),
-            aliases: HashMap::new(),
-        };
+        let mut parsed =
+            Self { types: Vec::new(), by_name: HashMap::new(), by_kind: HashMap::new(), aliases: HashMap::new() };
         for table in tables {
             let mut module = "";
             for line in table.lines() {

@@ -75,13 +75,7 @@ fn check_literal(code: &Code<'_, '_>, object: &ObjectExpression<'_>, shape: &Sha
     }
 }
 
-fn look(
-    code: &Code<'_, '_>,
-    shape: &Shape,
-    name: &str,
-    span: Span,
-    mend: impl Fn(&str) -> String,
-) -> Option<Finding> {
+fn look(code: &Code<'_, '_>, shape: &Shape, name: &str, span: Span, mend: impl Fn(&str) -> String) -> Option<Finding> {
     if types().field(shape, name).is_some() {
         return None;
     }
@@ -92,9 +86,7 @@ fn look(
     };
     let finding = Finding::new(Rule::UnknownField, code.source.diagnostic(span, message));
     Some(match (types().near(shape, name), shape) {
-        (Some(near), _) => {
-            finding.with_help(format!("write `{near}`")).with_fix(code.source.edit(span, mend(near)))
-        }
+        (Some(near), _) => finding.with_help(format!("write `{near}`")).with_fix(code.source.edit(span, mend(near))),
         (None, Shape::List(_)) => finding.with_help("take an item of it, `[0]`, or go through all of them"),
         (None, _) => finding.with_help("see the type in @bylaw/sdk/k8s for the fields that there are"),
     })

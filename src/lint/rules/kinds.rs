@@ -44,9 +44,12 @@ fn of_kind(code: &Code<'_, '_>, text: &str, span: Span, is_script: bool) -> Opti
     }
     let kinds = resources().all().iter().filter(|one| one.group == group).filter(|one| !one.name.contains('/'));
     let near = nearest(kind, kinds.filter_map(|one| one.kind.rsplit('/').next()));
-    let elsewhere = resources().all().iter().find(|one| !one.name.contains('/') && one.kind.rsplit('/').next() == Some(kind));
-    let finding =
-        Finding::new(Rule::UnreachableMatch, code.source.diagnostic(span, format!("there is no kind {kind} in {version}")));
+    let elsewhere =
+        resources().all().iter().find(|one| !one.name.contains('/') && one.kind.rsplit('/').next() == Some(kind));
+    let finding = Finding::new(
+        Rule::UnreachableMatch,
+        code.source.diagnostic(span, format!("there is no kind {kind} in {version}")),
+    );
     Some(match (near, elsewhere) {
         (_, Some(there)) => {
             let edit = (!is_script).then(|| code.source.edit(span, format!("{:?}", there.kind))).flatten();

@@ -18,7 +18,9 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
             None => false,
             Some(Some(options)) => match options.get_inner_expression() {
                 Expression::ObjectExpression(options) => {
-                    ["namespace", "selector", "labelSelector", "index"].iter().any(|name| property(options, name).is_some())
+                    ["namespace", "selector", "labelSelector", "index"]
+                        .iter()
+                        .any(|name| property(options, name).is_some())
                         || options.properties.iter().any(|property| property.is_spread())
                 }
                 // Whatever it holds.
@@ -27,7 +29,8 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
             Some(None) => true,
         };
         if !is_narrow {
-            let diagnostic = code.source.diagnostic(call.span, "every object of this kind, in all namespaces, is listed");
+            let diagnostic =
+                code.source.diagnostic(call.span, "every object of this kind, in all namespaces, is listed");
             let help = if is_script {
                 "narrow it with `{ namespace }` or `{ labelSelector }`"
             } else {

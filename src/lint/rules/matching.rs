@@ -21,10 +21,9 @@ pub(in crate::lint) fn check(spec: &PolicySpec, anchors: &Anchors<'_>) -> Vec<Fi
     if let Some(known) = known.as_deref().filter(|_| found.is_empty()) {
         operations(rules, known, anchors, &mut found);
     }
-    for (path, selector) in [
-        ("match.namespaceSelector", &rules.namespace_selector),
-        ("match.objectSelector", &rules.object_selector),
-    ] {
+    for (path, selector) in
+        [("match.namespaceSelector", &rules.namespace_selector), ("match.objectSelector", &rules.object_selector)]
+    {
         if let Some(key) = contradicted(selector) {
             let message = format!("no object can fit what this selector asks of the label {key}");
             found.push(anchors.finding(Rule::UnreachableMatch, path, message));
@@ -53,9 +52,7 @@ fn groups(rules: &MatchSpec, anchors: &Anchors<'_>, found: &mut Vec<Finding>) {
         let path = format!("match.apiGroups[{index}]");
         let finding = anchors.finding(Rule::UnreachableMatch, &path, format!("there is no API group {group:?}"));
         found.push(match near {
-            Some(near) => {
-                finding.with_help(format!("write {near:?}")).with_fix(anchors.replace(&path, group, near))
-            }
+            Some(near) => finding.with_help(format!("write {near:?}")).with_fix(anchors.replace(&path, group, near)),
             None => finding.with_help("`kubectl api-resources` lists the groups of a cluster"),
         });
     }
@@ -72,7 +69,8 @@ fn removed_versions(group: &str, rules: &MatchSpec) -> Vec<(usize, String)> {
     };
     let versions = rules.api_versions.iter().enumerate().filter(|(_, version)| *version != "*");
     let is_gone_group = group == "extensions" && rules.api_versions.is_empty();
-    let whole = is_gone_group.then(|| (0, "the API group extensions is not served any more since Kubernetes 1.22".to_owned()));
+    let whole =
+        is_gone_group.then(|| (0, "the API group extensions is not served any more since Kubernetes 1.22".to_owned()));
     versions.filter_map(gone).chain(whole).collect()
 }
 
@@ -105,7 +103,9 @@ fn meant(rules: &MatchSpec, anchors: &Anchors<'_>, found: &mut Vec<Finding>) -> 
         let versions = &rules.api_versions;
         let in_version: Vec<Resource> = of_pattern
             .iter()
-            .filter(|one| versions.is_empty() || versions.iter().any(|version| version == "*" || version == one.version))
+            .filter(|one| {
+                versions.is_empty() || versions.iter().any(|version| version == "*" || version == one.version)
+            })
             .copied()
             .collect();
         let in_scope: Vec<Resource> = in_version.iter().filter(|one| one.is_in(rules.scope)).copied().collect();
@@ -116,7 +116,11 @@ fn meant(rules: &MatchSpec, anchors: &Anchors<'_>, found: &mut Vec<Finding>) -> 
             let finding = anchors.finding(Rule::UnreachableMatch, "match.apiVersions", message);
             found.push(finding.with_help(format!("it is served in {}", has.join(", "))));
         } else if in_scope.is_empty() {
-            let (has, wants) = if rules.scope == Scope::Cluster { ("in namespaces", "Cluster") } else { ("in no namespace", "Namespaced") };
+            let (has, wants) = if rules.scope == Scope::Cluster {
+                ("in namespaces", "Cluster")
+            } else {
+                ("in no namespace", "Namespaced")
+            };
             let message = format!("{pattern} is {has}, so that the scope {wants} leaves it out");
             let finding = anchors.finding(Rule::UnreachableMatch, "match.scope", message);
             found.push(finding.with_help("leave the scope out"));
@@ -142,11 +146,17 @@ fn missing(rules: &MatchSpec, pattern: &str, path: &str, anchors: &Anchors<'_>) 
     if rules.api_groups.is_empty() && near.is_none() {
         return None;
     }
-    let place = if rules.api_groups.is_empty() { "Kubernetes".to_owned() } else { format!("the API groups {:?}", rules.api_groups) };
+    let place = if rules.api_groups.is_empty() {
+        "Kubernetes".to_owned()
+    } else {
+        format!("the API groups {:?}", rules.api_groups)
+    };
     let finding = anchors.finding(Rule::UnreachableMatch, path, format!("there is no resource {pattern} in {place}"));
     Some(match (elsewhere.first(), near) {
         (Some(there), _) => finding.with_help(format!("it is in the group {:?}", there.group)),
-        (None, Some(near)) => finding.with_help(format!("write {near:?}")).with_fix(anchors.replace(path, pattern, near)),
+        (None, Some(near)) => {
+            finding.with_help(format!("write {near:?}")).with_fix(anchors.replace(path, pattern, near))
+        }
         (None, None) => finding.with_help("`kubectl api-resources` lists the resources of a cluster"),
     })
 }
@@ -180,9 +190,10 @@ fn operations(rules: &MatchSpec, known: &[Resource], anchors: &Anchors<'_>, foun
 /// A label of which a selector asks what cannot be.
 fn contradicted(selector: &LabelSelector) -> Option<&str> {
     let labels = selector.match_labels.iter().map(|(key, value)| (key, LabelOperator::In, vec![value.as_str()]));
-    let expressions = selector.match_expressions.iter().map(|one| {
-        (&one.key, one.operator, one.values.iter().map(String::as_str).collect::<Vec<&str>>())
-    });
+    let expressions = selector
+        .match_expressions
+        .iter()
+        .map(|one| (&one.key, one.operator, one.values.iter().map(String::as_str).collect::<Vec<&str>>()));
     let all: Vec<(&String, LabelOperator, Vec<&str>)> = labels.chain(expressions).collect();
     all.iter().find(|(key, ..)| !can_be(key, &all)).map(|(key, ..)| key.as_str())
 }

@@ -1,5 +1,6 @@
 //! One file a rule, or a few that look at the same thing.
 
+mod cases;
 mod comparisons;
 mod conditions;
 mod fields;
@@ -29,5 +30,6 @@ pub(super) fn of_code(code: &Code<'_, '_>) -> Vec<Finding> {
     found
 }
 
+pub(super) use cases::check as of_cases;
 pub(super) use matching::check as of_match;
 pub(super) use names::mend as mend_name;

@@ -67,7 +67,10 @@ impl Grant {
     fn covers(self, patterns: &[String], needed: &str) -> bool {
         match self {
             Self::Read | Self::Write => Kind::parse(needed).is_ok_and(|kind| covers_kind(patterns, &kind)),
-            Self::Net => Url::parse(needed).ok().and_then(|url| Target::of(&url).ok()).is_none_or(|target| target.is_covered_by(patterns)),
+            Self::Net => Url::parse(needed)
+                .ok()
+                .and_then(|url| Target::of(&url).ok())
+                .is_none_or(|target| target.is_covered_by(patterns)),
             Self::Env => patterns.iter().any(|pattern| pattern == "*" || pattern == needed),
             Self::Files => patterns.iter().any(|pattern| {
                 pattern == "*" || pattern == needed || pattern.ends_with('/') && needed.starts_with(pattern.as_str())
@@ -107,9 +110,10 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
         }
         for grant in GRANTS.into_iter().filter(|grant| !open.contains(grant)) {
             for (at, pattern) in grant.list(&spec.permissions).iter().enumerate() {
-                let is_used = needs.iter().filter(|need| need.grant == grant).any(|need| {
-                    grant.covers(std::slice::from_ref(pattern), &need.needed)
-                });
+                let is_used = needs
+                    .iter()
+                    .filter(|need| need.grant == grant)
+                    .any(|need| grant.covers(std::slice::from_ref(pattern), &need.needed));
                 if !is_used {
                     let path = format!("permissions.{}[{at}]", grant.name());
                     let message = format!("the policy never uses its permission to {} {pattern:?}", verb(grant));

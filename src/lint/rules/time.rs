@@ -55,9 +55,11 @@ fn is_global(code: &Code<'_, '_>, expression: &Expression<'_>, name: &str) -> bo
 
 fn finding(code: &Code<'_, '_>, node: NodeId, used: &Use, span: Span) -> Finding {
     let at_load = !code.values.is_script()
-        && !code.semantic.nodes().ancestor_kinds(node).any(|kind| {
-            matches!(kind, AstKind::Function(_) | AstKind::ArrowFunctionExpression(_))
-        });
+        && !code
+            .semantic
+            .nodes()
+            .ancestor_kinds(node)
+            .any(|kind| matches!(kind, AstKind::Function(_) | AstKind::ArrowFunctionExpression(_)));
     let (message, help) = match (used, at_load) {
         (Use::Random, _) => (
             "the answer depends on chance: a request that is sent again may get another",
@@ -88,9 +90,10 @@ fn mend(code: &Code<'_, '_>, node: NodeId, span: Span, text: &str) -> Option<Vec
     let use_it = code.source.edit(span, text)?;
     let scoping = code.semantic.scoping();
     let named_now = scoping.symbol_ids().filter(|symbol| scoping.symbol_name(*symbol) == "now").count();
-    let has_now = pattern.properties.iter().any(|property| {
-        property.shorthand && property.key.static_name().is_some_and(|name| name == "now")
-    });
+    let has_now = pattern
+        .properties
+        .iter()
+        .any(|property| property.shorthand && property.key.static_name().is_some_and(|name| name == "now"));
     match (has_now, named_now) {
         (true, 1) => Some(vec![use_it]),
         (false, 0) => {

@@ -44,13 +44,30 @@ struct Conflict {
     instead: &'static str,
 }
 
-const WORKLOADS: Of = Of::Resources(&["deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs", "replicationcontrollers"]);
+const WORKLOADS: Of = Of::Resources(&[
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "replicasets",
+    "jobs",
+    "cronjobs",
+    "replicationcontrollers",
+]);
 const SCALED: Of = Of::Resources(&["deployments", "statefulsets", "replicasets", "replicationcontrollers"]);
 
 const CONFLICTS: &[Conflict] = &[
     Conflict {
         of: Of::Any,
-        paths: &["metadata.managedFields", "metadata.resourceVersion", "metadata.uid", "metadata.generation", "metadata.creationTimestamp", "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds", "metadata.selfLink"],
+        paths: &[
+            "metadata.managedFields",
+            "metadata.resourceVersion",
+            "metadata.uid",
+            "metadata.generation",
+            "metadata.creationTimestamp",
+            "metadata.deletionTimestamp",
+            "metadata.deletionGracePeriodSeconds",
+            "metadata.selfLink",
+        ],
         even_filled: true,
         even_extended: true,
         why: "the API server keeps this field itself: it drops what is written, or refuses the object",
@@ -98,7 +115,13 @@ const CONFLICTS: &[Conflict] = &[
     },
     Conflict {
         of: Of::Resources(&["pods"]),
-        paths: &["spec.volumes", "spec.tolerations", "spec.imagePullSecrets", "spec.containers.*.volumeMounts", "spec.initContainers.*.volumeMounts"],
+        paths: &[
+            "spec.volumes",
+            "spec.tolerations",
+            "spec.imagePullSecrets",
+            "spec.containers.*.volumeMounts",
+            "spec.initContainers.*.volumeMounts",
+        ],
         even_filled: false,
         even_extended: false,
         why: "the API server has put the service account's volume and default tolerations into this list: they would be lost",
@@ -106,7 +129,13 @@ const CONFLICTS: &[Conflict] = &[
     },
     Conflict {
         of: Of::Resources(&["services"]),
-        paths: &["spec.clusterIP", "spec.clusterIPs", "spec.ipFamilies", "spec.ports.*.nodePort", "spec.healthCheckNodePort"],
+        paths: &[
+            "spec.clusterIP",
+            "spec.clusterIPs",
+            "spec.ipFamilies",
+            "spec.ports.*.nodePort",
+            "spec.healthCheckNodePort",
+        ],
         even_filled: false,
         even_extended: true,
         why: "the API server allocates this, and refuses to have it changed",
@@ -138,7 +167,13 @@ const CONFLICTS: &[Conflict] = &[
     },
     Conflict {
         of: Of::Any,
-        paths: &["metadata.labels.pod-template-hash", "metadata.labels.controller-revision-hash", "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration", "metadata.annotations.deployment.kubernetes.io/revision", "metadata.annotations.argocd.argoproj.io/tracking-id"],
+        paths: &[
+            "metadata.labels.pod-template-hash",
+            "metadata.labels.controller-revision-hash",
+            "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration",
+            "metadata.annotations.deployment.kubernetes.io/revision",
+            "metadata.annotations.argocd.argoproj.io/tracking-id",
+        ],
         even_filled: true,
         even_extended: true,
         why: "a controller or a client keeps its own state here and finds its objects by it",
@@ -229,7 +264,8 @@ fn judge(code: &Code<'_, '_>, spec: &PolicySpec, path: &[String], manner: Manner
     }
     let operations = &spec.rules.operations;
     let judges_updates = operations.is_empty() || operations.contains(&Operation::Update);
-    let is_pod_spec = resources.iter().any(|resource| resource == "pods") && path.first().is_some_and(|first| first == "spec");
+    let is_pod_spec =
+        resources.iter().any(|resource| resource == "pods") && path.first().is_some_and(|first| first == "spec");
     let joined = path.join(".");
     let is_changeable = CHANGEABLE.iter().any(|known| joined.starts_with(known));
     if is_pod_spec && judges_updates && !is_changeable && !asks_for_operation(code) {
