@@ -30,6 +30,7 @@ mod failures;
 mod host;
 mod hot_reload;
 mod isolation;
+mod lint_command;
 mod logs;
 mod matching;
 mod metrics;

@@ -76,8 +76,8 @@ fn table_of(module: &str, text: &str) -> String {
                     }
                 }
             }
-            Statement::ExportNamedDeclaration(export) => match &export.declaration {
-                Some(Declaration::TSInterfaceDeclaration(of)) => {
+            Statement::ExportDeclaration(export) => match &export.declaration {
+                Declaration::TSInterfaceDeclaration(of) => {
                     let (mut fields, mut api_version, mut kind) = (Vec::new(), None, None);
                     for signature in &of.body.body {
                         let TSSignature::TSPropertySignature(field) = signature else { continue };
@@ -94,7 +94,7 @@ fn table_of(module: &str, text: &str) -> String {
                     let own = api_version.zip(kind).map(|(version, kind)| format!("@{version}/{kind}"));
                     writeln!(table, "{}{} {}", of.id.name, own.unwrap_or_default(), fields.join(" ")).unwrap();
                 }
-                Some(Declaration::TSTypeAliasDeclaration(of)) => {
+                Declaration::TSTypeAliasDeclaration(of) => {
                     let written = home.written(&of.type_annotation);
                     let written = if written.is_empty() { "-" } else { &written };
                     writeln!(table, "{} = {written}", of.id.name).unwrap();
