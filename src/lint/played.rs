@@ -15,6 +15,8 @@ use crate::policy::Catalog;
 pub struct Played {
     pub(super) policies: BTreeMap<String, OfPolicy>,
     pub(super) findings: Vec<Finding>,
+    /// The cases could not be played, so that nothing is known of any policy.
+    pub(super) is_unknown: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -41,7 +43,14 @@ pub async fn play(
     let suites = match collection.suites(catalog, &partial(roots)) {
         Ok(suites) => suites,
         Err(CaseError::Faults(faults)) => {
-            played.findings.extend(faults.iter().map(of_fault));
+            // A policy that cannot be loaded is told already, and its cases are about nothing else.
+            let is_orphan = |fault: &&Fault| {
+                let message = &fault.message;
+                message.ends_with("that this case is about") || message.starts_with("policy: ")
+            };
+            let told = faults.iter().filter(|fault| catalog.problems.is_empty() || !is_orphan(fault));
+            played.findings.extend(told.map(of_fault));
+            played.is_unknown = true;
             return Ok(played);
         }
         Err(error) => return Err(LintError::Cases(error)),
@@ -55,7 +64,7 @@ pub async fn play(
                 Ok(twice) => {
                     let of_policy = played.policies.entry(name.clone()).or_default();
                     of_policy.is_reached |= twice.reached;
-                    of_policy.has_acted |= twice.acted;
+                    of_policy.has_acted |= twice.acted || twice.error.is_some();
                     if let (Some(path), None) = (twice.changed_again.first(), &of_policy.again) {
                         of_policy.again = Some((test.case.name.clone(), path.clone()));
                     }

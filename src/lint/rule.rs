@@ -94,7 +94,7 @@ rules! {
     MutationNotIdempotent "mutation-not-idempotent" Error no "A mutation that changes its own result when it runs again",
     MutationConflict "mutation-conflict" Warn no "A mutation that controllers, the API server or GitOps will undo or refuse",
     ModuleState "module-state" Warn no "State that a module keeps from one request to the next",
-    UnboundedRegex "unbounded-regex" Error no "A regular expression that can take exponential or polynomial time",
+    UnboundedRegex "unbounded-regex" Error no "A regular expression whose time can explode with its text",
     Nondeterminism "nondeterminism" Warn fix "Time or randomness where the request's own would do",
     UnboundedList "unbounded-list" Warn no "A list of every object of a kind, in all namespaces",
     MissingCases "missing-cases" Warn no "A policy that no case reaches",

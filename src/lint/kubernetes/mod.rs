@@ -8,6 +8,6 @@ mod resources;
 mod tables_tests;
 mod types;
 
-pub(super) use removed::{Served, api_version};
+pub(super) use removed::{Served, api_version, api_version_of};
 pub(super) use resources::{Resource, resources};
 pub(super) use types::{Shape, joined, types};

@@ -122,6 +122,16 @@ pub(in crate::lint) fn api_version(api_version: &str, kind: Option<&str>) -> Ser
     }
 }
 
+/// The same for a resource by its plural name, whose kind is not known any more.
+pub(in crate::lint) fn api_version_of(version: &str, resource: &str) -> Served {
+    let kinds = REMOVED.iter().filter(|(known, ..)| *known == version).flat_map(|(_, kinds, ..)| kinds.split(' '));
+    let is_plural_of = |kind: &&str| {
+        let stem = kind.get(..kind.len().saturating_sub(1)).unwrap_or(kind).to_ascii_lowercase();
+        resource.starts_with(&stem)
+    };
+    api_version(version, kinds.into_iter().find(is_plural_of))
+}
+
 fn joined(group: &str, version: &str) -> String {
     if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
@@ -141,6 +151,14 @@ mod tests {
             Served::Gone("since Kubernetes 1.25; nothing took its place".to_owned())
         );
         assert!(matches!(api_version("apps/v1alpha7", None), Served::Gone(_)));
+        for (version, resource, since) in [
+            ("extensions/v1beta1", "ingresses", "1.22"),
+            ("extensions/v1beta1", "networkpolicies", "1.16"),
+            ("policy/v1beta1", "poddisruptionbudgets", "1.25"),
+        ] {
+            let Served::Gone(told) = api_version_of(version, resource) else { panic!("{resource}") };
+            assert!(told.contains(since), "{resource}: {told}");
+        }
     }
 
     #[test]

@@ -7,8 +7,7 @@ use super::super::rule::Rule;
 use crate::policy::PolicySpec;
 
 pub(in crate::lint) fn check(spec: &PolicySpec, anchors: &Anchors<'_>, played: &Played) -> Vec<Finding> {
-    // Of cases that cannot be read nothing is known.
-    if played.policies.is_empty() && !played.findings.is_empty() {
+    if played.is_unknown {
         return Vec::new();
     }
     let of_policy = played.policies.get(&*spec.name).cloned().unwrap_or_default();

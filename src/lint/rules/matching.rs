@@ -5,7 +5,7 @@
 
 use super::super::anchors::Anchors;
 use super::super::finding::Finding;
-use super::super::kubernetes::{Resource, Served, api_version, resources};
+use super::super::kubernetes::{Resource, Served, api_version_of, resources};
 use super::super::rule::Rule;
 use super::conditions;
 use crate::policy::{LabelOperator, LabelSelector, MatchSpec, PolicySpec, Scope};
@@ -62,7 +62,7 @@ fn groups(rules: &MatchSpec, anchors: &Anchors<'_>, found: &mut Vec<Finding>) {
 fn removed_versions(group: &str, rules: &MatchSpec) -> Vec<(usize, String)> {
     let gone = |(index, version): (usize, &String)| {
         let joined = if group.is_empty() { version.clone() } else { format!("{group}/{version}") };
-        match api_version(&joined, None) {
+        match api_version_of(&joined, rules.resources.first().map_or("", String::as_str)) {
             Served::Gone(told) => Some((index, format!("{joined} is not served any more {told}"))),
             Served::NotForLong(_) | Served::Well => None,
         }
