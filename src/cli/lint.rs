@@ -23,6 +23,7 @@ use crate::lint::{Finding, FindingView, Level, Report, Rule, Settings, Subject, 
                   // bylaw-lint-ignore unbounded-list: there are three of them\n\nLevels stand in package.json too:\n  \
                   \"bylaw\": { \"lint\": { \"missing-cases\": \"off\" } }"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct LintArgs {
     /// A policy file, a folder of them, or a policy package; may be given many times
     #[arg(short, long = "policies", value_name = "PATH", required_unless_present_any = ["paths", "list", "explain"])]

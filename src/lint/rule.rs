@@ -92,7 +92,7 @@ rules! {
     UnreachableMatch "unreachable-match" Error fix "A part of the match, or a condition, that can never hold",
     DeprecatedApi "deprecated-api" Warn no "An API version that Kubernetes does not serve, or not for long",
     MutationNotIdempotent "mutation-not-idempotent" Error no "A mutation that changes its own result when it runs again",
-    MutationConflict "mutation-conflict" Warn no "A mutation that controllers, the API server or GitOps will undo or refuse",
+    MutationConflict "mutation-conflict" Warn no "A mutation that a controller, the API server or the next deployment undoes",
     ModuleState "module-state" Warn no "State that a module keeps from one request to the next",
     UnboundedRegex "unbounded-regex" Error no "A regular expression whose time can explode with its text",
     Nondeterminism "nondeterminism" Warn fix "Time or randomness where the request's own would do",

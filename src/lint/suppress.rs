@@ -109,7 +109,7 @@ mod tests {
 
     fn left(text: &str) -> Vec<String> {
         let path = Arc::new(PathBuf::from("p.ts"));
-        let at = text.find("WRONG").unwrap_or_default() as u32;
+        let at = u32::try_from(text.find("WRONG").unwrap_or_default()).unwrap();
         let mut findings =
             vec![Finding::new(Rule::UnknownField, Diagnostic::at_bytes("p.ts", text, at, at + 5, "wrong"))];
         suppress(&mut findings, &path, "p.ts", text, |rule| rule != Rule::ModuleState);

@@ -31,6 +31,7 @@ mod host;
 mod hot_reload;
 mod isolation;
 mod lint_command;
+mod lint_rules;
 mod logs;
 mod matching;
 mod metrics;

@@ -103,14 +103,14 @@ impl Resources {
             let kind = one.kind.rsplit('/').next().unwrap_or_default();
             sub.is_none() && !one.name.contains('/') && kind.eq_ignore_ascii_case(plain)
         };
-        let named = known.iter().find(singular).map(|one| one.name);
+        let of_kind = known.iter().find(singular).map(|one| one.name);
         let names = known.iter().filter(has_sub).map(|one| one.name);
         let same_resource = || {
             let subs =
                 known.iter().filter(|one| one.name.strip_prefix(plain).is_some_and(|rest| rest.starts_with('/')));
             nearest(name, subs.map(|one| one.name))
         };
-        named.or_else(|| nearest(name, names)).or_else(same_resource)
+        of_kind.or_else(|| nearest(name, names)).or_else(same_resource)
     }
 
     /// The versions in which a kind is served, given its group.

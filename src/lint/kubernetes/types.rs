@@ -37,7 +37,7 @@ struct Type {
 }
 
 pub(in crate::lint) struct Types {
-    types: Vec<Type>,
+    all: Vec<Type>,
     by_name: HashMap<(&'static str, &'static str), TypeId>,
     by_kind: HashMap<&'static str, TypeId>,
     aliases: HashMap<(&'static str, &'static str), &'static str>,
@@ -95,7 +95,7 @@ const OF_LISTS: &[&str] = &[
 impl Types {
     fn parse(tables: &[&'static str]) -> Self {
         let mut parsed =
-            Self { types: Vec::new(), by_name: HashMap::new(), by_kind: HashMap::new(), aliases: HashMap::new() };
+            Self { all: Vec::new(), by_name: HashMap::new(), by_kind: HashMap::new(), aliases: HashMap::new() };
         for table in tables {
             let mut module = "";
             for line in table.lines() {
@@ -116,8 +116,8 @@ impl Types {
         let head = words.next().unwrap_or_default();
         let (name, kind) = head.split_once('@').map_or((head, None), |(name, kind)| (name, Some(kind)));
         let fields = words.map(|word| word.split_once(':').unwrap_or((word, ""))).collect();
-        let id = self.types.len();
-        self.types.push(Type { module, name, fields });
+        let id = self.all.len();
+        self.all.push(Type { module, name, fields });
         self.by_name.insert((module, name), id);
         if let Some(kind) = kind {
             self.by_kind.insert(kind, id);
@@ -142,7 +142,7 @@ impl Types {
 
     /// The name of a type, for messages.
     pub(in crate::lint) fn name(&self, id: TypeId) -> &'static str {
-        self.types.get(id).map_or("", |of| of.name)
+        self.all.get(id).map_or("", |of| of.name)
     }
 
     /// What a field holds; `None` where there certainly is no such field.
@@ -163,7 +163,7 @@ impl Types {
     }
 
     fn field_of(&self, id: TypeId, name: &str) -> Option<Shape> {
-        let of = self.types.get(id)?;
+        let of = self.all.get(id)?;
         let written = of.fields.get(name).or_else(|| of.fields.get("*"))?;
         Some(self.shape(of.module, written))
     }
@@ -171,7 +171,7 @@ impl Types {
     /// The field that was most likely meant, if it is one alone.
     pub(in crate::lint) fn near(&self, shape: &Shape, name: &str) -> Option<&'static str> {
         let Shape::Of(types) = shape else { return None };
-        let known = types.iter().filter_map(|id| self.types.get(*id)).flat_map(|of| of.fields.keys().copied());
+        let known = types.iter().filter_map(|id| self.all.get(*id)).flat_map(|of| of.fields.keys().copied());
         nearest(name, known.filter(|field| *field != "*"))
     }
 

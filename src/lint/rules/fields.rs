@@ -15,7 +15,7 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
             AstKind::StaticMemberExpression(member) => {
                 let of = code.values.of(&member.object);
                 let name = member.property.name.as_str();
-                found.extend(look(code, &of.shape, name, member.property.span, |near| near.to_owned()));
+                found.extend(look(code, &of.shape, name, member.property.span, str::to_owned));
             }
             AstKind::ComputedMemberExpression(member) => {
                 if let Some((name, span)) = string_of(&member.expression) {

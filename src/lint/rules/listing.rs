@@ -1,7 +1,7 @@
 //! `unbounded-list`: every object of a kind, in all namespaces, for one request.
 
 use oxc::ast::AstKind;
-use oxc::ast::ast::Expression;
+use oxc::ast::ast::{Expression, ObjectPropertyKind};
 
 use super::super::code::{Code, HostFunction, What, entries, property};
 use super::super::finding::Finding;
@@ -21,7 +21,7 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
                     ["namespace", "selector", "labelSelector", "index"]
                         .iter()
                         .any(|name| property(options, name).is_some())
-                        || options.properties.iter().any(|property| property.is_spread())
+                        || options.properties.iter().any(ObjectPropertyKind::is_spread)
                 }
                 // Whatever it holds.
                 _ => true,

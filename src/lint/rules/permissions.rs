@@ -197,9 +197,8 @@ fn handed_on(code: &Code<'_, '_>, policy: usize, node: NodeId, span: Span, what:
         What::Function { policy: of, function } if *of == policy => {
             let is_called = match parent {
                 AstKind::CallExpression(call) => call.callee.span() == span,
-                AstKind::VariableDeclarator(_) => true,
-                // Inside of `context.get`, which is looked at itself.
-                AstKind::StaticMemberExpression(_) => true,
+                // The latter inside of `context.get`, which is looked at itself.
+                AstKind::VariableDeclarator(_) | AstKind::StaticMemberExpression(_) => true,
                 _ => false,
             };
             if !is_called {
@@ -216,14 +215,15 @@ fn needed(code: &Code<'_, '_>, function: HostFunction, call: &CallExpression<'_>
     let is_script = code.values.is_script();
     match function {
         HostFunction::Get | HostFunction::List => Some((kind_asked(is_script, call)?, first.span())),
-        HostFunction::Patch => Some((string_of(first)?.0.to_owned(), first.span())),
         HostFunction::Create | HostFunction::Update | HostFunction::Remove => {
             let Expression::ObjectExpression(object) = first.get_inner_expression() else { return None };
             let text = |name: &str| Some(string_of(&property(object, name)?.value)?.0);
             Some((format!("{}/{}", text("apiVersion")?, text("kind")?), call.callee.span()))
         }
         HostFunction::Fetch => Some((url_of(first)?, first.span())),
-        HostFunction::Env | HostFunction::ReadFile => Some((string_of(first)?.0.to_owned(), first.span())),
+        HostFunction::Patch | HostFunction::Env | HostFunction::ReadFile => {
+            Some((string_of(first)?.0.to_owned(), first.span()))
+        }
     }
 }
 
@@ -267,12 +267,12 @@ fn addition(code: &Code<'_, '_>, object: &ObjectExpression<'_>, list: &str, line
         Some(known) => {
             let Expression::ArrayExpression(lines) = known.value.get_inner_expression() else { return None };
             match lines.elements.last() {
-                Some(last) => insert(last.span().end, format!(", {line:?}")),
+                Some(end) => insert(end.span().end, format!(", {line:?}")),
                 None => insert(lines.span.start + 1, format!("{line:?}")),
             }
         }
         None => match granted.properties.last() {
-            Some(last) => insert(last.span().end, format!(", {list}: [{line:?}]")),
+            Some(end) => insert(end.span().end, format!(", {list}: [{line:?}]")),
             None => code.source.edit(granted.span, format!("{{ {list}: [{line:?}] }}")),
         },
     }
