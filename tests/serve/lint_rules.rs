@@ -397,24 +397,3 @@ fn the_clock_and_dice_are_found_and_the_clock_becomes_now() {
     assert!(mended(&without).contains("env, now })"), "{}", mended(&without));
     is_clean(&pods("", "if (new Date(\"2030-01-01\") < now) deny(\"x\");"));
 }
-
-#[test]
-fn a_list_of_everything_is_found() {
-    fires(&pods("permissions: { read: [\"*\"] },", "list(\"v1/Service\");"), "unbounded-list", "in all namespaces");
-    fires(&pods("permissions: { read: [\"*\"] },", "list(\"v1/Service\", {});"), "unbounded-list", "in all namespaces");
-    is_clean(&pods(
-        "permissions: { read: [\"*\"] },",
-        "list(\"v1/Service\", { namespace: \"a\" }); list(\"v1/Service\", { selector: \"a=b\" });",
-    ));
-}
-
-#[test]
-fn a_name_that_no_webhook_could_have_is_found_and_mended() {
-    let policy = pods("", "").replace("p.pods.example.com", "My_Policy.pods.example.com");
-    fires(&policy, "policy-name:5", "My_Policy");
-    assert!(mended(&policy).contains("name: \"my-policy.pods.example.com\""));
-    let folder = folder_of(&pods("", ""));
-    folder.write("policies/q.ts", &pods("", ""));
-    let found = findings(&folder, &[]);
-    assert!(found.iter().any(|one| one.starts_with("policy-name:5: p.pods.example.com is declared by")), "{found:?}");
-}
