@@ -85,6 +85,7 @@ pub(super) fn run(args: &LintArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     super::runtime::quiet_logging(verbosity)?;
     let stage = Stage::new()?;
     let settings = Settings { levels: args.levels.clone(), checks_types: !args.no_types };
+    let waiting = Waiting::begin();
     let mut mended = 0;
     if args.fix {
         for round in 0.. {
@@ -102,9 +103,33 @@ pub(super) fn run(args: &LintArgs, verbosity: i8) -> anyhow::Result<Verdict> {
         }
     }
     let report = args.look(&stage, &settings, true)?;
+    drop(waiting);
     args.write(&report, mended)?;
     let is_wrong = |finding: &Finding| finding.level == Level::Error || args.deny_warnings;
     Ok(if report.findings.iter().any(is_wrong) { Verdict::No } else { Verdict::Yes })
+}
+
+/// A word on a terminal for who waits: the TypeScript compiler takes seconds.
+struct Waiting {
+    is_seen: bool,
+}
+
+impl Waiting {
+    fn begin() -> Self {
+        let is_seen = std::io::stderr().is_terminal();
+        if is_seen {
+            eprint!("looking at code, types and cases …");
+        }
+        Self { is_seen }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.is_seen {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 impl LintArgs {
