@@ -6,7 +6,7 @@ use super::Growth;
 use super::automaton::{Automaton, State};
 
 /// Steps of the search through pairs and triples of states; beyond, nothing is said.
-const MAX_STEPS: usize = 4_000_000;
+const MAX_STEPS: usize = 2_000_000;
 
 struct Graph<'m> {
     automaton: &'m Automaton,

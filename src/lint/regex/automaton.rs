@@ -10,6 +10,9 @@ use super::characters::Characters;
 /// States of one automaton. A pattern that needs more is not looked at.
 const MAX_STATES: usize = 400;
 
+/// Steps of making one: a pattern of a few bytes can repeat nothing a million times.
+const MAX_STEPS: usize = 1_000_000;
+
 /// Repetitions that are written out; more are taken for any number.
 const MAX_COPIES: u64 = 24;
 
@@ -45,6 +48,7 @@ pub(super) struct Builder<'p> {
     dot_is_all: bool,
     /// The insides of assertions, which are matched on their own.
     inside: Vec<&'p Disjunction<'p>>,
+    steps: usize,
 }
 
 impl<'p> Builder<'p> {
@@ -58,6 +62,7 @@ impl<'p> Builder<'p> {
                 ignores_case: flags.contains('i'),
                 dot_is_all: flags.contains('s'),
                 inside: Vec::new(),
+                steps: 0,
             };
             builder.choice(body);
             waiting.append(&mut builder.inside);
@@ -81,7 +86,17 @@ impl<'p> Builder<'p> {
         whole
     }
 
+    /// Whether there is more to make of it.
+    fn goes_on(&mut self) -> bool {
+        self.steps += 1;
+        self.automaton.is_too_large |= self.steps > MAX_STEPS;
+        !self.automaton.is_too_large
+    }
+
     fn term(&mut self, term: &'p Term<'p>) -> Part {
+        if !self.goes_on() {
+            return Part::empty();
+        }
         match term {
             Term::BoundaryAssertion(_) => Part::empty(),
             Term::LookAroundAssertion(assertion) => {
@@ -121,6 +136,9 @@ impl<'p> Builder<'p> {
     }
 
     fn way(&mut self, from: State, to: State) {
+        if !self.goes_on() {
+            return;
+        }
         let ways = self.automaton.edges.entry((from, to)).or_default();
         *ways = (*ways + 1).min(2);
     }

@@ -125,5 +125,13 @@ mod tests {
         assert_eq!(growth("(a", ""), Growth::Unknown);
         assert_eq!(growth("a{1,100000}", ""), Growth::Fine);
         assert_eq!(growth(&"(?:a|b)?".repeat(3_000), ""), Growth::Unknown);
+        let mut nothing = "(?:)".to_owned();
+        for _ in 0..20 {
+            nothing = format!("(?:{nothing}{{24}})");
+        }
+        assert_eq!(growth(&nothing, ""), Growth::Unknown);
+        let many = (0..350).map(|_| "[a-z]").collect::<Vec<_>>().join("|");
+        let nested = format!("{}{many}{}", "(?:".repeat(100), ")*".repeat(100));
+        assert!(matches!(growth(&nested, ""), Growth::Exponential(_) | Growth::Unknown));
     }
 }
