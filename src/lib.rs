@@ -14,7 +14,8 @@
 //!
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
-//! objects it asks about), `cases` (what policies are tested with), `scan` (what is there already), `telemetry`, and `cli`.
+//! objects it asks about), `cases` (what policies are tested with), `lint` (mistakes found before a cluster does), `scan` (what
+//! is there already), `telemetry`, and `cli`.
 #![deny(unsafe_code)]
 
 pub mod bundle;
@@ -27,6 +28,7 @@ pub mod engine;
 pub mod host;
 pub mod http;
 pub mod isolate;
+pub mod lint;
 pub mod matching;
 pub mod policy;
 pub mod pool;

@@ -6,7 +6,7 @@ use super::diagnostics::BundleError;
 const STACK_BYTES: usize = 64 << 20;
 
 /// The result of `work`, for which the caller waits; `file` is what a failure is about.
-pub(super) fn apart<T: Send>(
+pub(crate) fn apart<T: Send>(
     file: &str,
     work: impl FnOnce() -> Result<T, BundleError> + Send,
 ) -> Result<T, BundleError> {

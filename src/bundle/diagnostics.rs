@@ -15,7 +15,7 @@ const FRAME_WIDTH: usize = 110;
 const CONTEXT_LINES: usize = 2;
 
 /// Why source could not be made runnable.
-#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum BundleError {
     /// The file could not be read, is too large or is not UTF-8.
     #[error("{file}: {reason}")]
@@ -43,6 +43,18 @@ pub enum BundleError {
 }
 
 impl BundleError {
+    /// What it says of a place, where it is about one.
+    #[must_use]
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            Self::Syntax(diagnostic)
+            | Self::Import(diagnostic)
+            | Self::Unsupported(diagnostic)
+            | Self::Link(diagnostic) => Some(diagnostic),
+            Self::Unreadable { .. } | Self::Compressed(_) | Self::Internal { .. } => None,
+        }
+    }
+
     /// The same error with its diagnostic changed, where it has one.
     #[must_use]
     pub fn map_diagnostic(self, change: impl FnOnce(Diagnostic) -> Diagnostic) -> Self {

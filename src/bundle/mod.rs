@@ -32,6 +32,7 @@ mod sdk;
 mod source;
 mod sources;
 
+pub(crate) use apart::apart;
 pub use closed::{Closed, Open, closed};
 pub use compressed::{BundleLimits, CompressedError, unpack};
 pub use diagnostics::{BundleError, Diagnostic, Place};

@@ -22,5 +22,5 @@ pub use coverage::{FileCoverage, Line, coverage, lcov, told};
 pub use diff::Change;
 pub use error::{CaseError, Fault, Place};
 pub use run::{Played, Runner, SuiteResult};
-pub use stage::{Came, Outcome, Stage};
+pub use stage::{Came, Outcome, Stage, Twice};
 pub use suite::{Collection, Suite, Test};

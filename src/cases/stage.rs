@@ -1,5 +1,8 @@
 //! Where cases are played: the engine that serves, on a thread and in a world of its own.
 
+#[path = "twice.rs"]
+mod twice;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +25,8 @@ use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, PolicySpec, Revision};
 use crate::pool::Pool;
 use crate::telemetry::Metrics;
+
+pub use twice::Twice;
 
 /// Sets of parameters whose policies stay loaded: each is a copy of the module in one heap.
 const PARAMETER_SETS: usize = 16;

@@ -7,6 +7,7 @@ mod bundle;
 mod explain;
 mod inputs;
 mod junit;
+mod lint;
 mod manifest;
 mod measured;
 mod output;
@@ -63,6 +64,8 @@ enum Command {
     Test(test::TestArgs),
     /// Judge manifests or a live cluster
     Scan(scan::ScanArgs),
+    /// Find mistakes in policies before a cluster does
+    Lint(lint::LintArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
     /// Make, inspect, verify a bundle
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Test(args) => test::run(args, common.verbosity()),
         Command::Scan(args) => scan::run(&args, common.verbosity()),
+        Command::Lint(args) => lint::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),

@@ -45,7 +45,12 @@ pub(crate) struct SarifFinding {
 
 /// The whole log. `tool` is the command, such as `bylaw lint`; `is_complete` is false where something could not be looked
 /// at.
-pub(crate) fn sarif(tool: &str, rules: &[SarifRule], findings: &[SarifFinding], is_complete: bool) -> impl Serialize {
+pub(crate) fn sarif(
+    tool: &str,
+    rules: &[SarifRule],
+    findings: &[SarifFinding],
+    is_complete: bool,
+) -> impl Serialize + use<> {
     let index_of = |id: &str| rules.iter().position(|rule| rule.id == id);
     let results = findings.iter().map(|finding| result(finding, index_of(&finding.rule))).collect();
     let driver = Driver {

@@ -29,7 +29,9 @@ use crate::policy::spec::Permissions;
 pub use error::HostError;
 pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
+pub(crate) use net::Target;
 pub use objects::Objects;
+pub(crate) use permission::covers_kind;
 pub use rehearsal::{Recorded, Rehearsal};
 pub use permission::covers_kind;
 

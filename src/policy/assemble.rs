@@ -100,8 +100,13 @@ impl Harvest {
             if matches!(**error, PolicyError::Pending) {
                 self.notes.push(Note { subject, message: error.to_string() });
             } else {
-                let serving_last_good = !last_good.is_empty();
-                problems.push(Problem { subject, message: error.to_string(), serving_last_good });
+                problems.push(Problem {
+                    subject,
+                    message: error.to_string(),
+                    serving_last_good: !last_good.is_empty(),
+                    source: Some(Arc::clone(file)),
+                    error: Some(Arc::clone(error)),
+                });
             }
             for revision in last_good {
                 serve(revision, &mut problems);
@@ -119,5 +124,6 @@ fn twice(first: &Revision, second: &Revision) -> Problem {
     } else {
         format!("is declared by {kept} and by {left}; the one of {kept} is served. Rename one of them")
     };
-    Problem { subject: first.spec.name.to_string(), message, serving_last_good: false }
+    let source = Some(Arc::clone(&second.source));
+    Problem { subject: first.spec.name.to_string(), message, serving_last_good: false, source, error: None }
 }

@@ -50,7 +50,9 @@ impl Bundles {
                     let message =
                         format!("is there in {kept} and again in {left}; the first is used. Remove one of them");
                     let subject = format!("JsPolicyBundle {}", bundle.name);
-                    harvest.problems.push(Problem { subject, message, serving_last_good: false });
+                    let source = Some(Arc::new(path.clone()));
+                    let serving_last_good = false;
+                    harvest.problems.push(Problem { subject, message, serving_last_good, source, error: None });
                     continue;
                 }
                 files.insert(&bundle.name, path);

@@ -115,6 +115,10 @@ pub struct Problem {
     pub message: String,
     /// What was there before it broke is still enforced.
     pub serving_last_good: bool,
+    /// The file that it is in, where it is in one.
+    pub source: Option<Arc<PathBuf>>,
+    /// What the message tells, where it tells of an error: `None` for two policies of one name.
+    pub error: Option<Arc<PolicyError>>,
 }
 
 impl fmt::Display for Problem {

@@ -20,7 +20,7 @@ impl fmt::Display for FieldError {
 }
 
 /// Why a policy, a file or a folder of them could not be loaded.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     #[error("{path}: no such file or folder; give a policy file, a folder of them, or a package folder")]
     Missing { path: String },
@@ -50,6 +50,18 @@ pub enum PolicyError {
     NotAPolicy { file: String, reason: String },
     #[error("policies cannot be watched: {reason}")]
     Watch { reason: String },
+}
+
+impl PolicyError {
+    /// What it says of a place, where it is about one.
+    #[must_use]
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            Self::Document(diagnostic) | Self::Inspection(diagnostic) => Some(diagnostic),
+            Self::Bundle(error) => error.diagnostic(),
+            _ => None,
+        }
+    }
 }
 
 fn join(errors: &[FieldError]) -> String {

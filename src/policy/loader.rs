@@ -98,7 +98,13 @@ impl Loader {
                 }
                 Err(error) => {
                     let serving_last_good = !self.catalog.revisions.is_empty();
-                    gone.push(Problem { subject: shown_path(path), message: error.to_string(), serving_last_good });
+                    gone.push(Problem {
+                        subject: shown_path(path),
+                        message: error.to_string(),
+                        serving_last_good,
+                        source: None,
+                        error: Some(Arc::new(error)),
+                    });
                 }
             }
         }
@@ -123,6 +129,16 @@ impl Loader {
     /// The modules that are policies of their own.
     pub fn modules(&self) -> impl Iterator<Item = &Path> {
         self.entries.keys().map(PathBuf::as_path)
+    }
+
+    /// The files that hold policies, as far as they could be read: modules that are policies, and manifests.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<PathBuf> {
+        let has_policies = |file: &ManifestFile| {
+            file.parsed.as_ref().map_or(true, |manifest| !manifest.policies.is_empty() || !manifest.broken.is_empty())
+        };
+        let manifests = self.manifests.iter().filter(|(_, file)| has_policies(file)).map(|(path, _)| path.clone());
+        self.entries.keys().cloned().chain(manifests).collect()
     }
 
     /// The folders in which a change may change a policy.

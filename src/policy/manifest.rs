@@ -40,6 +40,32 @@ pub(super) struct BundleItem {
     pub encoded: String,
 }
 
+/// Code inside a manifest, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InlineSource {
+    pub policy: String,
+    /// `spec.typescript`, else `spec.javascript`.
+    pub is_typescript: bool,
+    pub code: String,
+    /// Where each line begins in the file, from 1; empty where that cannot be said.
+    pub places: Vec<(u32, u32)>,
+}
+
+/// The code in a manifest; none where it cannot be read.
+#[must_use]
+pub fn inline_code(file: &str, text: &str) -> Vec<InlineSource> {
+    let manifest = Manifest::parse(file, text).unwrap_or_default();
+    let of = |item: PolicyItem| {
+        let (is_typescript, code) = match item.policy.code {
+            CodeSource::JavaScript(code) => (false, code),
+            CodeSource::TypeScript(code) => (true, code),
+            CodeSource::Bundle => return None,
+        };
+        Some(InlineSource { policy: item.name, is_typescript, code, places: item.places })
+    };
+    manifest.policies.into_iter().filter_map(of).collect()
+}
+
 impl Manifest {
     /// Reads a file's text. Objects of other kinds are passed over with a note.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, PolicyError> {

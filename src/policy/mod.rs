@@ -40,6 +40,7 @@ pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
 pub(crate) use fields::closest;
 pub use loader::{LoadOptions, Loader};
+pub use manifest::{InlineSource, inline_code};
 pub use names::is_policy_name;
 pub use spec::{
     Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,

@@ -32,6 +32,8 @@ mod failures;
 mod host;
 mod hot_reload;
 mod isolation;
+mod lint_command;
+mod lint_rules;
 mod logs;
 mod matching;
 mod metrics;
