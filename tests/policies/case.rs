@@ -23,10 +23,21 @@ pub struct Case {
     user: Option<String>,
     #[serde(default)]
     groups: Vec<String>,
+    namespace: Option<Namespace>,
     parameters: Option<Value>,
     #[serde(default)]
     inventory: Vec<Value>,
     expect: Expectation,
+}
+
+/// The namespace of the object, for its labels.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Namespace {
+    /// That of the object; here for the reader.
+    #[serde(rename = "name")]
+    _name: String,
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +100,7 @@ impl Case {
         }
         for (key, value) in audit.iter().flatten() {
             let told = response["auditAnnotations"].as_object().into_iter().flatten();
-            if !told.clone().any(|(name, told)| name.ends_with(&format!("/{key}")) && told == value) {
+            if !told.clone().any(|(name, told)| name == key || name.ends_with(&format!(".{key}")) && told == value) {
                 return Err(format!("{key} is not noted as {value:?} in {told:?}"));
             }
         }
@@ -135,6 +146,9 @@ impl Case {
             }
         }
         command.args(self.groups.iter().flat_map(|group| ["--group", group]));
+        for (key, value) in self.namespace.iter().flat_map(|namespace| &namespace.labels) {
+            command.arg("--namespace-labels").arg(format!("{key}={value}"));
+        }
         let output = command.output().unwrap();
         let answer: Value = serde_json::from_slice(&output.stdout)
             .map_err(|_| format!("no answer: {}", String::from_utf8_lossy(&output.stderr)))?;

@@ -19,7 +19,11 @@ use std::path::{Path, PathBuf};
 use case::Case;
 
 fn policies() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    folders("policies")
+}
+
+fn folders(of: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(of);
     let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     folders.sort();
@@ -35,10 +39,23 @@ fn cases(policy: &Path) -> Vec<Case> {
 
 #[test]
 fn every_case_of_every_policy_holds() {
+    assert_holds(&policies());
+}
+
+/// The same cases hold in the SDK's fakes: `sdk-ts/test/corpus.test.ts`.
+#[test]
+fn every_case_of_the_corpus_that_the_fakes_share_holds() {
+    let corpus = folders("tests/policies/corpus");
+    assert!(corpus.iter().map(|topic| cases(topic).len()).sum::<usize>() > 80);
+    assert_holds(&corpus);
+}
+
+#[track_caller]
+fn assert_holds(policies: &[PathBuf]) {
     let mut misses = Vec::new();
-    for policy in policies() {
-        for case in cases(&policy) {
-            if let Err(miss) = case.judge(&policy) {
+    for policy in policies {
+        for case in cases(policy) {
+            if let Err(miss) = case.judge(policy) {
                 misses.push(format!("{}: {}: {miss}", policy.file_name().unwrap().display(), case.name));
             }
         }
