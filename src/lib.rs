@@ -14,7 +14,7 @@
 //!
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
-//! objects it asks about), `telemetry`, and `cli`.
+//! objects it asks about), `types` (what authors' editors know), `init` (where they begin), `telemetry`, and `cli`.
 #![deny(unsafe_code)]
 
 pub mod bundle;
@@ -25,10 +25,12 @@ pub mod decision;
 pub mod engine;
 pub mod host;
 pub mod http;
+pub mod init;
 pub mod isolate;
 pub mod matching;
 pub mod policy;
 pub mod pool;
 pub mod review;
 pub mod telemetry;
+pub mod types;
 pub mod worker;

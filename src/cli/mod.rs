@@ -4,6 +4,7 @@
 
 mod bench;
 mod explain;
+mod init;
 mod inputs;
 mod manifest;
 mod measured;
@@ -13,6 +14,7 @@ mod review;
 mod runtime;
 mod serve;
 mod subject;
+mod types;
 mod webhook;
 
 use std::process::ExitCode;
@@ -55,6 +57,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
+    /// Start a policy package
+    Init(init::InitArgs),
+    /// Make TypeScript types of custom resources
+    Types(types::TypesArgs),
     /// Run policies for the process that started this one, which is a server
     #[command(hide = true)]
     Worker,
@@ -69,6 +75,8 @@ pub fn run() -> ExitCode {
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
+        Command::Init(args) => init::run(args),
+        Command::Types(args) => types::run(&args),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };
     match result {

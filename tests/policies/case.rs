@@ -54,6 +54,8 @@ struct Expectation {
     audit: Option<BTreeMap<String, String>>,
     patch: Option<Value>,
     patched: Option<Value>,
+    /// A part of the error of a policy, which `bylaw review` tells in the message or in a warning.
+    error: Option<String>,
 }
 
 impl Case {
@@ -71,7 +73,8 @@ impl Case {
     /// What is not as it is expected to be.
     pub fn judge(&self, policy: &Path) -> Result<(), String> {
         let response = self.ask(policy)?;
-        let Expectation { allowed, message, fields, code, reason, warnings, audit, patch, patched } = &self.expect;
+        let Expectation { allowed, message, fields, code, reason, warnings, audit, patch, patched, error } =
+            &self.expect;
         let status = &response["status"];
         same("allowed", &response["allowed"], &json!(allowed), &response)?;
         if let Some(part) = message {
@@ -90,6 +93,12 @@ impl Case {
         }
         if let Some(reason) = reason {
             same("reason", &status["reason"], &json!(reason), status)?;
+        }
+        if let Some(part) = error.as_deref().filter(|part| !part.is_empty()) {
+            let told = response.to_string();
+            if !told.contains(part) {
+                return Err(format!("no error {part:?} in {told}"));
+            }
         }
         if let Some(parts) = warnings {
             let told: Vec<&str> =

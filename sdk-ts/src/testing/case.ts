@@ -4,10 +4,10 @@ import type {
   DeepReadonly,
   FetchOptions,
   KubernetesObject,
-  LabelSelector,
   Operation,
   Request,
   Tenant,
+  User,
   Vantage,
 } from "../context.ts";
 
@@ -30,8 +30,8 @@ export interface Case {
   /** A whole AdmissionRequest, in place of `object` and the like. */
   request?: Partial<Request>;
   operation?: Operation;
-  /** The name of who asks; `kubernetes-admin` by default. */
-  user?: string;
+  /** The name of who asks, or all that is known of them; `kubernetes-admin` by default. */
+  user?: string | User;
   groups?: readonly string[];
   /** The namespace, or its labels as well. */
   namespace?: string | { name?: string; labels?: Record<string, string> };
@@ -60,23 +60,26 @@ export interface Case {
 export interface Expectation {
   allowed?: boolean;
   /** A part of the message. */
-  message?: string;
+  message?: Text;
   /** The fields that denials name, in order. */
   fields?: readonly string[];
   code?: number;
   reason?: string;
   /** Parts of the warnings, one for each. */
   warnings?: readonly string[];
-  /** Annotations by the end of their key. */
+  /** Annotations, by `policy.key` or by the key that the policy gave. */
   audit?: Record<string, string>;
   /** The whole object after mutation. */
   patched?: unknown;
   /** RFC 6902: what it makes of the object. */
   patch?: readonly PatchOperation[];
-  /** A part of the error of a policy that fails. */
-  error?: string;
+  /** A part of the error of a policy that fails. Without it an error is a miss, whatever else is expected. */
+  error?: Text;
   writes?: readonly Partial<Write>[];
 }
+
+/** A part of a text, several parts, or the whole. */
+export type Text = string | { contains: string | readonly string[] } | { equals: string };
 
 export interface PatchOperation {
   op: "add" | "remove" | "replace" | "test" | "move" | "copy";
@@ -87,7 +90,8 @@ export interface PatchOperation {
 
 /** What a policy wrote; nothing of it happens. */
 export interface Write {
-  operation: "create" | "update" | "patch" | "remove";
+  op: "create" | "update" | "patch" | "remove";
+  apiVersion: string;
   kind: string;
   namespace?: string;
   name?: string;
@@ -125,5 +129,3 @@ export interface Outcome {
   writes: Write[];
   logs: string[];
 }
-
-export type { LabelSelector };

@@ -3,7 +3,8 @@
 import type { FetchOptions, LabelSelector } from "../context.ts";
 import type { Permissions, PolicyMetadata } from "../policy.ts";
 import type { Selector } from "../selector.ts";
-import type { Case, Write } from "./case.ts";
+import type { Case, PatchOperation, Write } from "./case.ts";
+import { merged, patched } from "./patch.ts";
 import type { HostAnswer, Native } from "./runtime.ts";
 import { selectorOf } from "./selector-text.ts";
 import type { World } from "./world.ts";
@@ -97,10 +98,12 @@ export function hostOf(one: Case, world: World): Host {
         }
       }
       return answer(() => {
-        const write = writeOf(operation as Write["operation"], call, isDryRun);
-        permit(policy, "write", write.kind, `write ${write.kind}`, (pattern) => coversKind(pattern, write.kind));
+        const write = writeOf(operation as Write["op"], call, isDryRun);
+        const kind = `${write.apiVersion}/${write.kind}`;
+        permit(policy, "write", kind, `write ${kind}`, (pattern) => coversKind(pattern, kind));
+        const answered = answerOf(world, write);
         writes.push(write);
-        return write.object;
+        return answered;
       });
     },
   };
@@ -154,14 +157,8 @@ function readable(policy: PolicyMetadata, { kind = "" }: Call, isList = false): 
   return allowed;
 }
 
-function connected(world: World, action: string): void {
-  if (world.isConnected) return;
-  throw new Refusal("NotConnected", `there is no cluster to ${action} from: give the case an inventory`);
-}
-
 function get(world: World, kind: string, { namespace = "", name = "" }: Call): unknown {
   if (name === "" || /[/%]/.test(name)) throw new Refusal("BadRequest", `${JSON.stringify(name)} is not a name`);
-  connected(world, `read ${kind}`);
   const found = world.find(kind, namespace, name);
   if (found === undefined && namespace === "" && world.isNamespaced(kind)) {
     throw new Refusal("NamespaceRequired", `${kind} lives in a namespace: name the namespace too`);
@@ -172,7 +169,6 @@ function get(world: World, kind: string, { namespace = "", name = "" }: Call): u
 function list(world: World, kinds: readonly string[], { namespace, labelSelector, index }: Call): unknown {
   if (index !== undefined) throw new Refusal("WrongArguments", "list: unknown field `index`");
   const { matches } = selecting(labelSelector);
-  connected(world, `list ${kinds[0] ?? ""}`);
   const kind = kinds.find((one) => world.has(one));
   if (kind === undefined) return [];
   return world
@@ -207,15 +203,42 @@ function file(policy: PolicyMetadata, one: Case, path: string): unknown {
   return one.files?.[path];
 }
 
-function writeOf(operation: Write["operation"], call: Call, dryRun: boolean): Write {
-  const { object, apiVersion, kind, namespace, name } =
-    call.object === undefined ? call : { ...referenceOf(call.object), object: call.object };
-  const write: Write = { operation, kind: `${apiVersion ?? ""}/${kind ?? ""}`, dryRun };
-  if (namespace !== undefined) write.namespace = namespace;
-  if (name !== undefined) write.name = name;
-  if (object !== undefined) write.object = object;
-  if (call.patch !== undefined) write.patch = call.patch;
-  return write;
+function writeOf(op: Write["op"], call: Call, dryRun: boolean): Write {
+  const { object } = call;
+  const { apiVersion = "", kind = "", namespace, name } = object === undefined ? call : referenceOf(object);
+  const isGiven = op === "create" || op === "update";
+  return {
+    op,
+    apiVersion,
+    kind,
+    ...(namespace === undefined || namespace === "" ? {} : { namespace }),
+    ...(name === undefined || name === "" ? {} : { name }),
+    ...(isGiven ? { object } : {}),
+    ...(op === "patch" ? { patch: call.patch } : {}),
+    dryRun,
+  };
+}
+
+/** What the API server would answer. What is written is not read back: a server's reads come from a cache. */
+function answerOf(world: World, write: Write): unknown {
+  const { op, namespace = "", name = "" } = write;
+  const kind = `${write.apiVersion}/${write.kind}`;
+  const found = world.find(kind, namespace, name);
+  if (op === "create") {
+    if (found !== undefined) throw new Refusal("AlreadyExists", `${kind} ${JSON.stringify(name)} already exists`);
+    return write.object;
+  }
+  if (found === undefined) {
+    throw new Refusal(
+      "NotFound",
+      `${kind} ${JSON.stringify(name)} not found; put it into the \`inventory\` of the case`,
+    );
+  }
+  if (op === "remove") return { apiVersion: "v1", kind: "Status", status: "Success" };
+  if (op === "update") return write.object;
+  if (Array.isArray(write.patch)) return patched(found, write.patch as PatchOperation[]);
+  if (typeof write.patch === "object" && write.patch !== null) return merged(found, write.patch);
+  throw new Refusal("WrongArguments", "patch: patch is neither an object nor an array of operations");
 }
 
 function referenceOf({ apiVersion, kind, metadata }: NonNullable<Call["object"]>): Call {

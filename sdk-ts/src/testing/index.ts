@@ -12,4 +12,4 @@
 
 export type { Case, Cause, Expectation, FetchAnswer, Manifest, Outcome, PatchOperation, Write } from "./case.ts";
 export { check, misses } from "./expect.ts";
-export { judge, type AnyPolicy, type Policies } from "./judge.ts";
+export { judge, reconcile, type AnyPolicy, type Policies, type Reconciled } from "./judge.ts";

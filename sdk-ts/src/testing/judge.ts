@@ -3,13 +3,13 @@
  * The context, the record and the draft are the engine's own code (`engine.ts`).
  */
 
-import type { KubernetesObject, Request } from "../context.ts";
+import type { KubernetesObject, ReconcileContext, Request, ValidateContext } from "../context.ts";
 import type { Policy, PolicyMetadata } from "../policy.ts";
-import type { Case, Outcome } from "./case.ts";
+import type { Case, Outcome, Write } from "./case.ts";
 import { clock } from "./clock.ts";
 import { deniesAlone, merge, type Verdict } from "./decision.ts";
 import { engine } from "./engine.ts";
-import { deepEqual } from "./equal.ts";
+import { copy, deepEqual } from "./json.ts";
 import { hostOf, type Host } from "./host.ts";
 import { matches, MatchingError } from "./matching.ts";
 import { parametersOf } from "./parameters.ts";
@@ -45,6 +45,44 @@ export async function judge(policies: Policies, one: Case): Promise<Outcome> {
   }
 }
 
+/** What a controller did with an object. */
+export interface Reconciled {
+  writes: Write[];
+  logs: string[];
+  /** Where it failed, why: in a cluster it would be asked again. */
+  error?: string;
+}
+
+/**
+ * Lets a controller see an object as it is now, or that it is gone: then the case has none. Whatever `match` says, it is
+ * asked.
+ */
+export async function reconcile(policy: AnyPolicy, one: Case): Promise<Reconciled> {
+  const { reconcile: handler, ...metadata } = policy;
+  if (handler === undefined) throw new TypeError("reconcile: the policy has no `reconcile`");
+  const given = (context: ValidateContext): ReconcileContext => {
+    const { parameters, tenant, now, get, list, create, update, patch, remove, fetch, env, readFile, log } = context;
+    const object = one.object === undefined || one.object === null ? undefined : context.object;
+    return { object, parameters, tenant, now, get, list, create, update, patch, remove, fetch, env, readFile, log };
+  };
+  const judged = {
+    ...metadata,
+    match: {},
+    validate: (context: ValidateContext) => handler(given(context)),
+  } as AnyPolicy;
+  const trial = new Trial([judged], { ...one, object: one.object ?? NOTHING });
+  try {
+    const { writes, logs, errors } = await trial.run(true);
+    const [failed] = errors;
+    return { writes, logs, ...(failed === undefined ? {} : { error: failed.message }) };
+  } finally {
+    trial.end();
+  }
+}
+
+/** Stands for an object that is gone: a request is about something. */
+const NOTHING = Object.freeze({ apiVersion: "v1", kind: "Nothing", metadata: Object.freeze({ name: "gone" }) });
+
 function policiesOf(given: Policies): AnyPolicy[] {
   const exported = "default" in given ? given.default : given;
   const policies = [exported].flat() as AnyPolicy[];
@@ -70,6 +108,7 @@ class Trial {
   readonly #matched: string[] = [];
   readonly #now: number;
   #request: Request;
+  #asksAll = false;
 
   constructor(policies: readonly AnyPolicy[], one: Case) {
     this.#policies = policies;
@@ -85,8 +124,10 @@ class Trial {
     this.#request = requestOf(one);
   }
 
-  async run(): Promise<Outcome> {
-    const asked = structuredClone(this.#request.object);
+  /** `whatever` the policies match. */
+  async run(whatever = false): Promise<Outcome> {
+    this.#asksAll = whatever;
+    const asked = copy(this.#request.object);
     const { verdicts, isLost } = await this.#mutate();
     const validated = isLost ? [] : await this.#validate();
     const all = [...verdicts, ...validated];
@@ -141,8 +182,9 @@ class Trial {
       if (policy[phase] === undefined) return [];
       try {
         const isWanted =
-          vantageFits(policy, this.#case) &&
-          matches(policy as PolicyMetadata, this.#request, this.#world, this.#case.conditions);
+          this.#asksAll ||
+          (vantageFits(policy, this.#case) &&
+            matches(policy as PolicyMetadata, this.#request, this.#world, this.#case.conditions));
         return isWanted ? [{ policy }] : [];
       } catch (error) {
         if (!(error instanceof MatchingError)) throw error;
@@ -178,11 +220,10 @@ class Trial {
   #begin(): void {
     const one = this.#case;
     const { namespace: name = "" } = this.#request;
-    const labels = this.#world.labelsOf(name);
-    const namespace = name === "" ? null : labels === undefined ? { name } : { name, labels };
+    const namespace = name === "" ? null : { name, labels: this.#world.labelsOf(name) };
     const isVirtual = one.vantage === "virtual";
     const tenant = JSON.stringify({ ...NO_TENANT, ...one.tenant });
-    this.#engine.begin(structuredClone(this.#request), JSON.stringify(namespace), tenant, isVirtual, this.#now);
+    this.#engine.begin(copy(this.#request), JSON.stringify(namespace), tenant, isVirtual, this.#now);
   }
 }
 

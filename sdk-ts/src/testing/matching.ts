@@ -43,11 +43,8 @@ export function matches(
   const rule: Rule = policy.match ?? {};
   if (!ruleMatches(rule, request)) return false;
   if (rule.excludeUsers?.some((pattern) => excludes(pattern, request)) === true) return false;
-  const inNamespace = isEmpty(rule.namespaceSelector) || selectsNamespace(rule.namespaceSelector, request, world);
-  if (inNamespace === false) return false;
+  if (!isEmpty(rule.namespaceSelector) && !selectsNamespace(rule.namespaceSelector, request, world)) return false;
   if (!isEmpty(rule.objectSelector) && !selectsObject(rule.objectSelector, request)) return false;
-  if (inNamespace === undefined)
-    throw new MatchingError(`the labels of namespace ${namespaceOf(request)} are not known`);
   return (rule.matchConditions ?? []).every(({ name }) => {
     const decided = conditions?.[name];
     if (decided !== undefined) return decided;
@@ -106,11 +103,8 @@ function selectsObject(of: LabelSelector, { object, oldObject }: Request): boole
   return [object, oldObject].some((one) => one?.metadata !== undefined && prepared.matches(labelsOf(one)));
 }
 
-/**
- * A namespaced object by its namespace's labels, a Namespace by its own, anything else that is cluster-scoped always.
- * `undefined` where nothing is known of the namespace.
- */
-function selectsNamespace(of: LabelSelector, request: Request, world: World): boolean | undefined {
+/** A namespaced object by its namespace's labels, a Namespace by its own, anything else that is cluster-scoped always. */
+function selectsNamespace(of: LabelSelector, request: Request, world: World): boolean {
   const isNamespace = request.resource.resource === "namespaces";
   if ((request.namespace ?? "") === "" && !isNamespace) return true;
   const prepared = selector(of);
@@ -121,10 +115,7 @@ function selectsNamespace(of: LabelSelector, request: Request, world: World): bo
     const own = isWritten ? request.object : request.oldObject;
     if (own?.metadata !== undefined) return named(labelsOf(own));
   }
-  const known = world.labelsOf(name);
-  if (known !== undefined) return named(known);
-  const keys = [...Object.keys(of.matchLabels ?? {}), ...(of.matchExpressions ?? []).map(({ key }) => key)];
-  return keys.every((key) => key === NAME_LABEL) ? named(undefined) : undefined;
+  return named(world.labelsOf(name));
 }
 
 function labelsOf(object: KubernetesObject): Labels {

@@ -1,6 +1,7 @@
 /** Parameters as the engine gives them to a policy: the schema's defaults filled in, then checked against the schema. */
 
 import type { PolicyMetadata } from "../policy.ts";
+import { copy } from "./json.ts";
 import { faultsOf, type Schema } from "./schema.ts";
 
 /** Levels of a schema that defaults are looked for in. */
@@ -9,7 +10,7 @@ const MAX_DEPTH = 32;
 /** @throws TypeError that names the fields, where the engine would not load the policy. */
 export function parametersOf(policy: PolicyMetadata, given: Record<string, unknown> | undefined): unknown {
   const declared = policy.parameters as { schema?: Schema; default?: Record<string, unknown> } | undefined;
-  const parameters = structuredClone({ ...declared?.default, ...given });
+  const parameters = copy({ ...declared?.default, ...given });
   const schema = declared?.schema;
   if (schema === undefined) return parameters;
   fillDefaults(schema, parameters, 0);
@@ -29,7 +30,7 @@ function fillDefaults(schema: Schema, value: unknown, depth: number): void {
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     if (!Object.hasOwn(fields, name)) {
       if (!Object.hasOwn(property, "default")) continue;
-      fields[name] = structuredClone(property.default);
+      fields[name] = copy(property.default);
     }
     fillDefaults(property, fields[name], depth + 1);
   }

@@ -1,17 +1,18 @@
-/** Applies a JSON patch (RFC 6902). */
+/** Applies patches: of operations (RFC 6902), and merged ones (RFC 7386). */
 
 import type { PatchOperation } from "./case.ts";
+import { copy } from "./json.ts";
 
 type Tree = Record<string, unknown> | unknown[];
 
 /** A copy of `document`, changed. @throws RangeError where an operation does not fit. */
 export function patched(document: unknown, operations: readonly PatchOperation[]): unknown {
-  const holder: { root: unknown } = { root: structuredClone(document) };
+  const holder: { root: unknown } = { root: copy(document) };
   for (const { op, path, from, value } of operations) {
     switch (op) {
       case "add":
       case "replace":
-        put(holder, path, structuredClone(value), op === "add");
+        put(holder, path, copy(value), op === "add");
         break;
       case "remove":
         take(holder, path);
@@ -20,7 +21,7 @@ export function patched(document: unknown, operations: readonly PatchOperation[]
         put(holder, path, take(holder, from ?? ""), true);
         break;
       case "copy":
-        put(holder, path, structuredClone(at(holder, from ?? "")), true);
+        put(holder, path, copy(at(holder, from ?? "")), true);
         break;
       case "test":
         break;
@@ -69,4 +70,16 @@ function take(holder: Tree, path: string): unknown {
   if (Array.isArray(parent)) parent.splice(Number(key), 1);
   else Reflect.deleteProperty(parent, key);
   return found;
+}
+
+/** A copy of `target` with a merge patch applied. */
+export function merged(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return copy(patch);
+  const isObject = typeof target === "object" && target !== null && !Array.isArray(target);
+  const fields = new Map(Object.entries(isObject ? (copy(target) as Record<string, unknown>) : {}));
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) fields.delete(name);
+    else fields.set(name, merged(fields.get(name), value));
+  }
+  return Object.fromEntries(fields);
 }

@@ -120,7 +120,12 @@ function operationOf(object: unknown, oldObject: unknown): Operation {
 }
 
 function userOf(one: Case): Request["userInfo"] {
-  return { username: one.user ?? ADMIN, groups: [...(one.groups ?? [])] };
+  const {
+    username = ADMIN,
+    groups = [],
+    ...more
+  } = typeof one.user === "object" ? one.user : { username: one.user ?? ADMIN };
+  return { username, groups: [...(one.groups ?? groups)], ...more };
 }
 
 function namespaceOf(one: Case, kind: string, name: string | undefined, own: string | undefined): string | undefined {

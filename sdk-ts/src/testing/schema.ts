@@ -1,6 +1,6 @@
 /** The JSON Schema that parameters are written in. What is not known here is left to the engine. */
 
-import { deepEqual } from "./equal.ts";
+import { deepEqual } from "./json.ts";
 
 export interface Schema {
   [keyword: string]: unknown;

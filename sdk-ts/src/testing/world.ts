@@ -2,6 +2,7 @@
 
 import type { KubernetesObject } from "../context.ts";
 import type { Case } from "./case.ts";
+import { copy } from "./json.ts";
 import { CLUSTER_SCOPED } from "./request.ts";
 
 const NAME_LABEL = "kubernetes.io/metadata.name";
@@ -17,25 +18,22 @@ const NOT_BUILT_IN: readonly string[] = Object.freeze([
 ]);
 
 export interface World {
-  /** Whether there is an inventory at all. */
-  readonly isConnected: boolean;
   find(kind: string, namespace: string, name: string): KubernetesObject | undefined;
   /** In the order of namespace and name; every namespace by default. */
   list(kind: string, namespace: string | undefined): KubernetesObject[];
   has(kind: string): boolean;
   isNamespaced(kind: string): boolean;
-  /** The labels of a namespace, `undefined` where nothing is known of it. */
-  labelsOf(namespace: string): Record<string, string> | undefined;
+  /** The labels of a namespace. All namespaces are there; those that nobody tells of have their name as a label. */
+  labelsOf(namespace: string): Record<string, string>;
 }
 
 export function worldOf(one: Case): World {
   const kinds = new Map<string, Map<string, KubernetesObject>>();
-  for (const object of (one.inventory ?? []).flatMap(itemsOf)) add(kinds, structuredClone(object));
+  for (const object of (one.inventory ?? []).flatMap(itemsOf)) add(kinds, copy(object));
   const all = (kind: string) => [...(kinds.get(kind)?.values() ?? [])];
   const namespaceOf = (object: KubernetesObject) => object.metadata?.namespace ?? "";
   const given = typeof one.namespace === "object" ? one.namespace.labels : undefined;
   return {
-    isConnected: one.inventory !== undefined,
     find: (kind, namespace, name) => kinds.get(kind)?.get(keyOf(namespace, name)),
     list: (kind, namespace) =>
       all(kind)
@@ -45,10 +43,9 @@ export function worldOf(one: Case): World {
     isNamespaced: (kind) => all(kind).some((object) => namespaceOf(object) !== ""),
     labelsOf: (namespace) => {
       const known = kinds.get("v1/Namespace")?.get(keyOf("", namespace))?.metadata?.labels;
-      const isGiven = given !== undefined && Object.keys(given).length > 0;
-      const labels = isGiven ? { [NAME_LABEL]: namespace, ...known, ...given } : known;
+      const labels = { [NAME_LABEL]: namespace, ...known, ...given };
       // In the engine's order.
-      return labels && Object.fromEntries(Object.entries(labels).sort(([a], [b]) => order(a, b)));
+      return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => order(a, b)));
     },
   };
 }

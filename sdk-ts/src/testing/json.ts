@@ -1,3 +1,10 @@
+/** Values as JSON has them. */
+
+/** A copy that shares nothing. */
+export function copy<T>(value: T): T {
+  return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
+}
+
 /** Whether two values are the same JSON. */
 export function deepEqual(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true;
