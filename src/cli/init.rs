@@ -48,8 +48,9 @@ fn told(made: &Made) -> String {
     let files: String = made.files.iter().map(|file| format!("  {}\n", file.display())).collect();
     let here = made.folder == PathBuf::from(".");
     let enter = if here { String::new() } else { format!("  cd {}\n", made.folder.display()) };
+    let command = if made.template.has_cases() { "test" } else { "lint" };
     format!(
-        "{} with policy {}:\n{files}\nNext:\n{enter}  bylaw test -p .\n  npm install && npm test\n",
+        "{} with policy {}:\n{files}\nNext:\n{enter}  bylaw {command} -p .\n  npm install && npm test\n",
         made.package, made.policy
     )
 }

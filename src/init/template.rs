@@ -67,6 +67,11 @@ impl Template {
         }
     }
 
+    /// Cases are about requests; a controller is asked about none.
+    pub const fn has_cases(self) -> bool {
+        !matches!(self, Self::Controller)
+    }
+
     /// One sentence for the manifest.
     const fn description(self) -> &'static str {
         match self {
@@ -113,9 +118,17 @@ impl Template {
             Self::Controller => "the tests, with a cluster made up in memory",
             _ => "the tests beside the policy, with the verdicts that the engine gives",
         };
+        let of_cases = |text: &'static str| if self.has_cases() { text } else { "" };
         let put_in = |text: &str| {
             let named = text.replace("%package%", package).replace("%policy%", policy);
             let told = named.replace("%description%", self.description()).replace("%about%", self.about());
+            let told = told
+                .replace("%cases_check%", of_cases(" && bylaw test -p ."))
+                .replace(
+                    "%cases_line%",
+                    of_cases("bylaw test -p .    # the cases beside the policy, in the engine that serves\n"),
+                )
+                .replace("%cases_step%", of_cases("      - run: bylaw test -p .\n"));
             told.replace("%files%", files).replace("%include%", include).replace("%tests%", tests)
         };
         let mut all: Vec<(PathBuf, String)> =
@@ -136,7 +149,10 @@ mod tests {
     fn no_gap_of_a_template_is_left_open() {
         for template in Template::value_variants() {
             for (path, text) in template.files("@acme/registries", "registries.images.example.com") {
-                let open = text.split('%').nth(1).filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+                let open = text
+                    .split('%')
+                    .nth(1)
+                    .filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
                 assert_eq!(open, None, "{}", path.display());
             }
         }

@@ -14,6 +14,7 @@ mod client;
 mod command;
 mod folder;
 mod load;
+mod npm;
 mod pair;
 mod reviews;
 #[path = "../support/server.rs"]

@@ -11,7 +11,7 @@ const denies = {
 
 test("a namespace is closed", async () => {
   const { writes, logs } = await reconcile(policy, { object: namespace, inventory: [namespace] });
-  expect(writes).toMatchObject([{ operation: "create", namespace: "shop", name: "default-deny" }]);
+  expect(writes).toMatchObject([{ op: "create", namespace: "shop", name: "default-deny" }]);
   expect(logs).toEqual(["closed namespace shop"]);
 });
 
