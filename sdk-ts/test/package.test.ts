@@ -1,7 +1,8 @@
 /** What the npm package holds, and what its parts cost a policy that uses them. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { expect, it } from "vitest";
@@ -44,6 +45,31 @@ it("is what its exports name, and no sources, tests or tools", () => {
   expect(unpackedSize).toBeLessThan(700_000);
   expect(existsSync(`${folder}dist/src/testing/engine.js`)).toBe(true);
 }, 120_000);
+
+it("runs under `node --test` as well", () => {
+  const text = `
+    import { test } from "node:test";
+    import { policy } from "@bylaw/sdk";
+    import { check } from "@bylaw/sdk/testing";
+    import eslint from "@bylaw/sdk/eslint";
+    const denies = policy({ name: "a.b.example.com", match: { resources: ["pods"] }, validate: ({ deny }) => deny("no") });
+    const object = { apiVersion: "v1", kind: "Pod", metadata: { name: "a" } };
+    test("it denies", () => check(denies, { object, expect: { allowed: false, message: "no" } }));
+    test("it does not allow", async (t) => {
+      const miss = await check(denies, { object, expect: { allowed: true } }).then(() => "", String);
+      t.assert?.ok(miss.includes("allowed: expected true"));
+      if (!miss.includes("allowed: expected true") || eslint.length !== 1) throw new Error(miss);
+    });`;
+  // A package may import itself by its name.
+  const file = join(folder, "dist", `self-${String(process.pid)}.test.mjs`);
+  try {
+    writeFileSync(file, text);
+    const { NODE_OPTIONS: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
+    expect(execFileSync(process.execPath, ["--test", file], { encoding: "utf8", env })).toMatch(/pass 2\n/);
+  } finally {
+    rmSync(file, { force: true });
+  }
+});
 
 /** A policy that uses these names of the SDK, bundled and shaken as for the engine. */
 async function sizeOf(names: string): Promise<number> {

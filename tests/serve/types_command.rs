@@ -42,8 +42,6 @@ fn compile(folder: &Folder, text: &str) -> Option<super::npm::Said> {
         "--module",
         "nodenext",
         "--allowImportingTsExtensions",
-        "--types",
-        "",
         "use.ts",
         "types/example.com/v1.ts",
     ];
