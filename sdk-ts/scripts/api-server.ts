@@ -105,7 +105,9 @@ async function read(port: number, token: string, path: string): Promise<string> 
     });
     asked
       .on("error", reject)
-      .setTimeout(60_000, () => asked.destroy(new Error(`${path}: no answer`)))
+      .setTimeout(60_000, () => {
+        asked.destroy(new Error(`${path}: no answer`));
+      })
       .end();
   });
 }

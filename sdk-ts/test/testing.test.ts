@@ -158,8 +158,8 @@ describe("the world of a case", () => {
       ),
     ).toContain("add files");
     const fetched = doing(async ({ fetch }) => {
-      const { ok, headers, json } = await fetch("https://api.example.com/x");
-      return [ok, headers["content-type"], await json()] as unknown;
+      const answer = await fetch("https://api.example.com/x");
+      return [answer.ok, answer.headers["content-type"], await answer.json()] as unknown;
     }, granted);
     expect(await told(fetched, given)).toBe('[true,"application/json",{"url":"https://api.example.com/x"}]');
     expect(

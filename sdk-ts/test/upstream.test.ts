@@ -212,7 +212,7 @@ describe.skipIf(!hasGo)("equal to upstream", () => {
       "a b",
       "",
       "x/y/z",
-      `${"p".repeat(64)}`,
+      "p".repeat(64),
       "a.b_c-d",
       "a/",
       "/a",

@@ -33,7 +33,7 @@ const noModuleState: Rule = rule(
   (context) => ({
     VariableDeclaration(node) {
       const isConst = node["kind"] === "const" || node["declare"] === true;
-      const isLoop = /^For/.test(node.parent?.type ?? "");
+      const isLoop = (node.parent?.type ?? "").startsWith("For");
       if (!isConst && !isLoop && functionAround(node) === undefined && isStatementOfModule(node)) {
         context.report({ node, messageId: "variable", data: { kind: String(node["kind"]) } });
       }

@@ -145,7 +145,9 @@ class Merger {
 
 /** The name part of a qualified name: what may not stand there becomes `_`. */
 function nameOf(key: string): string {
-  const name = [...key].slice(0, LONGEST_NAME).map((character) => (/[A-Za-z0-9._-]/.test(character) ? character : "_"));
+  const name = Array.from(key)
+    .slice(0, LONGEST_NAME)
+    .map((character) => (/[A-Za-z0-9._-]/.test(character) ? character : "_"));
   return name.join("").replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "") || "annotation";
 }
 

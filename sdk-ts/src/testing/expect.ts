@@ -2,7 +2,7 @@
 
 import type { KubernetesObject } from "../context.ts";
 import type { Case, Expectation, Outcome, Text } from "./case.ts";
-import { copy, deepEqual } from "./json.ts";
+import { copy, deepEqual, shown } from "./json.ts";
 import { judge, type Policies } from "./judge.ts";
 import { patched } from "./patch.ts";
 
@@ -75,8 +75,4 @@ function withoutFilled(object: unknown, one: Case): unknown {
   if (metadata === undefined) return object;
   delete metadata.namespace;
   return { ...rest, metadata };
-}
-
-function shown(value: unknown): string {
-  return JSON.stringify(value) ?? "nothing";
 }

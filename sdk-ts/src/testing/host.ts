@@ -1,7 +1,7 @@
 /** What policies may reach in a test: an inventory in memory, and the answers that a case gives. Denied by default. */
 
 import type { FetchOptions, LabelSelector } from "../context.ts";
-import type { Permissions, PolicyMetadata } from "../policy.ts";
+import type { PolicyMetadata } from "../policy.ts";
 import type { Selector } from "../selector.ts";
 import type { Case, PatchOperation, Write } from "./case.ts";
 import { merged, patched } from "./patch.ts";
@@ -123,7 +123,7 @@ function permit(
   action: string,
   covers: (pattern: string) => boolean,
 ): void {
-  const granted = (policy.permissions as Permissions | undefined)?.[list] ?? [];
+  const granted = policy.permissions?.[list] ?? [];
   if (granted.some((pattern) => pattern === "*" || covers(pattern))) return;
   const mend = `add ${list}: [${JSON.stringify(name)}] to its permissions`;
   throw new Refusal("PermissionDenied", `policy ${JSON.stringify(policy.name ?? "")} may not ${action}: ${mend}`);
@@ -168,12 +168,12 @@ function get(world: World, kind: string, { namespace = "", name = "" }: Call): u
 
 function list(world: World, kinds: readonly string[], { namespace, labelSelector, index }: Call): unknown {
   if (index !== undefined) throw new Refusal("WrongArguments", "list: unknown field `index`");
-  const { matches } = selecting(labelSelector);
+  const wanted = selecting(labelSelector);
   const kind = kinds.find((one) => world.has(one));
   if (kind === undefined) return [];
   return world
     .list(kind, namespace === "" ? undefined : namespace)
-    .filter((object) => matches(object.metadata?.labels));
+    .filter((object) => wanted.matches(object.metadata?.labels));
 }
 
 function selecting(given: Call["labelSelector"]): Selector {

@@ -16,3 +16,9 @@ export function deepEqual(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(other, name) && deepEqual(Reflect.get(one, name), Reflect.get(other, name)))
   );
 }
+
+/** A value as a message shows it. */
+export function shown(value: unknown): string {
+  // JSON has nothing for `undefined`, whatever its type says.
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}

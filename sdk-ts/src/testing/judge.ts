@@ -85,7 +85,7 @@ const NOTHING = Object.freeze({ apiVersion: "v1", kind: "Nothing", metadata: Obj
 
 function policiesOf(given: Policies): AnyPolicy[] {
   const exported = "default" in given ? given.default : given;
-  const policies = [exported].flat() as AnyPolicy[];
+  const policies: AnyPolicy[] = [exported].flat();
   if (
     policies.some(
       (policy) => policy.validate === undefined && policy.mutate === undefined && policy.reconcile === undefined,
@@ -203,7 +203,7 @@ class Trial {
     const loaded = this.#engine.load({ default: policy }, 0, policy.match?.workloads === true, parameters, name);
     if (phase === "mutate") this.#engine.beginMutations();
     try {
-      const value = await within(policy, async () => (await loaded[phase]()) as unknown);
+      const value = await within(policy, async () => await loaded[phase]());
       if (phase === "validate") return { verdict: recorded(policy, this.#engine.validated(value)) };
       const [said, before, after] = this.#engine.mutated(value, policy.enforcement !== "Dry");
       const verdict = recorded(policy, said);
@@ -275,7 +275,8 @@ function shown(value: unknown): string {
   if (typeof value === "string") return value;
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   try {
-    return JSON.stringify(value) ?? String(value);
+    const text: string | undefined = JSON.stringify(value);
+    return text ?? String(value);
   } catch {
     return typeof value === "bigint" ? `${String(value)}n` : `[${typeof value}]`;
   }

@@ -71,7 +71,7 @@ function completed(request: Partial<Request>, one: Case): Partial<Request> {
       options: null,
       operation,
       ...request,
-    } as Request;
+    };
   }
   const base = built({ ...one, operation, object: object ?? null, oldObject: oldObject ?? null });
   return { ...base, ...request };

@@ -1,6 +1,6 @@
 /** The JSON Schema that parameters are written in. What is not known here is left to the engine. */
 
-import { deepEqual } from "./json.ts";
+import { deepEqual, shown } from "./json.ts";
 
 export interface Schema {
   [keyword: string]: unknown;
@@ -74,7 +74,7 @@ function numbers(schema: Schema, value: unknown, path: string): string[] {
 
 function strings(schema: Schema, value: unknown, path: string): string[] {
   if (typeof value !== "string") return [];
-  const faults = lengths(schema, "Length", [...value].length, path);
+  const faults = lengths(schema, "Length", Array.from(value).length, path);
   const pattern = schema["pattern"];
   if (typeof pattern === "string" && !new RegExp(pattern, "u").test(value)) {
     faults.push(`${path}: ${shown(value)} does not match ${pattern}`);
@@ -142,8 +142,4 @@ function combinations(schema: Schema, value: unknown, path: string): string[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function shown(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
 }

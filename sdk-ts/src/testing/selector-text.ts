@@ -32,8 +32,10 @@ function requirement(tokens: readonly string[], next: () => string | undefined):
   if (isNegated) next();
   const key = word(next(), "a label key");
   const isEnd = tokens[0] === undefined || tokens[0] === ",";
-  const expression = (operator: "In" | "NotIn" | "Exists" | "DoesNotExist", values: string[] = []): Test =>
-    selector({ matchExpressions: [{ key, operator, ...(values.length > 0 ? { values } : {}) }] }).matches;
+  const expression = (operator: "In" | "NotIn" | "Exists" | "DoesNotExist", values: string[] = []): Test => {
+    const made = selector({ matchExpressions: [{ key, operator, ...(values.length > 0 ? { values } : {}) }] });
+    return (labels) => made.matches(labels);
+  };
   if (isNegated && !isEnd) throw invalid("`,` or the end", tokens[0]);
   if (isEnd) return expression(isNegated ? "DoesNotExist" : "Exists");
   const operator = next();
