@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { createServer } from "node:net";
@@ -65,9 +66,7 @@ export async function startApiServer(programs: string): Promise<ApiServer> {
     ]),
   ];
   const stop = async () => {
-    const ended = running.map(
-      (child) => new Promise((resolve) => (child.exitCode === null ? child.once("exit", resolve) : resolve(0))),
-    );
+    const ended = running.filter((child) => child.exitCode === null).map(async (child) => once(child, "exit"));
     for (const child of running) child.kill("SIGKILL");
     await Promise.all(ended);
     rmSync(folder, { recursive: true, force: true });

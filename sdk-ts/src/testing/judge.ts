@@ -275,8 +275,7 @@ function shown(value: unknown): string {
   if (typeof value === "string") return value;
   if (value instanceof Error) return `${value.name}: ${value.message}`;
   try {
-    const text: string | undefined = JSON.stringify(value);
-    return text ?? String(value);
+    return value === undefined ? "undefined" : JSON.stringify(value);
   } catch {
     return typeof value === "bigint" ? `${String(value)}n` : `[${typeof value}]`;
   }
