@@ -1,6 +1,7 @@
 //! `bylaw init`: starts a policy package.
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -36,21 +37,23 @@ pub(super) struct InitArgs {
 pub(super) fn run(args: InitArgs) -> anyhow::Result<Verdict> {
     let InitArgs { folder, template, name, policy, force, output } = args;
     let made = init(&Plan { folder, template, name, policy, force })?;
-    if output == OutputFormat::Text {
-        say(&told(&made))?
-    } else {
-        print(output, &made)?
+    match output {
+        OutputFormat::Text => say(&told(&made))?,
+        OutputFormat::Json | OutputFormat::Yaml => print(output, &made)?,
     }
     Ok(Verdict::Yes)
 }
 
 fn told(made: &Made) -> String {
-    let files: String = made.files.iter().map(|file| format!("  {}\n", file.display())).collect();
-    let here = made.folder == PathBuf::from(".");
-    let enter = if here { String::new() } else { format!("  cd {}\n", made.folder.display()) };
+    // Writing to a String cannot fail.
+    let mut told = format!("{} with policy {}:\n", made.package, made.policy);
+    for file in &made.files {
+        let _ = writeln!(told, "  {}", file.display());
+    }
+    told += "\nNext:\n";
+    if made.folder != Path::new(".") {
+        let _ = writeln!(told, "  cd {}", made.folder.display());
+    }
     let command = if made.template.has_cases() { "test" } else { "lint" };
-    format!(
-        "{} with policy {}:\n{files}\nNext:\n{enter}  bylaw {command} -p .\n  npm install && npm test\n",
-        made.package, made.policy
-    )
+    told + &format!("  bylaw {command} -p .\n  npm install && npm test\n")
 }

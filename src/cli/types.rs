@@ -19,7 +19,7 @@ use crate::types::{Written, definitions, from_cluster, modules, sdk_package, wri
                   \"../types/cert-manager.io/v1.ts\";"
 )]
 pub(super) struct TypesArgs {
-    /// CustomResourceDefinitions; `-` for standard input; may be given many times
+    /// `CustomResourceDefinition`s; `-` for standard input; may be given many times
     #[arg(long, value_name = "FILE", num_args = 1..)]
     crd: Vec<PathBuf>,
     /// Those of a running cluster

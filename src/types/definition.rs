@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions: of a file, or of a cluster.
+//! `CustomResourceDefinition`s: of a file, or of a cluster.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;

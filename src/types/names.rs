@@ -1,6 +1,7 @@
 //! Names of types and fields: whatever a definition calls them, they are words that TypeScript takes.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 /// Words that a type cannot be called by, and those that the printed types use themselves.
 const TAKEN: &[&str] = &[
@@ -129,7 +130,8 @@ pub(super) fn quoted(text: &str) -> String {
         if character.is_control()
             || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {
-            literal.push_str(&format!("\\u{:04x}", u32::from(character)));
+            // Writing to a String cannot fail.
+            let _ = write!(literal, "\\u{:04x}", u32::from(character));
         } else {
             literal.push(character);
         }

@@ -113,7 +113,7 @@ impl<'d> Printer<'d> {
         if is_resource {
             self.uses_object = true;
             // An embedded object has more fields than its schema says.
-            let _ = write!(self.out, "export interface {name} extends KubernetesObject {{\n");
+            let _ = writeln!(self.out, "export interface {name} extends KubernetesObject {{");
             let own = fields.into_iter().filter(|(field, _)| !["apiVersion", "kind", "metadata"].contains(field));
             self.fields(name, own, Some(schema), depth);
         } else {
