@@ -1,6 +1,6 @@
 //! Names of types and fields: whatever a definition calls them, they are words that TypeScript takes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// Words that a type cannot be called by, and those that the printed types use themselves.
@@ -78,19 +78,24 @@ const LONGEST: usize = 120;
 
 /// The names of one module, each of them once.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// The number to try next behind a name that is taken: a stranger may give the same one a hundred thousand times.
+    next: HashMap<String, usize>,
+}
 
 impl Names {
     /// A name like `wanted` that no other type of the module has.
     pub fn take(&mut self, wanted: &str) -> String {
         let base = type_name(wanted);
-        let mut name = base.clone();
-        let mut count = 2_usize;
-        while TAKEN.contains(&&*name) || !self.0.insert(name.clone()) {
-            name = format!("{base}{count}");
-            count += 1;
+        let next = self.next.entry(base.clone()).or_insert(1);
+        loop {
+            let name = if *next == 1 { base.clone() } else { format!("{base}{next}") };
+            *next += 1;
+            if !TAKEN.contains(&&*name) && self.taken.insert(name.clone()) {
+                return name;
+            }
         }
-        name
     }
 }
 

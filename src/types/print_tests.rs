@@ -1,3 +1,7 @@
+use oxc::allocator::Allocator;
+use oxc::parser::Parser;
+use oxc::span::SourceType;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -86,7 +90,7 @@ fn kinds_keep_their_names_and_fields_get_others() {
 #[test]
 fn a_schema_without_end_is_cut() {
     let mut schema = json!({"type": "string"});
-    for _ in 0..2_000 {
+    for _ in 0..120 {
         schema = json!({"type": "object", "properties": {"deeper": schema}});
     }
     let text = printed(schema);
@@ -104,4 +108,62 @@ fn too_many_fields_are_refused() {
 #[test]
 fn a_definition_without_a_schema_is_open() {
     assert_eq!(lines(&printed(Value::Null), "Widget")[3], "[field: string]: unknown;");
+}
+
+#[test]
+fn the_same_name_many_times_takes_no_time_to_tell_apart() {
+    let field = |at: usize| ("!".repeat(at % 60 + 1) + &"?".repeat(at / 60), json!({"properties": {"a": {}}}));
+    let fields: serde_json::Map<String, Value> = (0..3_000).map(field).collect();
+    assert!(printed(json!({"properties": fields})).contains("interface Widget3000 "));
+}
+
+fn keyword() -> impl Strategy<Value = String> {
+    let known = [
+        "type",
+        "properties",
+        "items",
+        "additionalProperties",
+        "enum",
+        "required",
+        "description",
+        "nullable",
+        "format",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-embedded-resource",
+        "spec",
+        "metadata",
+        "__proto__",
+    ];
+    prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => any::<String>()]
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let words = ["object", "array", "string", "integer", "boolean", "int-or-string", "*/", "\u{2028}", "\\"];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        prop::sample::select(words.to_vec()).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(8, 96, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((keyword(), inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_schema_holds_is_printed_as_typescript(spec in json_value(), kind in any::<String>()) {
+        let schema = json!({"type": "object", "description": kind, "properties": {"spec": spec, "status": {"properties": spec}}});
+        let text = modules(vec![definition(&kind, schema)]).unwrap().swap_remove(0).text;
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, &text, SourceType::ts()).parse();
+        prop_assert!(!parsed.panicked && parsed.diagnostics.errors().next().is_none(), "{text}");
+    }
 }
