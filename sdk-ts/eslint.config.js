@@ -7,7 +7,14 @@ import tseslint from "typescript-eslint";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 export default defineConfig(
-  globalIgnores(["**/node_modules", "sdk-ts/dist", "sdk-ts/k8s"]),
+  globalIgnores([
+    "**/node_modules",
+    "sdk-ts/dist",
+    "sdk-ts/docs",
+    "sdk-ts/k8s",
+    "sdk-ts/src/testing/engine.ts",
+    "sdk-ts/globals.d.ts",
+  ]),
   {
     files: ["sdk-ts/**/*.ts", "policies/**/*.ts"],
     extends: [js.configs.recommended, tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -20,6 +27,7 @@ export default defineConfig(
   {
     // These run inside the engine: no module state, nothing but ECMAScript.
     files: ["sdk-ts/src/**/*.ts", "policies/**/*.ts"],
+    ignores: ["sdk-ts/src/testing/**", "sdk-ts/src/eslint/**"],
     rules: {
       "no-restricted-globals": [
         "error",

@@ -14,8 +14,8 @@
 //!
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
-//! objects it asks about), `cases` (what policies are tested with), `lint` (mistakes found before a cluster does), `scan` (what
-//! is there already), `telemetry`, and `cli`.
+//! objects it asks about), `telemetry`, and `cli`. For authors: `init` (where they begin), `types` (what their editors know),
+//! `lint` (mistakes found before a cluster does), `cases` (what policies are tested with), `scan` (what is there already).
 #![deny(unsafe_code)]
 
 pub mod bundle;
@@ -27,6 +27,7 @@ pub mod decision;
 pub mod engine;
 pub mod host;
 pub mod http;
+pub mod init;
 pub mod isolate;
 pub mod lint;
 pub mod matching;
@@ -35,4 +36,5 @@ pub mod pool;
 pub mod review;
 pub mod scan;
 pub mod telemetry;
+pub mod types;
 pub mod worker;

@@ -1,17 +1,15 @@
 /**
  * Turns the OpenAPI v3 documents of a Kubernetes API server into type-only modules, one for each group and version.
  *
- *   npm run generate -- --kubeconfig FILE    of a running server, through kubectl
- *   npm run generate -- FOLDER               of documents kept as files (api/openapi-spec/v3 of k8s.io/kubernetes)
+ *   npm run generate -- FOLDER    of the servers in it, as `cargo xtask e2e` builds them in the cache folder
  *
- * A server knows more than the files: which words a field may have. For every group that there is, start it with
- * `--runtime-config=api/all=true --feature-gates=AllAlpha=true,AllBeta=true`.
+ * Everything that the server has is switched on. `test/kubernetes.test.ts` compares what is committed.
  */
 
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startApiServer, type ApiServer } from "./api-server.ts";
 
 interface Schema {
   type?: string;
@@ -29,6 +27,19 @@ interface Schema {
 
 interface Document {
   components?: { schemas?: Record<string, Schema> };
+  paths?: Record<string, { parameters?: Parameter[]; get?: Operation }>;
+}
+
+interface Operation {
+  parameters?: Parameter[];
+  "x-kubernetes-action"?: string;
+  "x-kubernetes-group-version-kind"?: { group: string; version: string; kind: string };
+}
+
+interface Parameter {
+  name: string;
+  in: string;
+  schema?: Schema;
 }
 
 /** Where a schema's type lives: `io.k8s.api.apps.v1.Deployment` is `Deployment` of `apps/v1`. */
@@ -37,7 +48,7 @@ interface Home {
   name: string;
 }
 
-const OUT = join(dirname(fileURLToPath(import.meta.url)), "..", "k8s");
+export const OUT = join(dirname(fileURLToPath(import.meta.url)), "..", "k8s");
 
 /** Types that are written in one way and mean a choice of others. */
 const BUILT_IN: Readonly<Record<string, string>> = {
@@ -49,37 +60,59 @@ const BUILT_IN: Readonly<Record<string, string>> = {
 /** Types that no object of a cluster has. */
 const LEFT_OUT = "io.k8s.apimachinery.pkg.version.";
 
-function main(args: readonly string[]): void {
-  const documents = args[0] === "--kubeconfig" && args[1] !== undefined ? fromServer(args[1]) : fromFolder(args[0]);
-  const modules = collect(documents);
-  rmSync(OUT, { recursive: true, force: true });
-  for (const [module, types] of modules) {
-    const file = join(OUT, `${module}.ts`);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, print(module, types));
+/** The modules of `sdk-ts/k8s` by their path in it. */
+export async function kubernetesTypes(server: ApiServer): Promise<Map<string, string>> {
+  const { paths } = (await server.get("/openapi/v3")) as { paths: Record<string, { serverRelativeURL: string }> };
+  const documents: Document[] = [];
+  for (const { serverRelativeURL } of Object.values(paths))
+    documents.push((await server.get(serverRelativeURL)) as Document);
+  return new Map([...collect(documents)].map(([module, types]) => [`${module}.ts`, print(module, types)]));
+}
+
+async function main(programs: string | undefined): Promise<void> {
+  if (programs === undefined) throw new Error("expected the folder of etcd and kube-apiserver");
+  const server = await startApiServer(programs);
+  try {
+    const files = await kubernetesTypes(server);
+    rmSync(OUT, { recursive: true, force: true });
+    for (const [name, text] of files) {
+      mkdirSync(dirname(join(OUT, name)), { recursive: true });
+      writeFileSync(join(OUT, name), text);
+    }
+    console.log(`${String(files.size)} modules`);
+  } finally {
+    await server.stop();
   }
-  console.log(`${String(modules.size)} modules`);
 }
 
-function fromFolder(folder: string | undefined): Document[] {
-  if (folder === undefined) throw new Error("expected a folder of OpenAPI v3 documents, or --kubeconfig FILE");
-  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
-  return files.map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as Document);
-}
+/** What a query can only say as text. */
+const OPTIONS: Readonly<Record<string, Schema>> = {
+  command: { type: "array", items: { type: "string" } },
+  ports: { type: "array", items: { type: "integer" } },
+};
 
-function fromServer(kubeconfig: string): Document[] {
-  const read = (path: string): unknown =>
-    JSON.parse(
-      execFileSync("kubectl", ["--kubeconfig", kubeconfig, "get", "--raw", path], { maxBuffer: 2 ** 28 }).toString(),
-    );
-  const { paths } = read("/openapi/v3") as { paths: Record<string, { serverRelativeURL: string }> };
-  return Object.values(paths).map(({ serverRelativeURL }) => read(serverRelativeURL) as Document);
+/** The objects of CONNECT requests, such as PodExecOptions: only the parameters of their paths tell of them. */
+function connections(document: Document): Map<string, Schema> {
+  const found = new Map<string, Schema>();
+  for (const { parameters = [], get } of Object.values(document.paths ?? {})) {
+    const of = get?.["x-kubernetes-group-version-kind"];
+    if (get?.["x-kubernetes-action"] !== "connect" || of === undefined) continue;
+    const properties: Record<string, Schema> = { apiVersion: { type: "string" }, kind: { type: "string" } };
+    for (const { name, in: place, schema = {} } of [...parameters, ...(get.parameters ?? [])]) {
+      if (place === "query") properties[name] = OPTIONS[name] ?? schema;
+    }
+    found.set(`io.k8s.api.core.${of.version}.${of.kind}`, { properties, "x-kubernetes-group-version-kind": [of] });
+  }
+  return found;
 }
 
 function collect(documents: readonly Document[]): Map<string, Map<string, Schema>> {
   const modules = new Map<string, Map<string, Schema>>();
   for (const document of documents) {
-    for (const [schemaName, schema] of Object.entries(document.components?.schemas ?? {})) {
+    for (const [schemaName, schema] of [
+      ...Object.entries(document.components?.schemas ?? {}),
+      ...connections(document),
+    ]) {
       if (schemaName in BUILT_IN || schemaName.startsWith(LEFT_OUT)) continue;
       const { module, name } = homeOf(schemaName);
       const types = modules.get(module) ?? new Map<string, Schema>();
@@ -181,4 +214,4 @@ function typeOf(schema: Schema, refer: (schemaName: string) => string): string {
   }
 }
 
-main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv[2]);

@@ -93,12 +93,16 @@ function parse(text: string): Quantity {
   if (text.length > MAX_LENGTH) throw invalid(text.slice(0, MAX_LENGTH), "it is too long");
   const [, sign, whole = "", , fraction = "", suffix = ""] =
     /^([+-]?)([0-9]*)(\.([0-9]*))?([A-Za-z][A-Za-z0-9+-]*)?$/.exec(text) ?? [];
-  if (sign === undefined || whole.length + fraction.length === 0) {
+  if (sign === undefined || text === "") {
     throw invalid(text, 'expected a number and a suffix, such as "500m", "2" or "1.5Gi"');
   }
   const { base, exponent, ...family } = suffixOf(suffix, text);
   let { format } = family;
-  const digits = BigInt(whole + fraction);
+  // The API server takes `G` for 0, where its fast path reads the number: `Pi` it refuses.
+  if (whole.length + fraction.length === 0 && (base === 2 ? exponent > 40 : exponent < -9)) {
+    throw invalid(text, 'expected a number and a suffix, such as "500m", "2" or "1.5Gi"');
+  }
+  const digits = BigInt(`0${whole}${fraction}`);
   const down = 10n ** BigInt(fraction.length);
   let nanos: bigint;
   if (base === 2) {

@@ -5,6 +5,7 @@
 mod bench;
 mod bundle;
 mod explain;
+mod init;
 mod inputs;
 mod junit;
 mod lint;
@@ -19,6 +20,7 @@ mod scan;
 mod serve;
 mod subject;
 mod test;
+mod types;
 mod webhook;
 
 use std::process::ExitCode;
@@ -72,6 +74,10 @@ enum Command {
     Bundle(bundle::BundleArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
+    /// Start a policy package
+    Init(init::InitArgs),
+    /// Make TypeScript types of custom resources
+    Types(types::TypesArgs),
     /// Run policies for the process that started this one, which is a server
     #[command(hide = true)]
     Worker,
@@ -92,6 +98,8 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
+        Command::Init(args) => init::run(args),
+        Command::Types(args) => types::run(&args),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };
     match result {

@@ -71,6 +71,22 @@ fn a_policy_for_one_version_of_a_custom_resource_judges_the_other() {
 }
 
 #[test]
+fn the_types_of_a_clusters_custom_resources_are_made() {
+    with_bylaw([], |bylaw| {
+        install(bylaw, "sprockets", "Sprocket", &["v1", "v2"]);
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bylaw"));
+        command.arg("types").arg("--kubeconfig").arg(bylaw.world.cluster.kubeconfig()).arg("--out").arg(folder.path());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("e2e.example.com/v1/Sprocket, "), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let text = std::fs::read_to_string(folder.path().join("e2e.example.com/v2.ts")).unwrap();
+        assert!(text.contains("apiVersion?: \"e2e.example.com/v2\";"), "{text}");
+        uninstall(bylaw, "sprockets");
+    });
+}
+
+#[test]
 fn a_definition_itself_can_be_refused() {
     let closed = policy(
         "closed",

@@ -760,6 +760,12 @@ export interface NodeList {
   metadata?: ListMeta;
 }
 
+export interface NodeProxyOptions {
+  apiVersion?: "v1";
+  kind?: "NodeProxyOptions";
+  path?: string;
+}
+
 export interface NodeRuntimeHandler {
   features?: NodeRuntimeHandlerFeatures;
   name?: string;
@@ -990,6 +996,16 @@ export interface PodAntiAffinity {
   requiredDuringSchedulingIgnoredDuringExecution?: PodAffinityTerm[];
 }
 
+export interface PodAttachOptions {
+  apiVersion?: "v1";
+  kind?: "PodAttachOptions";
+  container?: string;
+  stderr?: boolean;
+  stdin?: boolean;
+  stdout?: boolean;
+  tty?: boolean;
+}
+
 export interface PodCertificateProjection {
   certificateChainPath?: string;
   credentialBundlePath?: string;
@@ -1021,6 +1037,17 @@ export interface PodDNSConfigOption {
   value?: string;
 }
 
+export interface PodExecOptions {
+  apiVersion?: "v1";
+  kind?: "PodExecOptions";
+  command?: string[];
+  container?: string;
+  stderr?: boolean;
+  stdin?: boolean;
+  stdout?: boolean;
+  tty?: boolean;
+}
+
 export interface PodExtendedResourceClaimStatus {
   requestMappings: ContainerExtendedResourceRequest[];
   resourceClaimName: string;
@@ -1039,6 +1066,18 @@ export interface PodList {
 
 export interface PodOS {
   name: string;
+}
+
+export interface PodPortForwardOptions {
+  apiVersion?: "v1";
+  kind?: "PodPortForwardOptions";
+  ports?: number[];
+}
+
+export interface PodProxyOptions {
+  apiVersion?: "v1";
+  kind?: "PodProxyOptions";
+  path?: string;
 }
 
 export interface PodReadinessGate {
@@ -1480,6 +1519,12 @@ export interface ServicePort {
   port: number;
   protocol?: "SCTP" | "TCP" | "UDP";
   targetPort?: number | string;
+}
+
+export interface ServiceProxyOptions {
+  apiVersion?: "v1";
+  kind?: "ServiceProxyOptions";
+  path?: string;
 }
 
 export interface ServiceSpec {

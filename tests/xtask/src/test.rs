@@ -21,7 +21,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
 
     let mut rust = cargo()?;
     rust.args(["test", "--release", "--workspace", "--no-fail-fast"]).args(arguments);
-    if let Some(folder) = servers {
+    if let Some(folder) = &servers {
         rust.env(BIN_VARIABLE, folder);
     }
     if let Some(program) = evaluator {
@@ -29,7 +29,12 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     let mut reports = vec![watch("cargo test", &mut rust, tally::of_cargo)?];
     if modules.is_some() {
-        reports.push(watch("npm test", node::npm()?.arg("test"), tally::of_vitest)?);
+        let mut npm = node::npm()?;
+        // The committed types of Kubernetes are compared with the server's own.
+        if let Some(folder) = &servers {
+            npm.env(BIN_VARIABLE, folder);
+        }
+        reports.push(watch("npm test", npm.arg("test"), tally::of_vitest)?);
     }
 
     if let Some(total) = total(&reports) {
