@@ -27,6 +27,7 @@ pub mod host;
 pub mod http;
 pub mod isolate;
 pub mod matching;
+pub mod migrate;
 pub mod policy;
 pub mod pool;
 pub mod review;

@@ -7,6 +7,7 @@ mod explain;
 mod inputs;
 mod manifest;
 mod measured;
+mod migrate;
 mod output;
 mod pool_health;
 mod review;
@@ -53,6 +54,8 @@ enum Command {
     Review(review::ReviewArgs),
     /// Measure policies on one request
     Bench(bench::BenchArgs),
+    /// Bring policies from elsewhere
+    Migrate(migrate::MigrateArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
     /// Run policies for the process that started this one, which is a server
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
+        Command::Migrate(args) => migrate::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };

@@ -10,6 +10,7 @@ use super::arguments::{
     GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
 };
 use super::selector::Selection;
+use super::pretence::{Pretence, noted};
 use super::{Answer, Begun, Caller, HostError, permission};
 
 /// Where objects are read from, and written to.
@@ -20,9 +21,18 @@ pub enum Objects {
     /// Read only.
     Inventory(Arc<Inventory>),
     Cluster(Cluster),
+    /// Nothing is real.
+    Pretended(Arc<dyn Pretence>),
 }
 
 impl Objects {
+    pub(super) fn pretence(&self) -> Option<&dyn Pretence> {
+        match self {
+            Self::Pretended(pretence) => Some(&**pretence),
+            _ => None,
+        }
+    }
+
     pub(super) fn get(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let GetArguments { api_version, kind, namespace, name, cache } = parse("get", args)?;
         let kind = Kind::new(&api_version, &kind)?;
@@ -32,6 +42,7 @@ impl Objects {
         match self {
             Self::Nowhere => Err(not_connected(&format!("read {kind} from"))),
             Self::Inventory(inventory) => from_inventory(inventory, &kind, &namespace, &name),
+            Self::Pretended(pretence) => from_inventory(&pretence.inventory(caller.policy), &kind, &namespace, &name),
             Self::Cluster(cluster) => Ok(from_cluster(cluster, kind, namespace, name, cache, caller)),
         }
     }
@@ -46,6 +57,12 @@ impl Objects {
         let query = ListQuery { namespace, label_selector, fits };
         match self {
             Self::Nowhere => Err(not_connected(&format!("list {} from", names(&kinds)))),
+            Self::Pretended(pretence) => {
+                let inventory = pretence.inventory(caller.policy);
+                let store = kinds.iter().find_map(|kind| inventory.of(kind));
+                let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
+                Ok(Begun::Done(array(&found.unwrap_or_default(), limit)?))
+            }
             Self::Inventory(inventory) => {
                 let store = kinds.iter().find_map(|kind| inventory.of(kind));
                 let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
@@ -67,13 +84,13 @@ impl Objects {
     pub(super) fn create(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let ObjectArguments { object } = parse("create", args)?;
         let Reference { kind, namespace, .. } = Reference::of("create", object)?;
-        self.write(caller, kind, Write::Create { namespace, object: object.get().to_owned() })
+        self.write(caller, ("create", args), kind, Write::Create { namespace, object: object.get().to_owned() })
     }
 
     pub(super) fn update(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let ObjectArguments { object } = parse("update", args)?;
         let Reference { kind, namespace, name } = Reference::of("update", object)?;
-        self.write(caller, kind, Write::Update { namespace, name, object: object.get().to_owned() })
+        self.write(caller, ("update", args), kind, Write::Update { namespace, name, object: object.get().to_owned() })
     }
 
     pub(super) fn patch(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
@@ -90,7 +107,7 @@ impl Objects {
                 ));
             }
         };
-        self.write(caller, kind, write)
+        self.write(caller, ("patch", args), kind, write)
     }
 
     pub(super) fn remove(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
@@ -99,12 +116,15 @@ impl Objects {
             Some(object) => Reference::of("remove", object)?,
             None => Reference { kind: Kind::new(&api_version, &kind)?, namespace: namespace.unwrap_or_default(), name },
         };
-        self.write(caller, kind, Write::Remove { namespace, name })
+        self.write(caller, ("remove", args), kind, Write::Remove { namespace, name })
     }
 
-    fn write(&self, caller: &Caller<'_>, kind: Kind, write: Write) -> Result<Begun, HostError> {
+    fn write(&self, caller: &Caller<'_>, given: (&str, &str), kind: Kind, write: Write) -> Result<Begun, HostError> {
         check_names(write.namespace(), write.name())?;
         permission::write(caller, &kind)?;
+        if let Some(pretence) = self.pretence() {
+            return noted(caller, pretence, given.0, given.1).map(Begun::Done);
+        }
         let Self::Cluster(cluster) = self else { return Err(not_connected(&format!("write {kind} to"))) };
         let (cluster, dry_run) = (cluster.clone(), caller.dry_run);
         Ok(Begun::Waits(Box::pin(async move {
