@@ -83,6 +83,14 @@ impl Said {
     }
 }
 
+/// A review in a few words.
+fn asked(review: &Value) -> String {
+    let word = |pointer: &str| review.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let object = review.pointer("/request/object").filter(|object| !object.is_null());
+    let object = object.or_else(|| review.pointer("/request/oldObject")).cloned().unwrap_or_default();
+    format!("{} of {}", word("/request/operation"), short(&object.to_string()))
+}
+
 fn short(text: &str) -> String {
     const LONGEST: usize = 200;
     let cut: String = text.chars().take(LONGEST).collect();
@@ -151,11 +159,11 @@ pub fn compare(court: &mut dyn Court, candidate: &Candidate) -> Comparison {
             let migrated = court.ask(Side::Migrated, world, &candidate.name, review);
             ended += usize::from(original.was_ended || migrated.was_ended);
             if !original.equals(&migrated) {
-                let shown = short(&review.get("request").unwrap_or(review).to_string());
                 let difference = format!(
-                    "it does not come to the same: the script {}, the module {}; asked about {shown}",
+                    "it does not come to the same: the script {}, the module {}; asked about {}",
                     original.told(),
                     migrated.told(),
+                    asked(review),
                 );
                 return Comparison { alike, difference: Some(difference) };
             }

@@ -62,13 +62,33 @@ pub(super) fn end_runs<'a>(
     exits: &[Exit<'a>],
     mut said: impl FnMut(&mut Plan, &Exit<'a>) -> Result<bool, Refusal>,
 ) -> Result<(), Refusal> {
+    plan.ends_later = exits.iter().any(|exit| {
+        let position = position(script, plan, exit.node);
+        plan.frame(script, exit.node).is_some_and(|function| ends_its_promise(script, function, &position))
+    });
+    plan.guards |= plan.ends_later;
     for exit in exits {
         let speaks = said(plan, exit)?;
         let position = position(script, plan, exit.node);
         let frame = plan.frame(script, exit.node);
+        if let Some(function) = frame.filter(|_| plan.ends_later)
+            && ends_its_promise(script, function, &position)
+        {
+            // Who comes after the end of the run is not heard any more.
+            let open = if matches!(position, Position::Alone(_)) { "return last(() => " } else { "last(() => " };
+            let call = exit.call.span;
+            if speaks {
+                plan.edits.wrap(call, open, ")");
+            } else {
+                plan.edits.replace(call, format!("{open}undefined)"));
+            }
+            continue;
+        }
         let must_throw = match frame {
             Some(function) => !ends_its_promise(script, function, &position),
-            None => matches!(position, Position::Inside | Position::Body) || is_guarded(script, exit.node),
+            None => {
+                plan.ends_later || matches!(position, Position::Inside | Position::Body) || is_guarded(script, exit.node)
+            }
         };
         let call = exit.call.span;
         if must_throw {
@@ -86,6 +106,7 @@ pub(super) fn end_runs<'a>(
             plan.edits.replace(call, "");
         }
         match position {
+            Position::Alone(statement) if !speaks && is_last(script, statement) => plan.edits.replace(statement, ""),
             Position::Alone(_) => plan.edits.insert(call.start, if speaks { "return " } else { "return" }),
             Position::After { left, operator, statement } => {
                 let (open, close) = if operator == LogicalOperator::And { ("if (", ") return") } else { ("if (!(", ")) return") };
@@ -119,6 +140,14 @@ fn position<'a>(script: &Script<'_, 'a>, plan: &Plan, node: NodeId) -> Position<
         }
         _ => Position::Inside,
     }
+}
+
+/// Whether nothing comes after a statement, and nothing has to be skipped.
+fn is_last(script: &Script<'_, '_>, statement: Span) -> bool {
+    script.semantic.nodes().iter().any(|node| match node.kind() {
+        AstKind::Program(program) => program.body.last().is_some_and(|last| last.span() == statement),
+        _ => false,
+    })
 }
 
 /// In a promise's callback the end of the function is as far as the run gets.

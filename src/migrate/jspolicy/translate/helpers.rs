@@ -16,6 +16,7 @@ pub(super) enum Helper {
     Fetched,
     Become,
     Wrong,
+    Read,
 }
 
 impl Helper {
@@ -24,7 +25,7 @@ impl Helper {
         match self {
             Self::End => &[Self::Ended],
             Self::Thrown | Self::Become => &[Self::Dynamic],
-            Self::Attempt | Self::Removal | Self::Fetched => &[Self::Dynamic, Self::Thrown],
+            Self::Attempt | Self::Removal | Self::Fetched | Self::Read => &[Self::Dynamic, Self::Thrown],
             _ => &[],
         }
     }
@@ -45,6 +46,7 @@ impl Helper {
             Self::Fetched => "fetched",
             Self::Become => "become",
             Self::Wrong => "wrong",
+            Self::Read => "read",
         }
     }
 
@@ -119,6 +121,17 @@ impl Helper {
                  \x20 } catch (error) {\n    if (isFault(error)) throw error;\n\
                  \x20   // eslint-disable-next-line @typescript-eslint/only-throw-error\n\
                  \x20   throw `fetchSync: ${String((error as Error).message)}`;\n  }\n}"
+            }
+            Self::Read => {
+                "/** `get` and `list` as jsPolicy had them: without a namespace nothing is found, and what is thrown has its words. */\n\
+                 function read(found: () => Dynamic, fault: string): Dynamic {\n\
+                 \x20 try {\n    return found();\n  } catch (error) {\n\
+                 \x20   const { reason, message } = error as Dynamic;\n\
+                 \x20   if (isFault(error)) throw error;\n\
+                 \x20   if (fault === \"RetrieveObject\" && reason === \"NamespaceRequired\") return undefined;\n\
+                 \x20   const word = fault === \"ErrorListing\" && reason === \"WrongArguments\" ? \"ParseLabelSelector\" : fault;\n\
+                 \x20   // eslint-disable-next-line @typescript-eslint/only-throw-error\n\
+                 \x20   throw { reason: word, message, toString: () => `${word}: ${message}` };\n  }\n}"
             }
             Self::Wrong => {
                 "/** What jsPolicy's host functions threw: a plain object, no Error. */\n\

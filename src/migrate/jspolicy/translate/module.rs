@@ -74,7 +74,13 @@ fn handler(module: &mut String, plan: &Plan, is_mutating: bool, body: &str) {
         let _ = writeln!(module, "    {line}");
     }
     if plan.guards {
-        module.push_str("    let ended = false;\n    const end = (..._said: unknown[]): never => {\n      ended = true;\n      throw new Ended();\n    };\n");
+        module.push_str("    let ended = false;\n");
+    }
+    if plan.guards && plan.throws {
+        module.push_str("    const end = (..._said: unknown[]): never => {\n      ended = true;\n      throw new Ended();\n    };\n");
+    }
+    if plan.ends_later {
+        module.push_str("    const last = (say: () => void): void => {\n      if (!ended) {\n        ended = true;\n        say();\n      }\n    };\n");
     }
     if plan.throws {
         module.push_str("    try {\n");

@@ -48,6 +48,10 @@ pub(super) struct Plan {
     /// Lines that go to the top of the module.
     pub imports: Vec<String>,
     pub declared: Vec<String>,
+    /// The name of the copy of the request, where there is one.
+    pub whole: Option<String>,
+    /// Some of what ends the run does so in a promise.
+    pub ends_later: bool,
     /// The script edits what it was given, which a module sees frozen.
     pub copies_object: bool,
     pub copies_reads: bool,

@@ -77,7 +77,9 @@ fn kind_of<'a>(
     if let (Some(kind_text), Some(version_text)) = &known {
         let bare = kind_text.strip_suffix("List").filter(|bare| !bare.is_empty()).unwrap_or(kind_text);
         let named = format!("{version_text}/{bare}");
-        plan.granted.read.insert(named.clone());
+        if is_kind(&named) {
+            plan.granted.read.insert(named.clone());
+        }
         if matches!(kind, Expression::StringLiteral(_)) && matches!(version, Expression::StringLiteral(_)) {
             return Ok(format!("{named:?}"));
         }
@@ -120,8 +122,14 @@ fn get<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'a
         past_cache(script, plan, options);
     }
     plan.edits.replace_between(name.span().end, call.span.end - 1, "");
-    type_argument(script, plan, call, node);
+    type_argument(script, plan, call, node, "RetrieveObject");
     Ok(())
+}
+
+/// Whether a permission may name it; what is none is nowhere anyway.
+pub(super) fn is_kind(kind: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-".contains(letter));
+    matches!(kind.split('/').count(), 2 | 3) && kind.split('/').all(is_part)
 }
 
 /// A call that always threw.
@@ -162,7 +170,7 @@ fn list<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'
     }
     let text = kind_of(script, plan, call, kind, version)?;
     plan.edits.replace_between(kind.span().start, version.span().end, text);
-    type_argument(script, plan, call, node);
+    type_argument(script, plan, call, node, "ErrorListing");
     let Some(options) = options.first() else { return Ok(()) };
     past_cache(script, plan, options);
     let Expression::ObjectExpression(object) = options.get_inner_expression() else {
@@ -214,12 +222,21 @@ fn list<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'
 }
 
 /// What is read may be anything, and is frozen: a script that edits it gets a copy.
-fn type_argument(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression<'_>, node: NodeId) {
+fn type_argument(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression<'_>, node: NodeId, fault: &str) {
     plan.help(Helper::Dynamic);
     plan.edits.insert(call.callee.span().end, "<Dynamic>");
+    if looks_at_errors(script) {
+        plan.help(Helper::Read);
+        plan.edits.wrap(script.kind(node).span(), "read(() => ", &format!(", {fault:?})"));
+    }
     if plan.copies_reads {
         plan.edits.wrap(script.kind(node).span(), "structuredClone(", ")");
     }
+}
+
+/// Whether the script catches what is thrown and looks at it: then it is to see what it saw.
+fn looks_at_errors(script: &Script<'_, '_>) -> bool {
+    script.semantic.nodes().iter().any(|node| matches!(node.kind(), AstKind::CatchClause(caught) if caught.param.is_some()))
 }
 
 fn env(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression<'_>, node: NodeId) {

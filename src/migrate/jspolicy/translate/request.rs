@@ -25,7 +25,8 @@ const OPTIONAL: [&str; 11] = [
 pub(super) fn request(script: &Script<'_, '_>, plan: &mut Plan, is_mutating: bool) {
     let uses = script.free("request");
     let is_copied = is_mutating || plan.copies_object;
-    if is_copied && uses.iter().any(|node| shows_the_whole(script, *node)) {
+    let is_shown = !script.free("globalThis").is_empty() || uses.iter().any(|node| shows_the_whole(script, *node));
+    if is_copied && is_shown {
         return copy(script, plan, is_mutating, &uses);
     }
     for node in uses {
@@ -76,6 +77,7 @@ fn copy(script: &Script<'_, '_>, plan: &mut Plan, is_mutating: bool, uses: &[Nod
     for node in uses {
         rename(script, plan, *node, &mine);
     }
+    plan.whole = Some(mine);
 }
 
 /// The name of the object: a script that edits what it only judges has a copy of it.

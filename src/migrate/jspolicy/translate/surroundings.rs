@@ -13,10 +13,10 @@ use super::said::{rename, warn};
 use super::script::Script;
 
 /// jsPolicy's own, beside those that end the run.
-const OWN: [&str; 24] = [
+const OWN: [&str; 25] = [
     "request", "warn", "print", "sleep", "env", "readFileSync", "atob", "btoa", "get", "list", "create", "update",
     "remove", "fetchSync", "__policy", "exports", "__get", "__list", "__create", "__update", "__remove", "__fetchSync",
-    "console", "undefined",
+    "console", "undefined", "globalThis",
 ];
 
 /// What every realm has.
@@ -31,10 +31,9 @@ const STANDARD: [&str; 56] = [
 ];
 
 /// What cannot be carried over, and why.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 4] = [
     ("__response", "it writes jsPolicy's own record `__response`, for which a module has no counterpart"),
     ("__throw", "it calls jsPolicy's internal `__throw`"),
-    ("globalThis", "it looks at `globalThis`, in which a module finds other things"),
     ("WebAssembly", "WebAssembly is closed to modules, as it is to scripts"),
     ("require", "it uses `require`; write an `import`"),
 ];
@@ -65,6 +64,7 @@ pub(super) fn surroundings(script: &Script<'_, '_>, plan: &mut Plan, policy: &st
         rename(script, plan, node, &format!("{policy:?}"));
     }
     exports(script, plan);
+    globals(script, plan, policy);
     code_from_text(script, plan);
     undeclared(script, plan)
 }
@@ -103,6 +103,22 @@ fn exports(script: &Script<'_, '_>, plan: &mut Plan) {
     if is_used {
         plan.help(Helper::Dynamic);
         plan.opening.push("const exports: Dynamic = {};".to_owned());
+    }
+}
+
+/// A module's `globalThis` has nothing of jsPolicy's: an object of the script's own stands in its place.
+fn globals(script: &Script<'_, '_>, plan: &mut Plan, policy: &str) {
+    let uses = script.free("globalThis");
+    if uses.is_empty() {
+        return;
+    }
+    plan.help(Helper::Dynamic);
+    let mine = script.fresh("globals");
+    let request = plan.whole.clone().unwrap_or_else(|| plan.take(script, "request"));
+    let request = if request == "request" { request } else { format!("request: {request}") };
+    plan.opening.push(format!("const {mine}: Dynamic = {{ {request}, __policy: {policy:?} }};"));
+    for node in uses {
+        rename(script, plan, node, &mine);
     }
 }
 

@@ -7,7 +7,7 @@ use oxc::span::GetSpan as _;
 use super::Refusal;
 use super::helpers::Helper;
 use super::plan::Plan;
-use super::reads::{calls, wrong};
+use super::reads::{calls, is_kind, wrong};
 use super::script::Script;
 
 const WRITES: [(&str, &str); 6] = [
@@ -35,7 +35,8 @@ pub(super) fn writes(script: &Script<'_, '_>, plan: &mut Plan) -> Result<(), Ref
             let Some(object) = object.filter(|object| may_be_object(object)) else {
                 let message = format!("{new}: expects one object");
                 if new == "remove" {
-                    plan.edits.replace(call.span, format!("{{ ok: false, message: {message:?} }}"));
+                    plan.help(Helper::Dynamic);
+                    plan.edits.replace(call.span, format!("({{ ok: false, message: {message:?} }} as Dynamic)"));
                 } else {
                     wrong(plan, call, &message);
                 }
@@ -85,6 +86,7 @@ pub(super) fn await_it(script: &Script<'_, '_>, plan: &mut Plan, node: NodeId) {
 
 fn grant_write<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &CallExpression<'a>, object: &'a Expression<'a>) {
     match kind_of(script, object, 0) {
+        Some(kind) if !is_kind(&kind) => {}
         Some(kind) => drop(plan.granted.write.insert(kind)),
         None => {
             let line = script.line(call.span.start);
