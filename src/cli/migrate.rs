@@ -100,7 +100,10 @@ fn reviews_of(path: &Path) -> anyhow::Result<Vec<Value>> {
         } else if document.get("uid").is_some() {
             json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": document})
         } else {
-            bail!("{}: holds a document that is no AdmissionReview; `bylaw review --object` takes manifests", path.display());
+            bail!(
+                "{}: holds a document that is no AdmissionReview; `bylaw review --object` takes manifests",
+                path.display()
+            );
         };
         review::parse(review.to_string().into(), &Limits::default()).with_context(|| path.display().to_string())?;
         reviews.push(review);

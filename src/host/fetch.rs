@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::arguments::{FetchArguments, parse};
-use super::pretence::{Pretence, response};
 use super::net::{LeadsToMetadata, NoMetadata, Target};
+use super::pretence::{Pretence, response};
 use super::{Answer, Begun, Caller, HostError, HostLimits, headers, permission};
 use crate::policy::spec::Permissions;
 
@@ -61,12 +61,7 @@ impl Fetcher {
         Self { clients: Arc::default(), turns: Arc::new(Semaphore::new(limits.fetches)), limits }
     }
 
-    pub fn begin(
-        &self,
-        caller: &Caller<'_>,
-        args: &str,
-        pretence: Option<&dyn Pretence>,
-    ) -> Result<Begun, HostError> {
+    pub fn begin(&self, caller: &Caller<'_>, args: &str, pretence: Option<&dyn Pretence>) -> Result<Begun, HostError> {
         let fetch = Fetch::read(caller, parse("fetch", args)?, self.limits.fetch_bytes)?;
         if let Some(pretence) = pretence {
             let arguments = serde_json::from_str(args).unwrap_or_default();

@@ -23,7 +23,7 @@ pub fn begin(
         permission::file(caller, &path, false)?;
     }
     if let Some(pretence) = pretence {
-        permission::file(caller, &path, covered(&caller.permissions.files, &flattened(Path::new(&path))))?;
+        permission::file(caller, &path, covered(&caller.permissions.files, &real_path(Path::new(&path))))?;
         let absent = || HostError::new("ReadFailed", format!("{path} is not there"));
         return pretence.file(&path).ok_or_else(absent).map(|text| Begun::Done(Some(json_string(&text))));
     }

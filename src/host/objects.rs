@@ -9,8 +9,8 @@ use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuer
 use super::arguments::{
     GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
 };
-use super::selector::Selection;
 use super::pretence::{Pretence, noted};
+use super::selector::Selection;
 use super::{Answer, Begun, Caller, HostError, permission};
 
 /// Where objects are read from, and written to.

@@ -35,7 +35,8 @@ pub trait Pretence: Send + Sync {
 
 /// The JSON that `fetch` gives a policy.
 pub(super) fn response(status: u16, body: &str) -> String {
-    let words = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let words =
+        reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let text = format!("{status} {words}");
     let headers = serde_json::json!({"Content-Type": "application/json"});
     serde_json::json!({"status": status, "statusText": text, "headers": headers, "body": body}).to_string()

@@ -10,8 +10,11 @@ const MOST: usize = 8;
 /// Beyond this an expected text is not read by anybody.
 const LONGEST: usize = 160;
 
-/// The documents of a file of cases. `given` says how many of the reviews, the first ones, somebody gave.
-pub(super) fn cases(court: &dyn Court, candidate: &Candidate, comparison: &Comparison, given: usize) -> Vec<Value> {
+/// Cases of one policy of reviews that somebody gave: beyond this nobody reads them.
+const MOST_GIVEN: usize = 200;
+
+/// The documents of a file of cases.
+pub(super) fn cases(court: &dyn Court, candidate: &Candidate, comparison: &Comparison) -> Vec<Value> {
     let mut seen: Vec<String> = Vec::new();
     let mut made = Vec::new();
     for (at, world, said) in &comparison.alike {
@@ -20,8 +23,11 @@ pub(super) fn cases(court: &dyn Court, candidate: &Candidate, comparison: &Compa
         // A case has no environment, no files, no network, and answers of its own to writes.
         let is_elsewhere = world.text.is_some() || !said.writes.is_empty() || said.was_ended;
         let told = signature(said);
-        let is_given = *at < given;
-        if is_elsewhere || (!is_given && (seen.contains(&told) || made.len() >= MOST)) || !court.matches(&candidate.name, review) {
+        let is_given = *at < candidate.given && made.len() < MOST_GIVEN;
+        if is_elsewhere
+            || (!is_given && (seen.contains(&told) || made.len() >= MOST))
+            || !court.matches(&candidate.name, review)
+        {
             continue;
         }
         seen.push(told);

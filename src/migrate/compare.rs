@@ -36,6 +36,8 @@ pub struct Said {
     pub patched: Option<Value>,
     /// What it would have written: `create v1/ConfigMap …`, in order.
     pub writes: Vec<Value>,
+    /// The words of what failed.
+    pub error: String,
     /// It had to be ended: asking it again would only take long.
     pub was_ended: bool,
 }
@@ -44,9 +46,15 @@ pub struct Said {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     Allow,
-    Deny { code: u16, reason: Option<String>, message: String },
+    Deny {
+        code: u16,
+        reason: Option<String>,
+        message: String,
+    },
     /// It failed, with what comes of that. The words are those of its source, and differ.
-    Error { allowed: bool },
+    Error {
+        allowed: bool,
+    },
 }
 
 impl Said {
@@ -68,7 +76,7 @@ impl Said {
             Effect::Deny { code, reason, message } => {
                 format!("denied with {code} {} {message:?}", reason.as_deref().unwrap_or("without a reason"))
             }
-            Effect::Error { .. } => "failed".to_owned(),
+            Effect::Error { .. } => format!("failed ({})", short(&self.error)),
         };
         if !self.warnings.is_empty() {
             told.push_str(&format!(", warnings {:?}", self.warnings));
@@ -114,6 +122,8 @@ pub struct Candidate {
     pub migrated: String,
     /// Whole AdmissionReviews.
     pub reviews: Vec<Value>,
+    /// How many of them, the first ones, somebody gave.
+    pub given: usize,
     pub worlds: Vec<World>,
 }
 
@@ -154,6 +164,10 @@ pub fn compare(court: &mut dyn Court, candidate: &Candidate) -> Comparison {
         for (at, review) in candidate.reviews.iter().enumerate() {
             if ended >= ENDED {
                 break;
+            }
+            // Those that were given are many, and not made for what the worlds have.
+            if at < candidate.given && number > 0 && number + 1 < candidate.worlds.len() {
+                continue;
             }
             let original = court.ask(Side::Original, world, &candidate.name, review);
             let migrated = court.ask(Side::Migrated, world, &candidate.name, review);

@@ -33,6 +33,7 @@ mod isolation;
 mod logs;
 mod matching;
 mod metrics;
+mod migrate_command;
 mod multiplexing;
 mod mutation;
 mod program;

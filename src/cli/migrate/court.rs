@@ -23,7 +23,7 @@ use crate::pool::{Pool, PoolSize};
 use crate::review::{self, Limits, Review};
 
 /// Long enough for any policy that ends, and short enough to wait for two that do not.
-const LONGEST_RUN: Duration = Duration::from_secs(3);
+const LONGEST_RUN: Duration = Duration::from_secs(2);
 
 pub(super) struct EngineCourt<'s> {
     stage: &'s Stage,
@@ -81,7 +81,10 @@ impl<'s> EngineCourt<'s> {
 
 /// Names come from manifests, and may be none that a file can have.
 fn folder_name(policy: &str) -> String {
-    policy.chars().map(|letter| if letter.is_ascii_alphanumeric() || "-.".contains(letter) { letter } else { '_' }).collect()
+    policy
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "-.".contains(letter) { letter } else { '_' })
+        .collect()
 }
 
 /// Why a policy is not in the catalog.
@@ -117,6 +120,7 @@ impl Court for EngineCourt<'_> {
             warnings: Vec::new(),
             patched: None,
             writes: Vec::new(),
+            error: String::new(),
             was_ended: false,
         };
         let (Some(bench), Some(review)) = (self.bench(side), parsed(review)) else { return failed };
@@ -153,7 +157,9 @@ fn said(review: &Review, judgement: &Judgement, writes: Vec<Value>) -> Said {
     let was_ended = error.is_some_and(|error| {
         matches!(error.cause, Cause::Timeout | Cause::Cpu | Cause::Memory | Cause::Shunned | Cause::Overload)
     });
-    Said { effect, warnings: decision.warnings.clone(), patched: patched(review, judgement), writes, was_ended }
+    let error = error.map(|error| error.message.clone()).unwrap_or_default();
+    let (warnings, patched) = (decision.warnings.clone(), patched(review, judgement));
+    Said { effect, warnings, patched, writes, error, was_ended }
 }
 
 fn patched(review: &Review, judgement: &Judgement) -> Option<Value> {

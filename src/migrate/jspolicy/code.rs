@@ -72,7 +72,8 @@ fn printed(script: &str) -> Option<String> {
     let allocator = Allocator::default();
     let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
     let parsed = Parser::new(&allocator, script, SourceType::script()).with_options(options).parse();
-    (!parsed.panicked && parsed.diagnostics.errors().next().is_none()).then(|| Codegen::new().build(&parsed.program).code)
+    (!parsed.panicked && parsed.diagnostics.errors().next().is_none())
+        .then(|| Codegen::new().build(&parsed.program).code)
 }
 
 /// The body of the one function that the script is a call of.

@@ -69,7 +69,8 @@ fn text<'v>(spec: &'v Value, field: &str) -> Option<&'v str> {
 
 fn rules(spec: &Value) -> String {
     let mut fields = Vec::new();
-    let is_all = |value: &Value| value.as_array().is_none_or(|list| list.is_empty() || list.iter().any(|one| one == "*"));
+    let is_all =
+        |value: &Value| value.as_array().is_none_or(|list| list.is_empty() || list.iter().any(|one| one == "*"));
     for field in ["resources", "operations", "apiGroups", "apiVersions"] {
         let given = spec.get(field).filter(|value| field == "resources" || !is_all(value));
         if let Some(value) = given {
@@ -80,7 +81,9 @@ fn rules(spec: &Value) -> String {
         fields.push(format!("scope: {scope:?}"));
     }
     for field in ["namespaceSelector", "objectSelector", "matchConditions", "workloads", "tenants"] {
-        if let Some(value) = spec.get(field).filter(|value| !value.is_null() && **value != Value::Object(serde_json::Map::new())) {
+        if let Some(value) =
+            spec.get(field).filter(|value| !value.is_null() && **value != Value::Object(serde_json::Map::new()))
+        {
             fields.push(format!("{field}: {}", typescript(value, 0)));
         }
     }

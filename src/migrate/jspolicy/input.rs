@@ -169,7 +169,9 @@ impl Sources {
             "JsPolicyBundle" => {
                 self.bundles.insert(name.clone(), Found { name, path: path.to_owned(), raw, object, comments });
             }
-            "JsPolicyViolations" => self.notes.push(format!("{shown}: JsPolicyViolations {name} is a record, no policy")),
+            "JsPolicyViolations" => {
+                self.notes.push(format!("{shown}: JsPolicyViolations {name} is a record, no policy"))
+            }
             other => {
                 let other = if other.is_empty() { "a document without a kind" } else { other };
                 self.notes.push(format!("{shown}: {other} {name} is passed over: it is no JsPolicy"));
@@ -225,7 +227,9 @@ mod tests {
 
     #[test]
     fn objects_keep_their_text_and_what_stands_above_them() {
-        let two = format!("---\n{POLICY}---\nkind: JsPolicyBundle\nmetadata: {{name: x.y.z}}\n---\n# nothing\n---\nkind: Pod\n");
+        let two = format!(
+            "---\n{POLICY}---\nkind: JsPolicyBundle\nmetadata: {{name: x.y.z}}\n---\n# nothing\n---\nkind: Pod\n"
+        );
         let folder = folder(&[("p.yaml", &two), ("node_modules/q.yaml", POLICY), ("package.json", "{}")]);
         let sources = read(&[folder.path().to_owned()]).unwrap();
         let policy = &sources.policies[0];

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::cases::cases;
-use super::compare::{Candidate, Comparison, Court, Mood, Side, World, compare};
+use super::compare::{Candidate, Court, Mood, Side, World, compare};
 use super::report::{PolicyReport, Report};
 use code::{Code, code};
 use declaration::declaration;
@@ -54,7 +54,6 @@ struct Attempt {
 struct Made {
     module: String,
     candidate: Candidate,
-    given: usize,
 }
 
 /// Migrates everything in `paths`. `reviews` are asked beside those that are made up.
@@ -78,7 +77,10 @@ pub fn migrate(paths: &[PathBuf], reviews: &[Value], court: &mut dyn Court) -> R
         reports.push(judge(attempt, court, &mut files));
     }
     for (name, bundle) in bundles {
-        notes.push(format!("{}: JsPolicyBundle {name} has no JsPolicy here; it is kept as it is", bundle.path.display()));
+        notes.push(format!(
+            "{}: JsPolicyBundle {name} has no JsPolicy here; it is kept as it is",
+            bundle.path.display()
+        ));
         files.push((format!("{name}/bundle.yaml"), Body::Text(bundle.raw)));
     }
     Ok(Migration { report: Report::new(reports, notes), files })
@@ -107,7 +109,7 @@ fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)
         Ok((made, comparison)) => {
             let file = format!("{name}/policy.ts");
             files.push((file.clone(), Body::Text(made.module.clone())));
-            let cases = written(court, &made, &comparison);
+            let cases = cases(court, &made.candidate, &comparison);
             let count = cases.len();
             if count > 0 {
                 files.push((format!("{name}/cases/migrated.yaml"), Body::Documents(cases)));
@@ -122,10 +124,6 @@ fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)
             PolicyReport { name, source, file, carried: false, reason, compared: 0, cases: 0, notes: Vec::new() }
         }
     }
-}
-
-fn written(court: &dyn Court, made: &Made, comparison: &Comparison) -> Vec<Value> {
-    cases(court, &made.candidate, comparison, made.given)
 }
 
 fn attempt(found: Found, bundle: Option<Found>, reviews: &[Value]) -> Result<Attempt, InputError> {
@@ -146,7 +144,9 @@ fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mu
     let declaration = declaration(&found.name, &found.object);
     let spec = found.object.get("spec").cloned().unwrap_or_default();
     let is_mutating = match spec.get("type").and_then(Value::as_str).unwrap_or_default() {
-        "Controller" => return Err("policies of type Controller are not run yet, so nothing can be compared".to_owned()),
+        "Controller" => {
+            return Err("policies of type Controller are not run yet, so nothing can be compared".to_owned());
+        }
         other => other == "Mutating",
     };
     let unit = Unit {
@@ -167,16 +167,16 @@ fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mu
     notes.extend(note);
     notes.extend(declaration.notes.into_iter().chain(said));
     let given: Vec<Value> = reviews.iter().filter(|review| concerns(&rule, review)).cloned().collect();
-    let count = given.len();
     let original = script.map_or_else(|| original.to_owned(), |script| with_script(&found.object, &script));
     let candidate = Candidate {
         name: found.name.clone(),
         original,
         migrated: module.clone(),
+        given: given.len(),
         worlds: worlds(&probe),
         reviews: given.into_iter().chain(probe.reviews).collect(),
     };
-    Ok(Made { module, candidate, given: count })
+    Ok(Made { module, candidate })
 }
 
 /// The object with its code in it.

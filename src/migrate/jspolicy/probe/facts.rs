@@ -85,8 +85,12 @@ struct Reader<'s, 'a> {
 impl<'a> Reader<'_, 'a> {
     fn part(&mut self, path: &Path) -> &mut Part {
         // What is asked of a text or a list itself is no field of it.
-        let steps: Vec<Step> =
-            path.steps.iter().take_while(|step| !matches!(step, Step::Field(name) if name == "length")).cloned().collect();
+        let steps: Vec<Step> = path
+            .steps
+            .iter()
+            .take_while(|step| !matches!(step, Step::Field(name) if name == "length"))
+            .cloned()
+            .collect();
         self.facts.parts.entry(path.root.clone()).or_default().at(&steps)
     }
 
@@ -101,7 +105,8 @@ impl<'a> Reader<'_, 'a> {
     fn look(&mut self, node: NodeId, kind: AstKind<'a>) {
         match kind {
             AstKind::StaticMemberExpression(member) => {
-                let is_method = matches!(self.parent(node), (AstKind::CallExpression(call), span) if call.callee.span() == span);
+                let is_method =
+                    matches!(self.parent(node), (AstKind::CallExpression(call), span) if call.callee.span() == span);
                 let path = self.paths.of(&member.object);
                 if let Some(path) = path.filter(|_| !is_method) {
                     self.part(&path.extended(&member.property.name));
@@ -114,8 +119,12 @@ impl<'a> Reader<'_, 'a> {
             }
             AstKind::SwitchStatement(switch) => {
                 if let Some(path) = self.paths.of(&switch.discriminant) {
-                    let values: Vec<Value> =
-                        switch.cases.iter().filter_map(|case| case.test.as_ref()).flat_map(|test| self.literals(test)).collect();
+                    let values: Vec<Value> = switch
+                        .cases
+                        .iter()
+                        .filter_map(|case| case.test.as_ref())
+                        .flat_map(|test| self.literals(test))
+                        .collect();
                     self.add(&path, values);
                 }
             }
@@ -160,6 +169,9 @@ impl<'a> Reader<'_, 'a> {
                     }
                 }
             }
+            return;
+        }
+        if !operator.is_equality() && !operator.is_compare() {
             return;
         }
         let Some(path) = self.paths.of(left) else { return };
@@ -216,7 +228,12 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn affixed(&mut self, object: &'a Expression<'a>, argument: &'a Expression<'a>, forms: impl Fn(&str) -> Vec<String>) {
+    fn affixed(
+        &mut self,
+        object: &'a Expression<'a>,
+        argument: &'a Expression<'a>,
+        forms: impl Fn(&str) -> Vec<String>,
+    ) {
         let Some(path) = self.paths.of(object) else { return };
         for value in self.literals(argument) {
             if let Value::String(text) = value {
@@ -244,10 +261,14 @@ impl<'a> Reader<'_, 'a> {
                 };
                 for term in text.split(',') {
                     if let Some((key, value)) = term.split_once('=') {
-                        self.facts.labels.push((key.trim_matches(['!', '=']).to_owned(), value.trim_matches('=').to_owned()));
+                        self.facts
+                            .labels
+                            .push((key.trim_matches(['!', '=']).to_owned(), value.trim_matches('=').to_owned()));
                     }
                 }
-                self.facts.names.extend(text.split('/').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
+                self.facts
+                    .names
+                    .extend(text.split('/').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
             }
         }
     }
@@ -286,10 +307,14 @@ impl<'a> Reader<'_, 'a> {
                 // `"prefix/" + name`: with each of the texts that the name may be.
                 let (left, right) = (self.literals(&sum.left), self.literals(&sum.right));
                 let texts = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
-                texts.filter_map(|(left, right)| Some(json!(format!("{}{}", left.as_str()?, right.as_str()?)))).collect()
+                texts
+                    .filter_map(|(left, right)| Some(json!(format!("{}{}", left.as_str()?, right.as_str()?))))
+                    .collect()
             }
             identifier @ Expression::Identifier(_) => match self.paths.init(identifier) {
-                Some(init) if !std::ptr::eq(init, expression) && !matches!(init, Expression::Identifier(_)) => self.literals(init),
+                Some(init) if !std::ptr::eq(init, expression) && !matches!(init, Expression::Identifier(_)) => {
+                    self.literals(init)
+                }
                 _ => self.one_of(identifier),
             },
             _ => Vec::new(),

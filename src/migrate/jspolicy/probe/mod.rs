@@ -72,13 +72,23 @@ fn of_resource(resource: &Resource, rule: &Rule, facts: &Facts) -> Vec<Value> {
     let whole = if looked_at == Part::default() { least.clone() } else { merged(least.clone(), &full(&looked_at, "")) };
     let objects: Vec<Value> = std::iter::once(whole.clone())
         .chain(std::iter::once(least.clone()))
-        .chain(variants(&looked_at, "", 0).into_iter().flatten().map(|variant| without_absent(&least, &looked_at, &variant)))
+        .chain(
+            variants(&looked_at, "", 0)
+                .into_iter()
+                .flatten()
+                .map(|variant| without_absent(&least, &looked_at, &variant)),
+        )
         .collect();
     let mut found = Vec::new();
     for operation in operations(rule) {
         let old = merged(least.clone(), &full_or_nothing(&old_part));
         let olds: Vec<Value> = std::iter::once(old.clone())
-            .chain(variants(&old_part, "", 0).into_iter().flatten().map(|variant| without_absent(&least, &old_part, &variant)))
+            .chain(
+                variants(&old_part, "", 0)
+                    .into_iter()
+                    .flatten()
+                    .map(|variant| without_absent(&least, &old_part, &variant)),
+            )
             .collect();
         match operation {
             "DELETE" => found.extend(olds.iter().map(|old| review(resource, operation, Value::Null, old.clone()))),
@@ -100,7 +110,9 @@ fn of_resource(resource: &Resource, rule: &Rule, facts: &Facts) -> Vec<Value> {
                 let Some(request) = other.pointer_mut("/request").and_then(Value::as_object_mut) else { continue };
                 match variant {
                     Some(value) if fits(field, &value) => drop(request.insert(field.clone(), value)),
-                    None if !is_required && !(field == "namespace" && resource.is_namespaced) => drop(request.remove(field)),
+                    None if !is_required && !(field == "namespace" && resource.is_namespaced) => {
+                        drop(request.remove(field))
+                    }
                     _ => continue,
                 }
                 if operation != "DELETE" {
@@ -116,7 +128,9 @@ fn of_resource(resource: &Resource, rule: &Rule, facts: &Facts) -> Vec<Value> {
 /// Whether the engine would take a field of the request with this value.
 fn fits(field: &str, value: &Value) -> bool {
     match field {
-        "name" | "namespace" => value.as_str().is_some_and(|text| !text.is_empty()),
+        "name" | "namespace" => value.as_str().is_some_and(|text| {
+            !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-.:_".contains(letter))
+        }),
         "userInfo" => value.as_object().is_some_and(|user| {
             user.iter().all(|(key, value)| match key.as_str() {
                 "groups" => value.as_array().is_some_and(|groups| groups.iter().all(Value::is_string)),
@@ -175,7 +189,8 @@ fn review(resource: &Resource, operation: &str, object: Value, old_object: Value
     let kind = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
     let plural = json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
     let subject = if object.is_null() { &old_object } else { &object };
-    let name = subject.pointer("/metadata/name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(NAME);
+    let name =
+        subject.pointer("/metadata/name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(NAME);
     let mut request = json!({
         "uid": "", "kind": kind, "resource": plural, "requestKind": kind, "requestResource": plural, "name": name,
         "operation": operation, "userInfo": {"username": "ann", "groups": ["system:authenticated"]},
@@ -183,7 +198,8 @@ fn review(resource: &Resource, operation: &str, object: Value, old_object: Value
     });
     let namespace = match (resource.is_namespaced, resource.kind.as_str()) {
         (true, _) => {
-            let own = request.pointer("/object/metadata/namespace").and_then(Value::as_str).filter(|own| !own.is_empty());
+            let own =
+                request.pointer("/object/metadata/namespace").and_then(Value::as_str).filter(|own| !own.is_empty());
             Some(own.unwrap_or(NAMESPACE).to_owned())
         }
         (false, "Namespace") => Some(name.to_owned()),
@@ -207,7 +223,10 @@ fn inventory(facts: &Facts, world: usize) -> Vec<Value> {
         return objects;
     }
     let is_name = |name: &&String| {
-        !name.is_empty() && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter))
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter))
     };
     for (root, part) in &facts.parts {
         let Root::Read(version, kind) = root else { continue };
@@ -235,7 +254,9 @@ fn inventory(facts: &Facts, world: usize) -> Vec<Value> {
 }
 
 fn labels(facts: &Facts, at: usize) -> Value {
-    let is_label = |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(letter));
+    let is_label = |text: &str| {
+        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(letter))
+    };
     let pairs = facts.labels.iter().filter(|(key, value)| is_label(key) && is_label(value));
     // One in three has none of them.
     if at % 3 == 2 { json!({}) } else { Value::Object(pairs.map(|(key, value)| (key.clone(), json!(value))).collect()) }
@@ -246,7 +267,8 @@ mod tests {
     use super::*;
 
     fn reviews(source: &str) -> Vec<String> {
-        let rule = Rule { resources: vec!["pods".to_owned()], operations: vec!["CREATE".to_owned()], ..Rule::default() };
+        let rule =
+            Rule { resources: vec!["pods".to_owned()], operations: vec!["CREATE".to_owned()], ..Rule::default() };
         probe(source, false, &rule).reviews.iter().map(ToString::to_string).collect()
     }
 
@@ -258,7 +280,9 @@ mod tests {
              if (request.userInfo.username === 'bob') allow();\n\
              if (spec.replicas > 3 && 'team' in request.object.metadata.labels) deny('y');",
         );
-        for part in ["\"evil/a\"", "\"bob\"", "\"replicas\":4", "\"replicas\":2", "\"team\":\"text\"", "\"containers\":[]"] {
+        for part in
+            ["\"evil/a\"", "\"bob\"", "\"replicas\":4", "\"replicas\":2", "\"team\":\"text\"", "\"containers\":[]"]
+        {
             assert!(found.iter().any(|review| review.contains(part)), "{part} is in none of {found:#?}");
         }
     }

@@ -92,13 +92,16 @@ impl<'a> Paths<'_, 'a> {
         let next = |expression: &'a Expression<'a>| self.follow(expression, depth + 1);
         match expression.get_inner_expression() {
             Expression::Identifier(name) => {
-                let symbol = name.reference_id.get().and_then(|id| self.semantic.scoping().get_reference(id).symbol_id());
+                let symbol =
+                    name.reference_id.get().and_then(|id| self.semantic.scoping().get_reference(id).symbol_id());
                 match symbol {
                     None => (name.name == "request").then(|| Path { root: Root::Request, steps: Vec::new() }),
                     Some(symbol) => self.of_symbol(symbol, depth + 1),
                 }
             }
-            Expression::StaticMemberExpression(member) => next(&member.object).map(|path| path.field(&member.property.name)),
+            Expression::StaticMemberExpression(member) => {
+                next(&member.object).map(|path| path.field(&member.property.name))
+            }
             Expression::ComputedMemberExpression(member) => {
                 let path = next(&member.object)?;
                 match member.expression.get_inner_expression() {
@@ -158,7 +161,8 @@ impl<'a> Paths<'_, 'a> {
                 let method = member.property.name.as_str();
                 if KEEP.contains(&method) {
                     let own = self.follow(&member.object, depth);
-                    return own.or_else(|| call.arguments.iter().find_map(|one| self.follow(one.as_expression()?, depth)));
+                    return own
+                        .or_else(|| call.arguments.iter().find_map(|one| self.follow(one.as_expression()?, depth)));
                 }
                 match method {
                     "find" | "at" | "pop" | "shift" => {
@@ -193,7 +197,9 @@ impl<'a> Paths<'_, 'a> {
                 }
                 AstKind::ForOfStatement(statement) => {
                     let declaration = match &statement.left {
-                        oxc::ast::ast::ForStatementLeft::VariableDeclaration(declared) => declared.declarations.first()?,
+                        oxc::ast::ast::ForStatementLeft::VariableDeclaration(declared) => {
+                            declared.declarations.first()?
+                        }
                         _ => return None,
                     };
                     let steps = steps_to(&declaration.id, symbol)?;
@@ -290,12 +296,14 @@ impl<'a> Paths<'_, 'a> {
         };
         let declared = scoping.symbol_declaration(symbol);
         let around = std::iter::once(declared).chain(self.semantic.nodes().ancestor_ids(declared)).take(3);
-        around.filter_map(|node| match self.semantic.nodes().kind(node) {
-            AstKind::VariableDeclarator(declarator) if declarator.id.get_binding_identifier().is_some() => {
-                declarator.init.as_ref()
-            }
-            _ => None,
-        }).next()
+        around
+            .filter_map(|node| match self.semantic.nodes().kind(node) {
+                AstKind::VariableDeclarator(declarator) if declarator.id.get_binding_identifier().is_some() => {
+                    declarator.init.as_ref()
+                }
+                _ => None,
+            })
+            .next()
     }
 
     fn assigned(&self, name: &str) -> Option<&'a Expression<'a>> {

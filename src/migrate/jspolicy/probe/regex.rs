@@ -123,7 +123,9 @@ impl Reader {
             Some('{') => {
                 let digits: String =
                     self.rest.iter().skip(self.at + 1).take_while(|character| character.is_ascii_digit()).collect();
-                let Some(end) = self.rest.iter().skip(self.at).position(|character| *character == '}') else { return 1 };
+                let Some(end) = self.rest.iter().skip(self.at).position(|character| *character == '}') else {
+                    return 1;
+                };
                 self.at += end + 1;
                 digits.parse().unwrap_or(1).min(200)
             }
@@ -146,7 +148,10 @@ mod tests {
 
     #[test]
     fn a_sample_is_what_the_pattern_wants() {
-        assert_eq!(fit(r"^registry\.example\.com\/(?<team>[a-z-]+)\/[^:@]+(:v\d+(\.\d+)*|@x)$"), "registry.example.com/a/q:v1.1");
+        assert_eq!(
+            fit(r"^registry\.example\.com\/(?<team>[a-z-]+)\/[^:@]+(:v\d+(\.\d+)*|@x)$"),
+            "registry.example.com/a/q:v1.1"
+        );
         assert_eq!(fit(r"(^|\/)(netcat|miner)([:@]|$)"), "netcat:");
         assert_eq!(fit(r"a{3}\s?b|c"), "aaa b");
     }

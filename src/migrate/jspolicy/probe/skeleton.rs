@@ -65,7 +65,9 @@ pub(super) fn resources(names: &[String], groups: &[String], versions: &[String]
         let (plural, subresource) = name.split_once('/').unwrap_or((name, ""));
         let plurals: Vec<&str> = if plural == "*" {
             let all = ["pods", "configmaps", "deployments", "clusterroles", "namespaces"];
-            all.into_iter().filter(|plural| known(plural).is_none_or(|(.., namespaced)| is_wanted(*namespaced))).collect()
+            all.into_iter()
+                .filter(|plural| known(plural).is_none_or(|(.., namespaced)| is_wanted(*namespaced)))
+                .collect()
         } else {
             vec![plural]
         };

@@ -77,7 +77,11 @@ pub(super) fn spread<T>(list: Vec<T>, most: usize) -> Vec<T> {
         return list;
     }
     let count = list.len();
-    list.into_iter().enumerate().filter(|(at, _)| at * most / count != (at + 1) * most / count).map(|(_, one)| one).collect()
+    list.into_iter()
+        .enumerate()
+        .filter(|(at, _)| at * most / count != (at + 1) * most / count)
+        .map(|(_, one)| one)
+        .collect()
 }
 
 #[cfg(test)]

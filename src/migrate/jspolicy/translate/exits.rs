@@ -43,7 +43,9 @@ pub(super) fn exits<'a>(script: &Script<'_, 'a>) -> Result<Vec<Exit<'a>>, Refusa
     for name in EXITS {
         for callee in script.free(name) {
             let Some((call, node)) = script.call_of(callee) else {
-                return Err(script.refuse(callee, format!("`{name}` is handed on as a value; call it where it is meant")));
+                return Err(
+                    script.refuse(callee, format!("`{name}` is handed on as a value; call it where it is meant"))
+                );
             };
             if call.arguments.iter().any(|argument| argument.as_expression().is_none()) {
                 return Err(script.refuse(callee, format!("`{name}(...)` is called with a list of arguments")));
@@ -87,7 +89,9 @@ pub(super) fn end_runs<'a>(
         let must_throw = match frame {
             Some(function) => !ends_its_promise(script, function, &position),
             None => {
-                plan.ends_later || matches!(position, Position::Inside | Position::Body) || is_guarded(script, exit.node)
+                plan.ends_later
+                    || matches!(position, Position::Inside | Position::Body)
+                    || is_guarded(script, exit.node)
             }
         };
         let call = exit.call.span;
@@ -109,7 +113,8 @@ pub(super) fn end_runs<'a>(
             Position::Alone(statement) if !speaks && is_last(script, statement) => plan.edits.replace(statement, ""),
             Position::Alone(_) => plan.edits.insert(call.start, if speaks { "return " } else { "return" }),
             Position::After { left, operator, statement } => {
-                let (open, close) = if operator == LogicalOperator::And { ("if (", ") return") } else { ("if (!(", ")) return") };
+                let (open, close) =
+                    if operator == LogicalOperator::And { ("if (", ") return") } else { ("if (!(", ")) return") };
                 plan.edits.insert(statement.start, open);
                 let close = format!("{close}{}", if speaks { " " } else { "" });
                 plan.edits.replace_between(left.span().end, call.start, close);

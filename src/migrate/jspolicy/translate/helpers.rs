@@ -57,10 +57,10 @@ impl Helper {
                  // eslint-disable-next-line @typescript-eslint/no-explicit-any\n\
                  type Dynamic = any;"
             }
-            Self::Ended => "/** Ends the run where a plain `return` cannot: from within a function. */\nclass Ended extends Error {}",
-            Self::End => {
-                "function end(..._said: unknown[]): never {\n  throw new Ended();\n}"
+            Self::Ended => {
+                "/** Ends the run where a plain `return` cannot: from within a function. */\nclass Ended extends Error {}"
             }
+            Self::End => "function end(..._said: unknown[]): never {\n  throw new Ended();\n}",
             Self::Place => {
                 "/** jsPolicy's `namespace/name`, or a name alone. */\n\
                  function place(path: string): { namespace?: string; name: string } {\n\

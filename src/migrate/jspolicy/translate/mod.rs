@@ -77,7 +77,11 @@ pub(super) fn translate(unit: &Unit<'_>) -> Result<Translation, Refusal> {
     if parsed.panicked {
         return Err(Refusal { line: None, reason: "it cannot be parsed".to_owned() });
     }
-    let built = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program);
+    let built = SemanticBuilder::new().with_build_nodes(true).with_check_syntax_error(true).build(&parsed.program);
+    if let Some(error) = built.diagnostics.errors().next() {
+        let offset = error.labels.first().and_then(|label| u32::try_from(label.offset()).ok());
+        return Err(not_strict(unit.source, offset, &error.message));
+    }
     let script = Script::new(unit.source, &built.semantic);
     let mut plan = Plan::default();
     for node in script.semantic.nodes() {

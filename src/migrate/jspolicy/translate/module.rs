@@ -15,8 +15,22 @@ use crate::migrate::Granted;
 
 /// The order in which a handler takes from its context.
 const ORDER: [&str; 16] = [
-    "object", "oldObject", "request", "operation", "user", "deny", "warn", "get", "list", "create", "update", "remove",
-    "fetch", "env", "readFile", "log",
+    "object",
+    "oldObject",
+    "request",
+    "operation",
+    "user",
+    "deny",
+    "warn",
+    "get",
+    "list",
+    "create",
+    "update",
+    "remove",
+    "fetch",
+    "env",
+    "readFile",
+    "log",
 ];
 
 pub(super) fn assemble(
@@ -48,6 +62,7 @@ pub(super) fn assemble(
     for helper in &plan.helpers {
         let _ = write!(module, "\n{}\n", helper.text());
     }
+    declare_globals(&mut plan);
     if !plan.declared.is_empty() {
         module.push('\n');
         plan.declared.iter().for_each(|line| drop(writeln!(module, "{line}")));
@@ -66,6 +81,26 @@ pub(super) fn assemble(
     Ok(Translation { module, notes: plan.notes })
 }
 
+/// What the engine has and TypeScript's library for plain ECMAScript has not.
+fn declare_globals(plan: &mut Plan) {
+    let uses = |helper| plan.helpers.contains(&helper);
+    let mut lines: Vec<&str> = Vec::new();
+    if plan.copies_reads || plan.opening.iter().any(|line| line.contains("structuredClone(")) {
+        lines.push("declare function structuredClone<T>(value: T): T;");
+    }
+    if uses(Helper::DecodeBase64) {
+        lines.push("declare function atob(text: string): string;");
+        lines.push(
+            "declare const TextDecoder: new (label: string, options: object) => { decode(bytes: Uint8Array): string };",
+        );
+    }
+    if uses(Helper::EncodeBase64) {
+        lines.push("declare function btoa(binary: string): string;");
+        lines.push("declare const TextEncoder: new () => { encode(text: string): Uint8Array };");
+    }
+    plan.declared.extend(lines.into_iter().map(str::to_owned));
+}
+
 fn handler(module: &mut String, plan: &Plan, is_mutating: bool, body: &str) {
     let is_async = if plan.waits.contains(&None) { "async " } else { "" };
     let name = if is_mutating { "mutate" } else { "validate" };
@@ -77,7 +112,7 @@ fn handler(module: &mut String, plan: &Plan, is_mutating: bool, body: &str) {
         module.push_str("    let ended = false;\n");
     }
     if plan.guards && plan.throws {
-        module.push_str("    const end = (..._said: unknown[]): never => {\n      ended = true;\n      throw new Ended();\n    };\n");
+        module.push_str("    const end: (...said: unknown[]) => never = () => {\n      ended = true;\n      throw new Ended();\n    };\n");
     }
     if plan.ends_later {
         module.push_str("    const last = (say: () => void): void => {\n      if (!ended) {\n        ended = true;\n        say();\n      }\n    };\n");

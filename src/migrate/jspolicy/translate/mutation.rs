@@ -135,9 +135,11 @@ fn of_call<'a>(script: &Script<'_, 'a>, call: &'a CallExpression<'a>, depth: u32
                     found => found,
                 }
             }
-            "assign" => call.arguments.first().and_then(Argument::as_expression).map_or(Source::Unknown, |first| {
-                source(script, first, depth)
-            }),
+            "assign" => call
+                .arguments
+                .first()
+                .and_then(Argument::as_expression)
+                .map_or(Source::Unknown, |first| source(script, first, depth)),
             _ => Source::Unknown,
         },
         _ => Source::Unknown,
@@ -180,8 +182,7 @@ fn of_symbol(script: &Script<'_, '_>, symbol: SymbolId, depth: u32) -> Source {
 pub(super) fn is_the_object<'a>(script: &Script<'_, 'a>, expression: &'a Expression<'a>) -> bool {
     match script.resolved(expression) {
         Expression::StaticMemberExpression(member) => {
-            let is_request =
-                matches!(&member.object, Expression::Identifier(name) if name.name == "request" && script.is_free(name));
+            let is_request = matches!(&member.object, Expression::Identifier(name) if name.name == "request" && script.is_free(name));
             is_request && member.property.name == "object"
         }
         Expression::Identifier(name) => script.symbol(name).is_some_and(|symbol| is_taken_out(script, symbol)),
@@ -194,10 +195,12 @@ fn is_taken_out(script: &Script<'_, '_>, symbol: SymbolId) -> bool {
     let scoping = script.semantic.scoping();
     let declared = scoping.symbol_declaration(symbol);
     let around = std::iter::once(declared).chain(script.semantic.nodes().ancestor_ids(declared)).take(4);
-    let found = around.filter_map(|node| match script.kind(node) {
-        AstKind::VariableDeclarator(declarator) => Some(declarator),
-        _ => None,
-    }).next();
+    let found = around
+        .filter_map(|node| match script.kind(node) {
+            AstKind::VariableDeclarator(declarator) => Some(declarator),
+            _ => None,
+        })
+        .next();
     let Some(declarator) = found.filter(|_| !scoping.symbol_is_mutated(symbol)) else { return false };
     let (BindingPattern::ObjectPattern(pattern), Some(init)) = (&declarator.id, &declarator.init) else { return false };
     let is_request = matches!(init.get_inner_expression(), Expression::Identifier(name) if name.name == "request" && script.is_free(name));
@@ -247,9 +250,9 @@ fn is_kept(script: &Script<'_, '_>, exits: &[Exit<'_>], change: &Change) -> bool
         let mutation = exits.iter().find(|exit| {
             exit.name == "mutate"
                 && exit.call.span.start > at.end
-                && statements.iter().any(|statement| {
-                    statement.start == exit.call.span.start && statement.start >= inside.end
-                })
+                && statements
+                    .iter()
+                    .any(|statement| statement.start == exit.call.span.start && statement.start >= inside.end)
         });
         if let Some(mutation) = mutation {
             return !ends_between(script, exits, at.start, mutation.call.span.start);

@@ -15,7 +15,9 @@ pub(super) fn place<'a>(script: &Script<'_, 'a>, plan: &mut Plan, name: &'a Expr
         Expression::StringLiteral(text) => {
             let text = text.value.as_str();
             let made = match text.split_once('/') {
-                Some((namespace, name)) if !name.contains('/') => format!("{{ namespace: {namespace:?}, name: {name:?} }}"),
+                Some((namespace, name)) if !name.contains('/') => {
+                    format!("{{ namespace: {namespace:?}, name: {name:?} }}")
+                }
                 _ => format!("{{ name: {text:?} }}"),
             };
             plan.edits.replace(span, made);
@@ -38,12 +40,15 @@ pub(super) fn place<'a>(script: &Script<'_, 'a>, plan: &mut Plan, name: &'a Expr
 
 /// Names of objects have no slash.
 fn has_no_slash<'a>(script: &Script<'_, 'a>, name: &'a Expression<'a>) -> bool {
-    let is_name = |word: &str| word == "name" || word == "namespace" || word.ends_with("Name") || word.ends_with("Namespace");
+    let is_name =
+        |word: &str| word == "name" || word == "namespace" || word.ends_with("Name") || word.ends_with("Namespace");
     match name.get_inner_expression() {
         Expression::StaticMemberExpression(member) => is_name(&member.property.name),
-        Expression::ChainExpression(chain) => {
-            chain.expression.as_member_expression().and_then(|member| member.static_property_name()).is_some_and(is_name)
-        }
+        Expression::ChainExpression(chain) => chain
+            .expression
+            .as_member_expression()
+            .and_then(|member| member.static_property_name())
+            .is_some_and(is_name),
         Expression::Identifier(known) => match script.symbol(known) {
             None => false,
             Some(symbol) => match script.init(symbol) {

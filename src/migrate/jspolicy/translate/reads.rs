@@ -21,7 +21,9 @@ pub(super) fn calls<'a>(
     for name in names {
         for callee in script.free(name) {
             let Some((call, node)) = script.call_of(callee) else {
-                return Err(script.refuse(callee, format!("`{name}` is handed on as a value; call it where it is meant")));
+                return Err(
+                    script.refuse(callee, format!("`{name}` is handed on as a value; call it where it is meant"))
+                );
             };
             found.push((call, node, callee));
         }
@@ -103,7 +105,12 @@ fn kind_of<'a>(
     Ok(format!("`{}/{}`", piece(version), piece(kind)))
 }
 
-fn get<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'a>, node: NodeId) -> Result<(), Refusal> {
+fn get<'a>(
+    script: &Script<'_, 'a>,
+    plan: &mut Plan,
+    call: &'a CallExpression<'a>,
+    node: NodeId,
+) -> Result<(), Refusal> {
     let Some(arguments) = arguments(call) else {
         return Err(script.refuse(node, "`get` is called with a list of arguments"));
     };
@@ -128,7 +135,9 @@ fn get<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'a
 
 /// Whether a permission may name it; what is none is nowhere anyway.
 pub(super) fn is_kind(kind: &str) -> bool {
-    let is_part = |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-".contains(letter));
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-".contains(letter))
+    };
     matches!(kind.split('/').count(), 2 | 3) && kind.split('/').all(is_part)
 }
 
@@ -156,7 +165,12 @@ fn past_cache(script: &Script<'_, '_>, plan: &mut Plan, options: &Expression<'_>
     }
 }
 
-fn list<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'a>, node: NodeId) -> Result<(), Refusal> {
+fn list<'a>(
+    script: &Script<'_, 'a>,
+    plan: &mut Plan,
+    call: &'a CallExpression<'a>,
+    node: NodeId,
+) -> Result<(), Refusal> {
     let Some(arguments) = arguments(call) else {
         return Err(script.refuse(node, "`list` is called with a list of arguments"));
     };
@@ -236,7 +250,11 @@ fn type_argument(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression
 
 /// Whether the script catches what is thrown and looks at it: then it is to see what it saw.
 fn looks_at_errors(script: &Script<'_, '_>) -> bool {
-    script.semantic.nodes().iter().any(|node| matches!(node.kind(), AstKind::CatchClause(caught) if caught.param.is_some()))
+    script
+        .semantic
+        .nodes()
+        .iter()
+        .any(|node| matches!(node.kind(), AstKind::CatchClause(caught) if caught.param.is_some()))
 }
 
 fn env(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression<'_>, node: NodeId) {

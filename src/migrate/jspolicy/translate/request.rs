@@ -16,8 +16,17 @@ const PARTS: [(&str, &str); 4] =
 
 /// Fields that may be absent, so that strict TypeScript asks about them.
 const OPTIONAL: [&str; 11] = [
-    "subResource", "requestKind", "requestResource", "requestSubResource", "name", "namespace", "dryRun", "username",
-    "uid", "groups", "extra",
+    "subResource",
+    "requestKind",
+    "requestResource",
+    "requestSubResource",
+    "name",
+    "namespace",
+    "dryRun",
+    "username",
+    "uid",
+    "groups",
+    "extra",
 ];
 
 /// Rewrites every use of `request`. A script that uses it as a whole in a way that would show a frozen or an unedited

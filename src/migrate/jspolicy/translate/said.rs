@@ -139,7 +139,9 @@ fn known_code<'a>(script: &Script<'_, 'a>, code: &'a Expression<'a>) -> Result<K
         Expression::NullLiteral(_) => Ok(Known::Nothing),
         Expression::Identifier(name) if name.name == "undefined" => Ok(Known::Nothing),
         Expression::NumericLiteral(number) if number.value <= 0.0 => Ok(Known::Nothing),
-        Expression::NumericLiteral(number) if number.value.fract() == 0.0 && !(400.0..=599.0).contains(&number.value) => {
+        Expression::NumericLiteral(number)
+            if number.value.fract() == 0.0 && !(400.0..=599.0).contains(&number.value) =>
+        {
             // What is no 32-bit integer failed there as it fails here.
             if number.value > f64::from(i32::MAX) { Ok(Known::Something) } else { Err(shown()) }
         }

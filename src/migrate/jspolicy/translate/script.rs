@@ -140,13 +140,15 @@ impl<'s, 'a> Script<'s, 'a> {
         }
         let declared = self.semantic.scoping().symbol_declaration(symbol);
         let found = std::iter::once(declared).chain(self.semantic.nodes().ancestor_ids(declared)).take(3);
-        found.filter_map(|node| match self.kind(node) {
-            AstKind::VariableDeclarator(declarator) => match &declarator.id {
-                BindingPattern::BindingIdentifier(_) => declarator.init.as_ref(),
+        found
+            .filter_map(|node| match self.kind(node) {
+                AstKind::VariableDeclarator(declarator) => match &declarator.id {
+                    BindingPattern::BindingIdentifier(_) => declarator.init.as_ref(),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
-        }).next()
+            })
+            .next()
     }
 
     /// Past parentheses, assertions of types, and names for what never changes.
@@ -197,8 +199,20 @@ impl<'s, 'a> Script<'s, 'a> {
     /// Whether an expression is certainly a string.
     pub(super) fn is_text(&self, expression: &'a Expression<'a>) -> bool {
         const GIVE_TEXT: [&str; 14] = [
-            "join", "toString", "trim", "toLowerCase", "toUpperCase", "replace", "replaceAll", "repeat", "padStart",
-            "padEnd", "substring", "substr", "toFixed", "toISOString",
+            "join",
+            "toString",
+            "trim",
+            "toLowerCase",
+            "toUpperCase",
+            "replace",
+            "replaceAll",
+            "repeat",
+            "padStart",
+            "padEnd",
+            "substring",
+            "substr",
+            "toFixed",
+            "toISOString",
         ];
         match self.resolved(expression) {
             Expression::StringLiteral(_) | Expression::TemplateLiteral(_) => true,

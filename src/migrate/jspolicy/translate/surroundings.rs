@@ -14,19 +14,90 @@ use super::script::Script;
 
 /// jsPolicy's own, beside those that end the run.
 const OWN: [&str; 25] = [
-    "request", "warn", "print", "sleep", "env", "readFileSync", "atob", "btoa", "get", "list", "create", "update",
-    "remove", "fetchSync", "__policy", "exports", "__get", "__list", "__create", "__update", "__remove", "__fetchSync",
-    "console", "undefined", "globalThis",
+    "request",
+    "warn",
+    "print",
+    "sleep",
+    "env",
+    "readFileSync",
+    "atob",
+    "btoa",
+    "get",
+    "list",
+    "create",
+    "update",
+    "remove",
+    "fetchSync",
+    "__policy",
+    "exports",
+    "__get",
+    "__list",
+    "__create",
+    "__update",
+    "__remove",
+    "__fetchSync",
+    "console",
+    "undefined",
+    "globalThis",
 ];
 
 /// What every realm has.
 const STANDARD: [&str; 56] = [
-    "Object", "Array", "String", "Number", "Boolean", "Symbol", "BigInt", "Math", "JSON", "Date", "RegExp", "Map", "Set",
-    "WeakMap", "WeakSet", "Promise", "Proxy", "Reflect", "Error", "TypeError", "RangeError", "ReferenceError",
-    "SyntaxError", "EvalError", "URIError", "AggregateError", "parseInt", "parseFloat", "isNaN", "isFinite", "NaN",
-    "Infinity", "encodeURIComponent", "decodeURIComponent", "encodeURI", "decodeURI", "Intl", "ArrayBuffer", "DataView",
-    "Uint8Array", "Int8Array", "Uint16Array", "Int16Array", "Uint32Array", "Int32Array", "Float32Array", "Float64Array",
-    "Uint8ClampedArray", "BigInt64Array", "BigUint64Array", "Function", "eval", "arguments", "WeakRef", "Iterator",
+    "Object",
+    "Array",
+    "String",
+    "Number",
+    "Boolean",
+    "Symbol",
+    "BigInt",
+    "Math",
+    "JSON",
+    "Date",
+    "RegExp",
+    "Map",
+    "Set",
+    "WeakMap",
+    "WeakSet",
+    "Promise",
+    "Proxy",
+    "Reflect",
+    "Error",
+    "TypeError",
+    "RangeError",
+    "ReferenceError",
+    "SyntaxError",
+    "EvalError",
+    "URIError",
+    "AggregateError",
+    "parseInt",
+    "parseFloat",
+    "isNaN",
+    "isFinite",
+    "NaN",
+    "Infinity",
+    "encodeURIComponent",
+    "decodeURIComponent",
+    "encodeURI",
+    "decodeURI",
+    "Intl",
+    "ArrayBuffer",
+    "DataView",
+    "Uint8Array",
+    "Int8Array",
+    "Uint16Array",
+    "Int16Array",
+    "Uint32Array",
+    "Int32Array",
+    "Float32Array",
+    "Float64Array",
+    "Uint8ClampedArray",
+    "BigInt64Array",
+    "BigUint64Array",
+    "Function",
+    "eval",
+    "arguments",
+    "WeakRef",
+    "Iterator",
     "escape",
 ];
 
@@ -51,7 +122,10 @@ pub(super) fn surroundings(script: &Script<'_, '_>, plan: &mut Plan, policy: &st
     }
     for (call, node, _) in calls(script, &["sleep"])? {
         let text = script.raw(call.span).replace("*/", "* /");
-        plan.note(format!("line {}: `{text}` is left out: a policy has nothing to wait for", script.line(call.span.start)));
+        plan.note(format!(
+            "line {}: `{text}` is left out: a policy has nothing to wait for",
+            script.line(call.span.start)
+        ));
         let is_statement = matches!(script.outer(node).0, AstKind::ExpressionStatement(_));
         plan.edits.replace(call.span, if is_statement { format!("/* {text} */") } else { "undefined".to_owned() });
     }
@@ -93,8 +167,10 @@ fn exports(script: &Script<'_, '_>, plan: &mut Plan) {
         if !matches!(node.kind(), AstKind::ThisExpression(_)) {
             continue;
         }
-        let is_of_the_script = script.functions(node.id()).all(|function| script.fun(function).is_some_and(|fun| fun.is_arrow));
-        let is_in_class = script.semantic.nodes().ancestor_kinds(node.id()).any(|kind| matches!(kind, AstKind::Class(_)));
+        let is_of_the_script =
+            script.functions(node.id()).all(|function| script.fun(function).is_some_and(|fun| fun.is_arrow));
+        let is_in_class =
+            script.semantic.nodes().ancestor_kinds(node.id()).any(|kind| matches!(kind, AstKind::Class(_)));
         if is_of_the_script && !is_in_class {
             plan.edits.replace(node.kind().span(), "exports");
             is_used = true;
@@ -139,11 +215,14 @@ fn code_from_text(script: &Script<'_, '_>, plan: &mut Plan) {
 /// Sloppy scripts assign what they never declared; others read what is nowhere, and fail over it.
 fn undeclared(script: &Script<'_, '_>, plan: &mut Plan) -> Result<(), Refusal> {
     for name in script.free_names() {
-        let is_known = OWN.contains(&name.as_str()) || STANDARD.contains(&name.as_str()) || EXITS.contains(&name.as_str());
+        let is_known =
+            OWN.contains(&name.as_str()) || STANDARD.contains(&name.as_str()) || EXITS.contains(&name.as_str());
         let uses = script.free(&name);
         let written = uses.iter().find(|node| is_assigned(script, **node));
         match written {
-            Some(node) if is_known => return Err(script.refuse(*node, format!("it puts its own in the place of `{name}`"))),
+            Some(node) if is_known => {
+                return Err(script.refuse(*node, format!("it puts its own in the place of `{name}`")));
+            }
             Some(_) => {
                 plan.help(Helper::Dynamic);
                 plan.opening.push(format!("let {name}: Dynamic;"));

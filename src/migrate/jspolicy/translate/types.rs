@@ -17,7 +17,14 @@ pub(super) fn types(script: &Script<'_, '_>, plan: &mut Plan) {
             AstKind::Function(function) => {
                 let least = function.id.as_ref().and_then(|name| fewest_arguments(script, name.symbol_id()));
                 parameters(script, plan, &function.params, least);
-                let is_recursive = function.id.as_ref().is_some_and(|name| refers(script, name.symbol_id(), function.span));
+                if says_this(script, node.id()) {
+                    let more =
+                        if function.params.items.is_empty() && function.params.rest.is_none() { "" } else { ", " };
+                    plan.help(Helper::Dynamic);
+                    plan.edits.insert(function.params.span.start + 1, format!("this: Dynamic{more}"));
+                }
+                let is_recursive =
+                    function.id.as_ref().is_some_and(|name| refers(script, name.symbol_id(), function.span));
                 let is_plain = !function.generator && !function.r#async && !plan.waits.contains(&Some(node.id()));
                 if is_recursive && is_plain && function.return_type.is_none() {
                     plan.edits.insert(function.params.span.end, ANY);
@@ -48,6 +55,14 @@ pub(super) fn types(script: &Script<'_, '_>, plan: &mut Plan) {
                     plan.help(Helper::Dynamic);
                 }
             }
+            AstKind::Class(class) => fields(script, plan, class),
+            AstKind::ComputedMemberExpression(member) => {
+                let object = member.object.get_inner_expression();
+                if matches!(object, Expression::ObjectExpression(_)) {
+                    plan.help(Helper::Dynamic);
+                    plan.edits.wrap(object.span(), "(", " as Dynamic)");
+                }
+            }
             AstKind::CatchParameter(caught) => {
                 let is_named = caught.pattern.get_binding_identifier().is_some();
                 if is_named && caught.type_annotation.is_none() {
@@ -57,6 +72,41 @@ pub(super) fn types(script: &Script<'_, '_>, plan: &mut Plan) {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether `this` is of the function itself, and nothing says what it is.
+fn says_this(script: &Script<'_, '_>, function: NodeId) -> bool {
+    let nodes = script.semantic.nodes();
+    let is_method = matches!(nodes.parent_kind(function), AstKind::MethodDefinition(_))
+        || matches!(nodes.parent_kind(function), AstKind::ObjectProperty(property) if property.method);
+    !is_method
+        && nodes.iter().any(|node| {
+            matches!(node.kind(), AstKind::ThisExpression(_))
+                && script.functions(node.id()).find(|id| matches!(script.kind(*id), AstKind::Function(_)))
+                    == Some(function)
+        })
+}
+
+/// Fields that a class has only because a method assigns them.
+fn fields(script: &Script<'_, '_>, plan: &mut Plan, class: &oxc::ast::ast::Class<'_>) {
+    let declared: Vec<String> =
+        class.body.body.iter().filter_map(|element| Some(element.static_name()?.to_string())).collect();
+    let inside = class.body.span;
+    let mut found: Vec<String> = Vec::new();
+    for node in script.semantic.nodes() {
+        let AstKind::StaticMemberExpression(member) = node.kind() else { continue };
+        let is_own = matches!(member.object, Expression::ThisExpression(_));
+        let is_inside = inside.start <= member.span.start && member.span.end <= inside.end;
+        let name = member.property.name.to_string();
+        if is_own && is_inside && !declared.contains(&name) && !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    if !found.is_empty() {
+        plan.help(Helper::Dynamic);
+        let text: String = found.iter().map(|name| format!(" declare {name}: Dynamic;")).collect();
+        plan.edits.insert(inside.start + 1, text);
     }
 }
 
@@ -103,7 +153,10 @@ fn refers(script: &Script<'_, '_>, symbol: SymbolId, inside: oxc::span::Span) ->
 fn of_variable(script: &Script<'_, '_>, symbol: SymbolId, init: Option<&Expression<'_>>) -> Option<&'static str> {
     match init {
         None => Some(ANY),
-        Some(Expression::ArrayExpression(list)) if list.elements.is_empty() => Some(": Dynamic[]"),
+        Some(Expression::ArrayExpression(list)) if list.elements.is_empty() || is_open(script, symbol) => {
+            Some(": Dynamic[]")
+        }
+        Some(Expression::CallExpression(call)) if may_find_nothing(call) => Some(ANY),
         Some(Expression::ObjectExpression(object)) => {
             (object.properties.is_empty() || is_open(script, symbol)).then_some(ANY)
         }
@@ -114,6 +167,15 @@ fn of_variable(script: &Script<'_, '_>, symbol: SymbolId, init: Option<&Expressi
         // A variable that is given something else later.
         Some(_) => script.semantic.scoping().symbol_is_mutated(symbol).then_some(ANY),
     }
+}
+
+/// Methods that answer with nothing where there is none.
+fn may_find_nothing(call: &oxc::ast::ast::CallExpression<'_>) -> bool {
+    let Expression::StaticMemberExpression(member) = &call.callee else { return false };
+    matches!(
+        member.property.name.as_str(),
+        "exec" | "match" | "find" | "pop" | "shift" | "at" | "get" | "split" | "reduce" | "fromEntries"
+    )
 }
 
 /// Whether an object is read by computed names, or gets fields that it was not made with.

@@ -8,6 +8,7 @@ use oxc::semantic::{NodeId, SymbolId};
 use oxc::span::GetSpan as _;
 
 use super::Refusal;
+use super::exits::unroll;
 use super::plan::Plan;
 use super::script::Script;
 use super::writes::await_it;
@@ -34,6 +35,7 @@ struct Spread<'r, 's, 'a> {
 impl<'a> Spread<'_, '_, 'a> {
     /// Something at this node is awaited.
     fn waits_in(&mut self, node: NodeId) {
+        unroll(self.script, self.plan, node);
         let frame = self.plan.frame(self.script, node);
         if !self.plan.waits.insert(frame) {
             return;
@@ -90,8 +92,13 @@ impl<'a> Spread<'_, '_, 'a> {
     }
 
     fn uses(&mut self, symbol: SymbolId, function: NodeId) -> Result<(), Refusal> {
-        let uses: Vec<NodeId> =
-            self.script.semantic.scoping().get_resolved_references(symbol).map(|reference| reference.node_id()).collect();
+        let uses: Vec<NodeId> = self
+            .script
+            .semantic
+            .scoping()
+            .get_resolved_references(symbol)
+            .map(|reference| reference.node_id())
+            .collect();
         for node in uses {
             if let Some((_, call)) = self.script.call_of(node) {
                 self.await_call(call);
@@ -160,7 +167,11 @@ impl<'a> Spread<'_, '_, 'a> {
         match param {
             Some(param) => self.uses(param, function),
             None => {
-                let what = if method.is_empty() { "a function that is handed on".to_owned() } else { format!("the callback of `{method}`") };
+                let what = if method.is_empty() {
+                    "a function that is handed on".to_owned()
+                } else {
+                    format!("the callback of `{method}`")
+                };
                 Err(self.cannot(function, &what))
             }
         }
@@ -179,6 +190,7 @@ impl<'a> Spread<'_, '_, 'a> {
     }
 
     fn cannot(&self, function: NodeId, what: &str) -> Refusal {
-        self.script.refuse(function, format!("it waits for a write or a request inside {what}, which nobody there awaits"))
+        self.script
+            .refuse(function, format!("it waits for a write or a request inside {what}, which nobody there awaits"))
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn writes(script: &Script<'_, '_>, plan: &mut Plan) -> Result<(), Ref
             };
             grant_write(script, plan, call, object);
             let name = plan.take(script, new);
-            let (helper, by) = if new == "remove" { (Helper::Removal, "removal") } else { (Helper::Attempt, "attempt") };
+            let (helper, by) =
+                if new == "remove" { (Helper::Removal, "removal") } else { (Helper::Attempt, "attempt") };
             plan.help(helper);
             plan.edits.replace_between(call.span.start, object.span().start, format!("{by}({name}, "));
             await_it(script, plan, node);
@@ -90,7 +91,9 @@ fn grant_write<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &CallExpressi
         Some(kind) => drop(plan.granted.write.insert(kind)),
         None => {
             let line = script.line(call.span.start);
-            plan.note(format!("line {line}: which kind is written shows only when it runs, so it may write every kind"));
+            plan.note(format!(
+                "line {line}: which kind is written shows only when it runs, so it may write every kind"
+            ));
             plan.granted.write.insert("*".to_owned());
         }
     }
@@ -138,7 +141,12 @@ fn kind_of<'a>(script: &Script<'_, 'a>, object: &'a Expression<'a>, depth: u32) 
     }
 }
 
-fn fetch<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'a>, node: NodeId) -> Result<(), Refusal> {
+fn fetch<'a>(
+    script: &Script<'_, 'a>,
+    plan: &mut Plan,
+    call: &'a CallExpression<'a>,
+    node: NodeId,
+) -> Result<(), Refusal> {
     let Some(url) = call.arguments.first().and_then(|argument| argument.as_expression()) else {
         wrong(plan, call, "fetchSync: expects a url");
         return Ok(());
