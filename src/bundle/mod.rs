@@ -37,6 +37,6 @@ pub use map::{line_map, locate, place_in, relocate};
 pub(crate) use modules::shown_path;
 pub use resolve::normalise;
 pub(crate) use resolve::{Target, resolve};
-pub use script::{WRAPPER_LINES, inline_script};
+pub use script::{WRAPPER_LINES, inline_script, link_script};
 pub use sdk::link_sdk;
 pub use source::{DefaultUse, Import, MAX_SOURCE_BYTES, Scan, read, scan};

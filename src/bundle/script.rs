@@ -34,6 +34,12 @@ pub fn inline_script(file: &str, text: &str) -> Result<Linked, BundleError> {
     Ok(Linked { script, hash, source_map: None, inputs: Vec::new(), exports: Vec::new() })
 }
 
+/// The same of a file and what it imports: a policy of a package, as webpack would put it together.
+pub fn link_script(entry: &Path) -> Result<Linked, BundleError> {
+    let entry = super::resolve::normalise(&std::path::absolute(entry).unwrap_or_else(|_| entry.to_owned()));
+    link(Sources::Disk, &entry, Shape::Effects)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,7 +37,7 @@ enum Origin {
 
 #[derive(Debug, Args)]
 struct JspolicyArgs {
-    /// Manifests with JsPolicy and JsPolicyBundle objects, or folders of them
+    /// Manifests with `JsPolicy` and `JsPolicyBundle` objects, or folders of them
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The folder to fill, a folder in it for each policy
@@ -46,7 +46,7 @@ struct JspolicyArgs {
     /// Write over what the folder has
     #[arg(long)]
     force: bool,
-    /// AdmissionReviews on which both must say the same, beside those that are made up; may be given many times
+    /// Admission reviews on which both must say the same, beside those that are made up; may be given many times
     #[arg(long = "review", value_name = "FILE")]
     reviews: Vec<PathBuf>,
     /// How to write the report
@@ -91,7 +91,7 @@ fn remove_other(folder: &OutFolder, file: &str) {
     }
 }
 
-/// The reviews of a file: AdmissionReviews, or the requests in them.
+/// The reviews of a file: whole ones, or the requests in them.
 fn reviews_of(path: &Path) -> anyhow::Result<Vec<Value>> {
     let mut reviews = Vec::new();
     for document in documents(path)? {

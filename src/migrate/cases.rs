@@ -75,7 +75,8 @@ fn unique(name: String, made: &[Value]) -> String {
     if !is_taken(&name) {
         return name;
     }
-    (2..).map(|number| format!("{name} ({number})")).find(|name| !is_taken(name)).unwrap_or(name)
+    let numbered = (2..=made.len() + 2).map(|number| format!("{name} ({number})"));
+    numbered.into_iter().find(|name| !is_taken(name)).unwrap_or(name)
 }
 
 fn expect(said: &Said, policy: &str) -> Value {

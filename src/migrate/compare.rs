@@ -1,5 +1,7 @@
 //! Whether two policies say the same: both are asked about the same reviews, in worlds where nothing is done for real.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 /// What one policy finds around it while it is compared. Nothing of it is real.
@@ -79,13 +81,13 @@ impl Said {
             Effect::Error { .. } => format!("failed ({})", short(&self.error)),
         };
         if !self.warnings.is_empty() {
-            told.push_str(&format!(", warnings {:?}", self.warnings));
+            let _ = write!(told, ", warnings {:?}", self.warnings);
         }
         if let Some(patched) = &self.patched {
-            told.push_str(&format!(", changed to {}", short(&patched.to_string())));
+            let _ = write!(told, ", changed to {}", short(&patched.to_string()));
         }
         if !self.writes.is_empty() {
-            told.push_str(&format!(", {} writes", self.writes.len()));
+            let _ = write!(told, ", {} writes", self.writes.len());
         }
         told
     }
@@ -120,7 +122,7 @@ pub struct Candidate {
     pub name: String,
     pub original: String,
     pub migrated: String,
-    /// Whole AdmissionReviews.
+    /// Whole admission reviews.
     pub reviews: Vec<Value>,
     /// How many of them, the first ones, somebody gave.
     pub given: usize,

@@ -80,7 +80,10 @@ fn answers_as_its_cases_say(folder: &Folder) {
             fs::remove_dir_all(&entry).unwrap();
         }
     }
-    let server = Server::start_with(&["--policies", &folder.argument("out")], &[]);
+    // Reads find nothing, as in the worlds of these cases.
+    folder.write("inventory.yaml", "apiVersion: example.com/v1\nkind: Nothing\nmetadata: {name: a}\n");
+    let (out, inventory) = (folder.argument("out"), folder.argument("inventory.yaml"));
+    let server = Server::start_with(&["--policies", &out, "--inventory", &inventory], &[]);
     for entry in fs::read_dir(folder.file("out")).unwrap() {
         let file = entry.unwrap().path().join("cases/migrated.yaml");
         let Ok(text) = fs::read_to_string(&file) else { continue };
@@ -119,6 +122,36 @@ fn what_is_written_type_checks_with_tsc_in_strict_mode() {
     fs::write(folder.file("out/tsconfig.json"), options.to_string()).unwrap();
     let checked = Command::new("node").arg(tsc).arg("-p").arg(&out).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
+fn a_package_in_the_shape_of_jspolicys_template_is_carried_over() {
+    let policy = "apiVersion: policy.jspolicy.com/v1beta1\nkind: JsPolicy\nmetadata: {name: ns.package.example.com}\n\
+                  spec: {operations: [CREATE], resources: [configmaps], scope: Namespaced}\n";
+    let folder = Folder::new(&[
+        ("package.json", "{\"name\": \"policies\", \"scripts\": {\"postinstall\": \"exit 1\"}}"),
+        ("src/policies/ns/policy.yaml", policy),
+        (
+            "src/policies/ns/index.ts",
+            "import { checkNamespace } from \"../../lib/namespace\";\nimport { denyOnErrors } from \"../../util/helpers\";\n\n\
+             denyOnErrors(checkNamespace(request));\n",
+        ),
+        (
+            "src/lib/namespace.ts",
+            "import { V1AdmissionRequest } from \"@jspolicy/types\";\n\nexport function checkNamespace(asked: V1AdmissionRequest): \
+             string[] {\n  return asked.namespace === \"default\" ? [\"not in default\"] : [];\n}\n",
+        ),
+        (
+            "src/util/helpers.ts",
+            "export function denyOnErrors(errors: string[]): void {\n  if (errors.length > 0) deny(errors.join(\", \"));\n}\n",
+        ),
+    ]);
+    let ended = migrate(&[&folder.argument("src")], &folder.argument("out"), &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let module = fs::read_to_string(folder.file("out/ns.package.example.com/policy.ts")).unwrap();
+    assert!(module.contains("denyOnErrors(checkNamespace("), "{module}");
+    let cases = fs::read_to_string(folder.file("out/ns.package.example.com/cases/migrated.yaml")).unwrap();
+    assert!(cases.contains("not in default"), "{cases}");
 }
 
 #[test]

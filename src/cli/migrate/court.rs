@@ -52,7 +52,7 @@ impl<'s> EngineCourt<'s> {
     }
 
     fn loaded(&self, side: Side, candidates: &[Candidate]) -> anyhow::Result<Bench> {
-        let (part, file, compat) = match side {
+        let (part, file_name, compat) = match side {
             Side::Original => ("original", "policy.yaml", Some(Compat::Jspolicy)),
             Side::Migrated => ("migrated", "policy.ts", None),
         };
@@ -61,8 +61,8 @@ impl<'s> EngineCourt<'s> {
         for candidate in candidates {
             let text = if side == Side::Original { &candidate.original } else { &candidate.migrated };
             let inside = folder.join(folder_name(&candidate.name));
-            let write = fs::create_dir_all(&inside).and_then(|()| fs::write(inside.join(file), text));
-            write.with_context(|| format!("cannot write {}", inside.display()))?;
+            let written = fs::create_dir_all(&inside).and_then(|()| fs::write(inside.join(file_name), text));
+            written.with_context(|| format!("cannot write {}", inside.display()))?;
         }
         let mut loader = self.stage.loader(std::slice::from_ref(&folder), compat, None)?;
         let catalog = loader.load()?;
@@ -70,11 +70,12 @@ impl<'s> EngineCourt<'s> {
         let problems = problems.collect();
         let namespaces = OfflineNamespaces { given: BTreeMap::new(), inventory: Arc::new(Inventory::default()) };
         let catalog = Arc::new(ArcSwap::new(catalog));
-        let size = PoolSize { threads: 1, spares: 0, apart_threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
+        let pool_size =
+            PoolSize { threads: 1, spares: 0, apart_threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
         let world = Arc::new(MadeUp::default());
         let host = self.stage.host(Objects::Pretended(Arc::clone(&world) as _));
         let (limits, metrics) = (Arc::clone(&self.stage.limits), Arc::clone(&self.stage.metrics));
-        let pool = Pool::start(size, host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
+        let pool = Pool::start(pool_size, host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
         Ok(Bench { engine: Engine::new(pool, catalog, Arc::new(namespaces), metrics, false), world, problems })
     }
 }

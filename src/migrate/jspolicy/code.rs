@@ -9,7 +9,7 @@ use oxc::parser::{ParseOptions, Parser};
 use oxc::span::{GetSpan as _, SourceType};
 use serde_json::Value;
 
-use super::input::{Found, InputError};
+use super::input::Found;
 use crate::bundle::{BundleLimits, scan, unpack};
 
 /// What is translated, and what it is compared with.
@@ -23,21 +23,29 @@ pub(super) struct Code {
 }
 
 /// The code of one policy, or why there is none to translate.
-pub(super) fn code(found: &Found, bundle: Option<&Found>) -> Result<Result<Code, String>, InputError> {
+pub(super) fn code(found: &Found, bundle: Option<&Found>) -> Result<Code, String> {
     let text = |field: &str| {
         let text = found.object.pointer("/spec")?.get(field)?.as_str()?;
         (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"))
     };
     if text("typescript").is_some() {
-        return Ok(Err("it is a module already (spec.typescript)".to_owned()));
+        return Err("it is a module already (spec.typescript)".to_owned());
     }
     if let Some(source) = text("javascript") {
-        return Ok(readable(found, &source).map(|()| Code { source, is_typescript: false, script: None, note: None }));
+        return readable(found, &source).map(|()| Code { source, is_typescript: false, script: None, note: None });
     }
     if let Some(bundle) = bundle {
-        return Ok(packed(found, bundle));
+        return packed(found, bundle);
     }
-    Ok(Err("it has no source here: neither spec.javascript nor a JsPolicyBundle of its name".to_owned()))
+    if let Some(entry) = super::package::entry(&found.path) {
+        return super::package::linked(&entry).map(|script| {
+            let source = super::apart(|| opened(&script)).unwrap_or_else(|_| script.clone());
+            let note = Some(format!("{} and what it imports are one file now, without their types", entry.display()));
+            Code { source, is_typescript: false, script: Some(script), note }
+        });
+    }
+    Err("it has no source here: neither spec.javascript, nor a JsPolicyBundle of its name, nor an index.ts beside it"
+        .to_owned())
 }
 
 /// Whether a source parses, and is not nested beyond all reason.

@@ -170,7 +170,7 @@ impl Sources {
                 self.bundles.insert(name.clone(), Found { name, path: path.to_owned(), raw, object, comments });
             }
             "JsPolicyViolations" => {
-                self.notes.push(format!("{shown}: JsPolicyViolations {name} is a record, no policy"))
+                self.notes.push(format!("{shown}: JsPolicyViolations {name} is a record, no policy"));
             }
             other => {
                 let other = if other.is_empty() { "a document without a kind" } else { other };

@@ -6,6 +6,7 @@
 mod code;
 mod declaration;
 mod input;
+mod package;
 mod probe;
 mod translate;
 
@@ -65,7 +66,7 @@ pub fn migrate(paths: &[PathBuf], reviews: &[Value], court: &mut dyn Court) -> R
     let mut attempts = Vec::with_capacity(policies.len());
     for found in policies {
         let bundle = bundles.remove(&found.name);
-        attempts.push(attempt(found, bundle, reviews)?);
+        attempts.push(attempt(found, bundle.as_ref(), reviews));
     }
     let candidates: Vec<Candidate> =
         attempts.iter().filter_map(|attempt| Some(attempt.made.as_ref().ok()?.candidate.clone())).collect();
@@ -110,12 +111,12 @@ fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)
             let file = format!("{name}/policy.ts");
             files.push((file.clone(), Body::Text(made.module.clone())));
             let cases = cases(court, &made.candidate, &comparison);
-            let count = cases.len();
-            if count > 0 {
+            let number = cases.len();
+            if number > 0 {
                 files.push((format!("{name}/cases/migrated.yaml"), Body::Documents(cases)));
             }
             let compared = comparison.alike.len();
-            PolicyReport { name, source, file, carried: true, reason: None, compared, cases: count, notes }
+            PolicyReport { name, source, file, carried: true, reason: None, compared, cases: number, notes }
         }
         Err(reason) => {
             let file = format!("{name}/policy.yaml");
@@ -126,17 +127,17 @@ fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)
     }
 }
 
-fn attempt(found: Found, bundle: Option<Found>, reviews: &[Value]) -> Result<Attempt, InputError> {
-    let original = match &bundle {
+fn attempt(found: Found, bundle: Option<&Found>, reviews: &[Value]) -> Attempt {
+    let original = match bundle {
         Some(bundle) => format!("{}\n---\n{}", found.raw.trim_end(), bundle.raw),
         None => found.raw.clone(),
     };
     let mut notes = Vec::new();
-    let made = match code(&found, bundle.as_ref())? {
+    let made = match code(&found, bundle) {
         Ok(code) => made(&found, code, &original, reviews, &mut notes),
         Err(reason) => Err(reason),
     };
-    Ok(Attempt { found, notes, original, made })
+    Attempt { found, notes, original, made }
 }
 
 fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mut Vec<String>) -> Result<Made, String> {

@@ -155,7 +155,7 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         if let Some(path) = self.paths.of(key) {
-            let keys = self.paths.init(object).map(|object| self.keys(object)).unwrap_or_default();
+            let keys = self.paths.init(object).map(Self::keys).unwrap_or_default();
             self.add(&path, keys);
         }
     }
@@ -290,7 +290,6 @@ impl<'a> Reader<'_, 'a> {
             Expression::StringLiteral(text) => vec![json!(text.value.as_str())],
             Expression::NumericLiteral(number) => vec![number_of(number.value)],
             Expression::BooleanLiteral(boolean) => vec![json!(boolean.value)],
-            Expression::NullLiteral(_) => Vec::new(),
             Expression::ArrayExpression(list) => list
                 .elements
                 .iter()
@@ -348,7 +347,7 @@ impl<'a> Reader<'_, 'a> {
         Vec::new()
     }
 
-    fn keys(&self, object: &'a Expression<'a>) -> Vec<Value> {
+    fn keys(object: &Expression<'_>) -> Vec<Value> {
         match object.get_inner_expression() {
             Expression::ObjectExpression(object) => {
                 object.properties.iter().filter_map(property_key).map(Value::from).collect()

@@ -36,7 +36,7 @@ pub(super) struct Rule {
 /// What a policy is asked, and what it finds meanwhile.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Probe {
-    /// Whole AdmissionReviews.
+    /// Whole admission reviews.
     pub reviews: Vec<Value>,
     /// Objects to read, in each world.
     pub inventories: Vec<Vec<Value>>,
@@ -91,15 +91,15 @@ fn of_resource(resource: &Resource, rule: &Rule, facts: &Facts) -> Vec<Value> {
             )
             .collect();
         match operation {
-            "DELETE" => found.extend(olds.iter().map(|old| review(resource, operation, Value::Null, old.clone()))),
+            "DELETE" => found.extend(olds.iter().map(|old| review(resource, operation, &Value::Null, old))),
             "UPDATE" => {
-                found.extend(objects.iter().map(|object| review(resource, operation, object.clone(), old.clone())));
-                found.extend(olds.iter().skip(1).map(|old| review(resource, operation, whole.clone(), old.clone())));
-                found.push(review(resource, operation, whole.clone(), whole.clone()));
+                found.extend(objects.iter().map(|object| review(resource, operation, object, &old)));
+                found.extend(olds.iter().skip(1).map(|old| review(resource, operation, &whole, old)));
+                found.push(review(resource, operation, &whole, &whole));
             }
-            _ => found.extend(objects.iter().map(|object| review(resource, operation, object.clone(), Value::Null))),
+            _ => found.extend(objects.iter().map(|object| review(resource, operation, object, &Value::Null))),
         }
-        let base = review(resource, operation, whole.clone(), Value::Null);
+        let base = review(resource, operation, &whole, &Value::Null);
         for (field, part) in &about.fields {
             if matches!(field.as_str(), "options" | "operation" | "kind" | "resource") {
                 continue;
@@ -110,8 +110,8 @@ fn of_resource(resource: &Resource, rule: &Rule, facts: &Facts) -> Vec<Value> {
                 let Some(request) = other.pointer_mut("/request").and_then(Value::as_object_mut) else { continue };
                 match variant {
                     Some(value) if fits(field, &value) => drop(request.insert(field.clone(), value)),
-                    None if !is_required && !(field == "namespace" && resource.is_namespaced) => {
-                        drop(request.remove(field))
+                    None if !(is_required || field == "namespace" && resource.is_namespaced) => {
+                        drop(request.remove(field));
                     }
                     _ => continue,
                 }
@@ -185,10 +185,10 @@ fn operations(rule: &Rule) -> Vec<&str> {
 }
 
 /// What the API server would send.
-fn review(resource: &Resource, operation: &str, object: Value, old_object: Value) -> Value {
+fn review(resource: &Resource, operation: &str, object: &Value, old_object: &Value) -> Value {
     let kind = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
     let plural = json!({"group": resource.group, "version": resource.version, "resource": resource.plural});
-    let subject = if object.is_null() { &old_object } else { &object };
+    let subject = if object.is_null() { old_object } else { object };
     let name =
         subject.pointer("/metadata/name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(NAME);
     let mut request = json!({

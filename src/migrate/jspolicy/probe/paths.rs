@@ -246,17 +246,17 @@ impl<'a> Paths<'_, 'a> {
             }
             AstKind::VariableDeclarator(declarator) => {
                 let name = declarator.id.get_binding_identifier()?;
-                self.from_calls(name.symbol_id(), at, &steps, depth)
+                self.called_with(name.symbol_id(), at, &steps, depth)
             }
             _ => match nodes.kind(function) {
-                AstKind::Function(declared) => self.from_calls(declared.id.as_ref()?.symbol_id(), at, &steps, depth),
+                AstKind::Function(declared) => self.called_with(declared.id.as_ref()?.symbol_id(), at, &steps, depth),
                 _ => None,
             },
         }
     }
 
     /// What a function of the script's own is called with.
-    fn from_calls(&self, function: SymbolId, at: usize, steps: &[Step], depth: u32) -> Option<Path> {
+    fn called_with(&self, function: SymbolId, at: usize, steps: &[Step], depth: u32) -> Option<Path> {
         let nodes = self.semantic.nodes();
         self.semantic.scoping().get_resolved_references(function).find_map(|reference| {
             let node = reference.node_id();
@@ -295,15 +295,13 @@ impl<'a> Paths<'_, 'a> {
             return self.assigned(&name.name);
         };
         let declared = scoping.symbol_declaration(symbol);
-        let around = std::iter::once(declared).chain(self.semantic.nodes().ancestor_ids(declared)).take(3);
-        around
-            .filter_map(|node| match self.semantic.nodes().kind(node) {
-                AstKind::VariableDeclarator(declarator) if declarator.id.get_binding_identifier().is_some() => {
-                    declarator.init.as_ref()
-                }
-                _ => None,
-            })
-            .next()
+        let mut around = std::iter::once(declared).chain(self.semantic.nodes().ancestor_ids(declared)).take(3);
+        around.find_map(|node| match self.semantic.nodes().kind(node) {
+            AstKind::VariableDeclarator(declarator) if declarator.id.get_binding_identifier().is_some() => {
+                declarator.init.as_ref()
+            }
+            _ => None,
+        })
     }
 
     fn assigned(&self, name: &str) -> Option<&'a Expression<'a>> {

@@ -89,16 +89,13 @@ fn known(plural: &str) -> Option<&'static (&'static str, &'static str, &'static 
 
 fn resource(plural: &str, groups: &[String], versions: &[String], may_be_namespaced: bool) -> Resource {
     let only = |names: &[String]| names.iter().find(|name| *name != "*").cloned();
-    let (group, version, kind, is_namespaced) = match known(plural) {
-        Some((_, version, kind, is_namespaced)) => {
-            let (group, version) = version.split_once('/').unwrap_or(("", version));
-            (group.to_owned(), version.to_owned(), (*kind).to_owned(), *is_namespaced)
-        }
-        None => {
-            let group = only(groups).unwrap_or_else(|| "example.com".to_owned());
-            let version = only(versions).unwrap_or_else(|| "v1".to_owned());
-            (group, version, singular(plural), may_be_namespaced)
-        }
+    let (group, version, kind, is_namespaced) = if let Some((_, version, kind, is_namespaced)) = known(plural) {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        (group.to_owned(), version.to_owned(), (*kind).to_owned(), *is_namespaced)
+    } else {
+        let group = only(groups).unwrap_or_else(|| "example.com".to_owned());
+        let version = only(versions).unwrap_or_else(|| "v1".to_owned());
+        (group, version, singular(plural), may_be_namespaced)
     };
     Resource { group, version, kind, plural: plural.to_owned(), subresource: String::new(), is_namespaced }
 }

@@ -2,7 +2,7 @@
 //! is a plain `return` where nothing is in between, and a throw that the handler catches elsewhere.
 
 use oxc::ast::AstKind;
-use oxc::ast::ast::{CallExpression, Expression};
+use oxc::ast::ast::{CallExpression, Expression, MethodDefinitionKind, PropertyKind};
 use oxc::semantic::NodeId;
 use oxc::span::{GetSpan as _, Span};
 use oxc::syntax::operator::LogicalOperator;
@@ -98,6 +98,10 @@ pub(super) fn end_runs<'a>(
         if must_throw {
             plan.throws = true;
             plan.help(Helper::End);
+            // TypeScript wants a getter to return.
+            if matches!(position, Position::Alone(_)) && frame.is_some_and(|function| is_getter(script, function)) {
+                plan.edits.insert(call.start, "return ");
+            }
             let (open, close) = if speaks { ("end(", ")") } else { ("end()", "") };
             if speaks {
                 plan.edits.wrap(call, open, close);
@@ -162,6 +166,14 @@ fn ends_its_promise(script: &Script<'_, '_>, function: NodeId, position: &Positi
     }
     let is_async = script.fun(function).is_some_and(|fun| fun.is_async);
     is_async || is_promise_callback(script, function)
+}
+
+fn is_getter(script: &Script<'_, '_>, function: NodeId) -> bool {
+    match script.semantic.nodes().parent_kind(function) {
+        AstKind::ObjectProperty(property) => property.kind == PropertyKind::Get,
+        AstKind::MethodDefinition(method) => method.kind == MethodDefinitionKind::Get,
+        _ => false,
+    }
 }
 
 fn is_promise_callback(script: &Script<'_, '_>, function: NodeId) -> bool {

@@ -99,7 +99,9 @@ impl Helper {
                  async function attempt(write: (object: Dynamic) => Promise<Dynamic>, object: Dynamic): Promise<Dynamic> {\n\
                  \x20 try {\n    return { ok: true, object: await write(object) };\n  } catch (error) {\n\
                  \x20   const { reason, message } = error as Dynamic;\n\
-                 \x20   if (isFault(error) || reason === undefined || reason === \"WrongArguments\") throw error;\n\
+                 \x20   if (isFault(error) || reason === undefined) throw error;\n\
+                 \x20   // eslint-disable-next-line @typescript-eslint/only-throw-error\n\
+                 \x20   if (reason === \"WrongArguments\") throw { reason: \"UnmarshalObject\", message, toString: () => `UnmarshalObject: ${message}` };\n\
                  \x20   return { ok: false, reason, message };\n  }\n}"
             }
             Self::Removal => {

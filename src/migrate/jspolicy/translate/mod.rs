@@ -71,7 +71,7 @@ pub(super) fn translate(unit: &Unit<'_>) -> Result<Translation, Refusal> {
     let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
     let parsed = Parser::new(&allocator, unit.source, source_type).with_options(options).parse();
     if let Some(error) = parsed.diagnostics.errors().next() {
-        let offset = error.labels.first().and_then(|label| u32::try_from(label.offset()).ok());
+        let offset = error.labels.first().map(oxc::diagnostics::LabeledSpan::offset);
         return Err(not_strict(unit.source, offset, &error.message));
     }
     if parsed.panicked {
@@ -79,7 +79,7 @@ pub(super) fn translate(unit: &Unit<'_>) -> Result<Translation, Refusal> {
     }
     let built = SemanticBuilder::new().with_build_nodes(true).with_check_syntax_error(true).build(&parsed.program);
     if let Some(error) = built.diagnostics.errors().next() {
-        let offset = error.labels.first().and_then(|label| u32::try_from(label.offset()).ok());
+        let offset = error.labels.first().map(oxc::diagnostics::LabeledSpan::offset);
         return Err(not_strict(unit.source, offset, &error.message));
     }
     let script = Script::new(unit.source, &built.semantic);

@@ -65,7 +65,9 @@ pub(super) fn assemble(
     declare_globals(&mut plan);
     if !plan.declared.is_empty() {
         module.push('\n');
-        plan.declared.iter().for_each(|line| drop(writeln!(module, "{line}")));
+        for line in &plan.declared {
+            let _ = writeln!(module, "{line}");
+        }
     }
     let types = if plan.helpers.contains(&Helper::Dynamic) { "<Dynamic>" } else { "" };
     let _ = writeln!(module, "\nexport default policy{types}({{");
@@ -156,9 +158,10 @@ fn permissions(granted: &Granted) -> Vec<String> {
         .filter(|(_, names)| !names.is_empty())
         .map(|(list, names)| {
             // A wildcard says it all.
-            let names: Vec<String> = match names.contains("*") {
-                true => vec!["\"*\"".to_owned()],
-                false => names.iter().map(|name| format!("{name:?}")).collect(),
+            let names: Vec<String> = if names.contains("*") {
+                vec!["\"*\"".to_owned()]
+            } else {
+                names.iter().map(|name| format!("{name:?}")).collect()
             };
             format!("{list}: [{}]", names.join(", "))
         })
@@ -227,9 +230,10 @@ fn fixed_text(script: &Script<'_, '_>) -> Vec<Span> {
 fn whole_line(script: &Script<'_, '_>, span: Span) -> Span {
     let rest = script.text.get(span.end as usize..).unwrap_or_default();
     let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\r']).len();
-    let end = match rest.get(blank..).is_some_and(|rest| rest.starts_with('\n')) {
-        true => span.end + u32::try_from(blank + 1).unwrap_or_default(),
-        false => span.end,
+    let end = if rest.get(blank..).is_some_and(|rest| rest.starts_with('\n')) {
+        span.end + u32::try_from(blank + 1).unwrap_or_default()
+    } else {
+        span.end
     };
     Span::new(span.start, end)
 }

@@ -194,13 +194,11 @@ pub(super) fn is_the_object<'a>(script: &Script<'_, 'a>, expression: &'a Express
 fn is_taken_out(script: &Script<'_, '_>, symbol: SymbolId) -> bool {
     let scoping = script.semantic.scoping();
     let declared = scoping.symbol_declaration(symbol);
-    let around = std::iter::once(declared).chain(script.semantic.nodes().ancestor_ids(declared)).take(4);
-    let found = around
-        .filter_map(|node| match script.kind(node) {
-            AstKind::VariableDeclarator(declarator) => Some(declarator),
-            _ => None,
-        })
-        .next();
+    let mut around = std::iter::once(declared).chain(script.semantic.nodes().ancestor_ids(declared)).take(4);
+    let found = around.find_map(|node| match script.kind(node) {
+        AstKind::VariableDeclarator(declarator) => Some(declarator),
+        _ => None,
+    });
     let Some(declarator) = found.filter(|_| !scoping.symbol_is_mutated(symbol)) else { return false };
     let (BindingPattern::ObjectPattern(pattern), Some(init)) = (&declarator.id, &declarator.init) else { return false };
     let is_request = matches!(init.get_inner_expression(), Expression::Identifier(name) if name.name == "request" && script.is_free(name));
@@ -222,7 +220,7 @@ pub(super) fn in_place(script: &Script<'_, '_>, exits: &[Exit<'_>], changes: &[C
     if !all_its_own || is_replaced {
         return false;
     }
-    changes.iter().filter(|change| change.source != Source::Read).all(|change| is_kept(script, exits, change))
+    changes.iter().filter(|change| change.source != Source::Read).all(|change| is_kept(script, exits, *change))
 }
 
 /// `request.object = …`: the draft cannot be another object.
@@ -232,7 +230,7 @@ fn is_request_field(script: &Script<'_, '_>, node: NodeId) -> bool {
 }
 
 /// After the change, in one of the blocks around it, stands `mutate(object);`, with no other good end in between.
-fn is_kept(script: &Script<'_, '_>, exits: &[Exit<'_>], change: &Change) -> bool {
+fn is_kept(script: &Script<'_, '_>, exits: &[Exit<'_>], change: Change) -> bool {
     let at = script.kind(change.node).span();
     // A function of the script's own may be called from anywhere.
     let mut inside = at;

@@ -47,7 +47,7 @@ fn has_no_slash<'a>(script: &Script<'_, 'a>, name: &'a Expression<'a>) -> bool {
         Expression::ChainExpression(chain) => chain
             .expression
             .as_member_expression()
-            .and_then(|member| member.static_property_name())
+            .and_then(oxc::ast::ast::MemberExpression::static_property_name)
             .is_some_and(is_name),
         Expression::Identifier(known) => match script.symbol(known) {
             None => false,
@@ -88,7 +88,7 @@ fn split_template(script: &Script<'_, '_>, plan: &mut Plan, template: &TemplateL
             (only.span().end, String::new())
         }
         _ if at == 0 => {
-            plan.edits.replace_between(start, slash, format!("{{ namespace: {:?}", before));
+            plan.edits.replace_between(start, slash, format!("{{ namespace: {before:?}"));
             (slash, String::new())
         }
         _ => {
@@ -102,7 +102,7 @@ fn split_template(script: &Script<'_, '_>, plan: &mut Plan, template: &TemplateL
             plan.edits.replace_between(close.0, only.span().start, format!("{}, name: ", close.1));
             plan.edits.replace_between(only.span().end, end, " }");
         }
-        None => plan.edits.replace_between(close.0, end, format!("{}, name: {:?} }}", close.1, after)),
+        None => plan.edits.replace_between(close.0, end, format!("{}, name: {after:?} }}", close.1)),
         Some(_) => {
             plan.edits.replace_between(close.0, slash + 1, format!("{}, name: `", close.1));
             plan.edits.insert(end, " }");

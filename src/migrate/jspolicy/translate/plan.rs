@@ -26,6 +26,7 @@ const OTHER_NAMES: [(&str, &str); 12] = [
 ];
 
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "facts of one script that have nothing to do with each other")]
 pub(super) struct Plan {
     pub edits: Edits,
     /// Names of the context, and what the module calls them.

@@ -217,20 +217,17 @@ fn list<'a>(
         return Ok(());
     }
     // Whatever stands between two that are kept goes with what is left out.
-    match (kept.first(), kept.last()) {
-        (Some(first), Some(last)) => {
-            plan.edits.replace_between(object.span.start, first.start, "{ ");
-            plan.edits.replace_between(last.end, object.span.end, " }");
-            for pair in kept.windows(2) {
-                if let [left, right] = pair {
-                    plan.edits.replace_between(left.end, right.start, ", ");
-                }
+    if let (Some(first), Some(last)) = (kept.first(), kept.last()) {
+        plan.edits.replace_between(object.span.start, first.start, "{ ");
+        plan.edits.replace_between(last.end, object.span.end, " }");
+        for pair in kept.windows(2) {
+            if let [left, right] = pair {
+                plan.edits.replace_between(left.end, right.start, ", ");
             }
         }
-        _ => {
-            let after_version = version.span().end;
-            plan.edits.replace_between(after_version, call.span.end - 1, "");
-        }
+    } else {
+        let after_version = version.span().end;
+        plan.edits.replace_between(after_version, call.span.end - 1, "");
     }
     Ok(())
 }
@@ -266,13 +263,12 @@ fn env(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression<'_>, node
         plan.edits.replace(call.span, "undefined");
         return;
     };
-    match text_anywhere(script, argument) {
-        Some(name) => drop(plan.granted.env.insert(name)),
-        None => {
-            let line = script.line(call.span.start);
-            plan.note(format!("line {line}: which variable is read shows only when it runs, so it may read every one"));
-            plan.granted.env.insert("*".to_owned());
-        }
+    if let Some(name) = text_anywhere(script, argument) {
+        plan.granted.env.insert(name);
+    } else {
+        let line = script.line(call.span.start);
+        plan.note(format!("line {line}: which variable is read shows only when it runs, so it may read every one"));
+        plan.granted.env.insert("*".to_owned());
     }
     let name = plan.take(script, "env");
     if name != "env" {
@@ -300,13 +296,12 @@ fn read_file(script: &Script<'_, '_>, plan: &mut Plan, call: &CallExpression<'_>
         plan.edits.replace(call.span, "undefined");
         return;
     };
-    match text_anywhere(script, argument).filter(|path| path.starts_with('/') && !path.contains("/../")) {
-        Some(path) => drop(plan.granted.files.insert(path)),
-        None => {
-            let line = script.line(script.kind(node).span().start);
-            plan.note(format!("line {line}: which file is read shows only when it runs, so it may read every one"));
-            plan.granted.files.insert("*".to_owned());
-        }
+    if let Some(path) = text_anywhere(script, argument).filter(|path| path.starts_with('/') && !path.contains("/../")) {
+        plan.granted.files.insert(path);
+    } else {
+        let line = script.line(script.kind(node).span().start);
+        plan.note(format!("line {line}: which file is read shows only when it runs, so it may read every one"));
+        plan.granted.files.insert("*".to_owned());
     }
     plan.help(Helper::ReadText);
     let name = plan.take(script, "readFile");

@@ -139,16 +139,14 @@ impl<'s, 'a> Script<'s, 'a> {
             return None;
         }
         let declared = self.semantic.scoping().symbol_declaration(symbol);
-        let found = std::iter::once(declared).chain(self.semantic.nodes().ancestor_ids(declared)).take(3);
-        found
-            .filter_map(|node| match self.kind(node) {
-                AstKind::VariableDeclarator(declarator) => match &declarator.id {
-                    BindingPattern::BindingIdentifier(_) => declarator.init.as_ref(),
-                    _ => None,
-                },
+        let mut found = std::iter::once(declared).chain(self.semantic.nodes().ancestor_ids(declared)).take(3);
+        found.find_map(|node| match self.kind(node) {
+            AstKind::VariableDeclarator(declarator) => match &declarator.id {
+                BindingPattern::BindingIdentifier(_) => declarator.init.as_ref(),
                 _ => None,
-            })
-            .next()
+            },
+            _ => None,
+        })
     }
 
     /// Past parentheses, assertions of types, and names for what never changes.

@@ -247,10 +247,11 @@ fn is_assigned(script: &Script<'_, '_>, node: oxc::semantic::NodeId) -> bool {
     let (kind, _, span) = script.outer(node);
     match kind {
         AstKind::AssignmentExpression(assignment) => assignment.left.span() == span,
-        AstKind::UpdateExpression(_) | AstKind::ArrayAssignmentTarget(_) => true,
+        AstKind::UpdateExpression(_)
+        | AstKind::ArrayAssignmentTarget(_)
+        | AstKind::AssignmentTargetPropertyIdentifier(_) => true,
         AstKind::ForInStatement(statement) => statement.left.span() == span,
         AstKind::ForOfStatement(statement) => statement.left.span() == span,
-        AstKind::AssignmentTargetPropertyIdentifier(_) => true,
         _ => false,
     }
 }

@@ -105,8 +105,8 @@ fn fields(script: &Script<'_, '_>, plan: &mut Plan, class: &oxc::ast::ast::Class
     }
     if !found.is_empty() {
         plan.help(Helper::Dynamic);
-        let text: String = found.iter().map(|name| format!(" declare {name}: Dynamic;")).collect();
-        plan.edits.insert(inside.start + 1, text);
+        let text: Vec<String> = found.iter().map(|name| format!(" declare {name}: Dynamic;")).collect();
+        plan.edits.insert(inside.start + 1, text.concat());
     }
 }
 
@@ -152,7 +152,7 @@ fn refers(script: &Script<'_, '_>, symbol: SymbolId, inside: oxc::span::Span) ->
 
 fn of_variable(script: &Script<'_, '_>, symbol: SymbolId, init: Option<&Expression<'_>>) -> Option<&'static str> {
     match init {
-        None => Some(ANY),
+        None | Some(Expression::NullLiteral(_)) => Some(ANY),
         Some(Expression::ArrayExpression(list)) if list.elements.is_empty() || is_open(script, symbol) => {
             Some(": Dynamic[]")
         }
@@ -163,7 +163,6 @@ fn of_variable(script: &Script<'_, '_>, symbol: SymbolId, init: Option<&Expressi
         Some(function @ (Expression::ArrowFunctionExpression(_) | Expression::FunctionExpression(_))) => {
             refers(script, symbol, function.span()).then_some(ANY)
         }
-        Some(Expression::NullLiteral(_)) => Some(ANY),
         // A variable that is given something else later.
         Some(_) => script.semantic.scoping().symbol_is_mutated(symbol).then_some(ANY),
     }
@@ -181,7 +180,7 @@ fn may_find_nothing(call: &oxc::ast::ast::CallExpression<'_>) -> bool {
 /// Whether an object is read by computed names, or gets fields that it was not made with.
 fn is_open(script: &Script<'_, '_>, symbol: SymbolId) -> bool {
     let uses: Vec<NodeId> =
-        script.semantic.scoping().get_resolved_references(symbol).map(|reference| reference.node_id()).collect();
+        script.semantic.scoping().get_resolved_references(symbol).map(oxc::semantic::Reference::node_id).collect();
     uses.into_iter().any(|node| {
         let (kind, at, span) = script.outer(node);
         match kind {
@@ -189,7 +188,6 @@ fn is_open(script: &Script<'_, '_>, symbol: SymbolId) -> bool {
             AstKind::StaticMemberExpression(member) => {
                 member.object.span() == span && matches!(script.outer(at).0, AstKind::AssignmentExpression(_))
             }
-            AstKind::BinaryExpression(_) => false,
             _ => false,
         }
     })

@@ -97,7 +97,7 @@ impl<'a> Spread<'_, '_, 'a> {
             .semantic
             .scoping()
             .get_resolved_references(symbol)
-            .map(|reference| reference.node_id())
+            .map(oxc::semantic::Reference::node_id)
             .collect();
         for node in uses {
             if let Some((_, call)) = self.script.call_of(node) {
@@ -131,7 +131,7 @@ impl<'a> Spread<'_, '_, 'a> {
             .semantic
             .scoping()
             .get_resolved_references(name.symbol_id())
-            .map(|reference| reference.node_id())
+            .map(oxc::semantic::Reference::node_id)
             .collect();
         for node in uses {
             let (kind, at, span) = self.script.outer(node);
@@ -164,17 +164,15 @@ impl<'a> Spread<'_, '_, 'a> {
             let param: &FormalParameter<'_> = fun.params.items.get(index?)?;
             Some(param.pattern.get_binding_identifier()?.symbol_id())
         });
-        match param {
-            Some(param) => self.uses(param, function),
-            None => {
-                let what = if method.is_empty() {
-                    "a function that is handed on".to_owned()
-                } else {
-                    format!("the callback of `{method}`")
-                };
-                Err(self.cannot(function, &what))
-            }
+        if let Some(param) = param {
+            return self.uses(param, function);
         }
+        let what = if method.is_empty() {
+            "a function that is handed on".to_owned()
+        } else {
+            format!("the callback of `{method}`")
+        };
+        Err(self.cannot(function, &what))
     }
 
     fn function_of(&self, symbol: SymbolId) -> Option<NodeId> {

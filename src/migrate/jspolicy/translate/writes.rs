@@ -52,7 +52,7 @@ pub(super) fn writes(script: &Script<'_, '_>, plan: &mut Plan) -> Result<(), Ref
         }
     }
     for (call, node, _) in calls(script, &["fetchSync", "__fetchSync"])? {
-        fetch(script, plan, call, node)?;
+        fetch(script, plan, call, node);
     }
     Ok(())
 }
@@ -141,15 +141,10 @@ fn kind_of<'a>(script: &Script<'_, 'a>, object: &'a Expression<'a>, depth: u32) 
     }
 }
 
-fn fetch<'a>(
-    script: &Script<'_, 'a>,
-    plan: &mut Plan,
-    call: &'a CallExpression<'a>,
-    node: NodeId,
-) -> Result<(), Refusal> {
+fn fetch<'a>(script: &Script<'_, 'a>, plan: &mut Plan, call: &'a CallExpression<'a>, node: NodeId) {
     let Some(url) = call.arguments.first().and_then(|argument| argument.as_expression()) else {
         wrong(plan, call, "fetchSync: expects a url");
-        return Ok(());
+        return;
     };
     if let Some(host) = host_of(script, url) {
         plan.granted.net.insert(host);
@@ -166,7 +161,6 @@ fn fetch<'a>(
     }
     plan.edits.insert(call.span.end, ")");
     await_it(script, plan, node);
-    Ok(())
 }
 
 /// The host and port of a URL whose beginning is known.
