@@ -47,3 +47,68 @@ pub(super) fn noted(caller: &Caller<'_>, pretence: &dyn Pretence, verb: &str, ar
     let arguments: Value = serde_json::from_str(args).unwrap_or_default();
     pretence.write(caller.policy, verb, &arguments)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::{Host, HostLimits, Objects};
+    use super::*;
+    use crate::policy::spec::Permissions;
+
+    struct Nothing;
+
+    impl Pretence for Nothing {
+        fn inventory(&self, _policy: &str) -> Arc<Inventory> {
+            Arc::default()
+        }
+
+        fn write(&self, policy: &str, verb: &str, arguments: &Value) -> Answer {
+            Ok(Some(format!("{policy} {verb} {arguments}")))
+        }
+
+        fn fetch(&self, _policy: &str, _arguments: &Value) -> Result<(u16, String), HostError> {
+            Ok((404, "none".to_owned()))
+        }
+
+        fn variable(&self, name: &str) -> Option<String> {
+            Some(name.to_lowercase())
+        }
+
+        fn file(&self, _path: &str) -> Option<String> {
+            None
+        }
+    }
+
+    fn ask(permissions: &Permissions, op: &str, args: &str) -> Answer {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let host = Host::new(runtime.handle().clone(), Objects::Pretended(Arc::new(Nothing)), HostLimits::default());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        host.call(&Caller { policy: "p", permissions, dry_run: false, deadline }, op, args)
+    }
+
+    #[test]
+    fn nothing_is_done_and_no_permission_is_given() {
+        let all = |name: &str| vec![name.to_owned()];
+        let granted = Permissions {
+            read: all("*"),
+            write: all("*"),
+            net: all("*"),
+            env: all("*"),
+            files: all("*"),
+            codegen: false,
+        };
+        let object = r#"{"object":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"b"}}}"#;
+        for (op, args, told) in [
+            ("create", object, r#"p create {"object""#),
+            ("env", r#"{"name":"HOME"}"#, "\"home\""),
+            ("fetch", r#"{"url":"https://example.com"}"#, r#""status":404,"statusText":"404 Not Found""#),
+        ] {
+            let answer = ask(&granted, op, args).unwrap().unwrap();
+            assert!(answer.contains(told), "{op}: {answer}");
+            assert_eq!(ask(&Permissions::default(), op, args).unwrap_err().reason, "PermissionDenied", "{op}");
+        }
+        assert_eq!(ask(&granted, "readFile", r#"{"path":"/etc/passwd"}"#).unwrap_err().reason, "ReadFailed");
+        assert_eq!(ask(&granted, "list", r#"{"apiVersion":"v1","kind":"Pod"}"#).unwrap().unwrap(), "[]");
+    }
+}

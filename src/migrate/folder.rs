@@ -15,6 +15,16 @@ pub enum FolderError {
     Unwritable { path: PathBuf, cause: io::Error },
 }
 
+/// The name of the folder for a policy: names come from manifests, and may be none that a file can have.
+#[must_use]
+pub fn folder_name(policy: &str) -> String {
+    let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+    let name: String = policy.chars().map(|letter| if is_plain(&letter) { letter } else { '_' }).collect();
+    // Neither hidden, nor a way out of the folder.
+    let hidden = name.len() - name.trim_start_matches('.').len();
+    "_".repeat(hidden) + name.trim_start_matches('.')
+}
+
 /// A folder that may be written to.
 #[derive(Debug)]
 pub struct OutFolder(PathBuf);
@@ -61,6 +71,15 @@ impl OutFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_name_leads_out_of_the_folder() {
+        for (policy, folder) in
+            [("a.b-c.d", "a.b-c.d"), ("../../x", "___.._x"), ("..", "__"), (".git", "_git"), ("a\\b\0ž", "a_b__")]
+        {
+            assert_eq!(folder_name(policy), folder);
+        }
+    }
 
     #[test]
     fn a_folder_with_files_is_refused_unless_forced() {

@@ -232,6 +232,16 @@ fn bad_input_is_told_and_nothing_is_written() {
 }
 
 #[test]
+fn a_name_that_is_a_path_leads_nowhere() {
+    let folder = Folder::new(&[("in.yaml", &manifest("../../evil", "deny('x');"))]);
+    let ended = migrate(&[&folder.argument("in.yaml")], &folder.argument("out/inner"), &[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("must be a DNS name"), "{ended:?}");
+    assert!(folder.file("out/inner/___.._evil/policy.yaml").exists());
+    assert!(!folder.file("evil").exists() && !folder.file("out/evil").exists());
+}
+
+#[test]
 fn unicode_and_windows_line_ends_come_through() {
     let script = "// „kůň“ 🐎\r\nif (request.object.data.a === 'žluťoučký') {\r\n  deny('ne 🐎');\r\n}\r\n";
     let folder = Folder::new(&[("in.json", &manifest("a.deny.example.com", script))]);

@@ -18,6 +18,7 @@ use crate::decision::{self, Cause};
 use crate::engine::{Engine, Judgement, Scope};
 use crate::host::Objects;
 use crate::migrate::compare::{Candidate, Court, Effect, Said, Side, World};
+use crate::migrate::folder::folder_name;
 use crate::policy::Catalog;
 use crate::pool::{Pool, PoolSize};
 use crate::review::{self, Limits, Review};
@@ -80,14 +81,6 @@ impl<'s> EngineCourt<'s> {
     }
 }
 
-/// Names come from manifests, and may be none that a file can have.
-fn folder_name(policy: &str) -> String {
-    policy
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() || "-.".contains(letter) { letter } else { '_' })
-        .collect()
-}
-
 /// Why a policy is not in the catalog.
 fn problem(catalog: &Catalog, candidate: &Candidate, folder: &Path) -> Option<String> {
     let inside = folder.join(folder_name(&candidate.name));
@@ -129,7 +122,10 @@ impl Court for EngineCourt<'_> {
         let until = Instant::now() + LONGEST_RUN;
         let scope = Scope::Only(policy.to_owned());
         let judgement = self.stage.block_on(bench.engine.judge(&review, &scope, until, false));
-        said(&review, &judgement, bench.world.take())
+        let mut said = said(&review, &judgement, bench.world.take());
+        // Nobody knows the folder that it was loaded from.
+        said.error = said.error.replace(&format!("{}/migrated/", self.scratch.0.display()), "");
+        said
     }
 
     fn matches(&self, policy: &str, review: &Value) -> bool {

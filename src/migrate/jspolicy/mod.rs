@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::cases::cases;
 use super::compare::{Candidate, Court, Mood, Side, World, compare};
+use super::folder::folder_name;
 use super::report::{PolicyReport, Report};
 use code::{Code, code};
 use declaration::declaration;
@@ -82,9 +83,18 @@ pub fn migrate(paths: &[PathBuf], reviews: &[Value], court: &mut dyn Court) -> R
             "{}: JsPolicyBundle {name} has no JsPolicy here; it is kept as it is",
             bundle.path.display()
         ));
-        files.push((format!("{name}/bundle.yaml"), Body::Text(bundle.raw)));
+        files.push((format!("{}/bundle.yaml", home(&name, &files)), Body::Text(bundle.raw)));
     }
     Ok(Migration { report: Report::new(reports, notes), files })
+}
+
+/// The folder of a policy, which no other has.
+fn home(name: &str, files: &[(String, Body)]) -> String {
+    let mut home = folder_name(name);
+    while files.iter().any(|(file, _)| file.split('/').next() == Some(&home)) {
+        home.push('_');
+    }
+    home
 }
 
 /// Compares, and decides what is written.
@@ -106,20 +116,21 @@ fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)
         }
     });
     let source = found.path.display().to_string();
+    let home = home(&name, files);
     match verdict {
         Ok((made, comparison)) => {
-            let file = format!("{name}/policy.ts");
+            let file = format!("{home}/policy.ts");
             files.push((file.clone(), Body::Text(made.module.clone())));
             let cases = cases(court, &made.candidate, &comparison);
             let number = cases.len();
             if number > 0 {
-                files.push((format!("{name}/cases/migrated.yaml"), Body::Documents(cases)));
+                files.push((format!("{home}/cases/migrated.yaml"), Body::Documents(cases)));
             }
             let compared = comparison.alike.len();
             PolicyReport { name, source, file, carried: true, reason: None, compared, cases: number, notes }
         }
         Err(reason) => {
-            let file = format!("{name}/policy.yaml");
+            let file = format!("{home}/policy.yaml");
             files.push((file.clone(), Body::Text(original)));
             let reason = Some(reason);
             PolicyReport { name, source, file, carried: false, reason, compared: 0, cases: 0, notes: Vec::new() }
