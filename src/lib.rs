@@ -31,6 +31,7 @@ pub mod init;
 pub mod isolate;
 pub mod lint;
 pub mod matching;
+pub mod migrate;
 pub mod policy;
 pub mod pool;
 pub mod review;

@@ -42,7 +42,7 @@ pub use lint::{ModuleState, module_state};
 pub use map::{Mark, line_map, locate, map_sources, marks, place_in, relocate, rename_sources};
 pub use resolve::normalise;
 pub(crate) use resolve::{Target, resolve};
-pub use script::{WRAPPER_LINES, inline_script, inline_script_here};
+pub use script::{WRAPPER_LINES, inline_script, inline_script_here, link_script};
 pub use sdk::link_sdk;
 pub use source::{DefaultUse, Import, MAX_SOURCE_BYTES, Scan, read, scan};
 pub(crate) use sources::shown_path;

@@ -46,6 +46,12 @@ fn script_with(file: &str, text: &str, packages: Packages) -> Result<Option<Link
     Ok(Some(linked))
 }
 
+/// The same of a file and what it imports: a policy of a package, as webpack would put it together.
+pub fn link_script(entry: &Path) -> Result<Linked, BundleError> {
+    let entry = super::resolve::normalise(&std::path::absolute(entry).unwrap_or_else(|_| entry.to_owned()));
+    link(Sources::Disk, &entry, Shape::Effects)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ mod junit;
 mod lint;
 mod manifest;
 mod measured;
+mod migrate;
 mod output;
 mod pool_health;
 mod review;
@@ -72,6 +73,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Make, inspect, verify a bundle
     Bundle(bundle::BundleArgs),
+    /// Bring policies from elsewhere
+    Migrate(migrate::MigrateArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
     /// Start a policy package
@@ -97,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => lint::run(&args, common.verbosity()),
         Command::Bench(args) => bench::run(&args, common.verbosity()),
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
+        Command::Migrate(args) => migrate::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
         Command::Init(args) => init::run(args),
         Command::Types(args) => types::run(&args),

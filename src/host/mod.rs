@@ -13,6 +13,7 @@ mod limits;
 mod net;
 mod objects;
 mod permission;
+mod pretence;
 mod rehearsal;
 mod selector;
 
@@ -31,9 +32,9 @@ pub use forward::{Forward, Tell};
 pub use limits::HostLimits;
 pub(crate) use net::Target;
 pub use objects::Objects;
-pub(crate) use permission::covers_kind;
-pub use rehearsal::{Recorded, Rehearsal};
 pub use permission::covers_kind;
+pub use pretence::Pretence;
+pub use rehearsal::{Recorded, Rehearsal};
 
 use arguments::{EnvArguments, FileArguments, parse};
 use fetch::Fetcher;
@@ -185,16 +186,19 @@ impl Inner {
             "update" => objects.update(caller, args),
             "patch" => objects.patch(caller, args),
             "remove" => objects.remove(caller, args),
-            "fetch" => self.fetcher.begin(caller, args),
+            "fetch" => self.fetcher.begin(caller, args, objects.pretence()),
             "env" => {
                 let EnvArguments { name } = parse(op, args)?;
                 permission::env(caller, &name)?;
-                let value = env::var_os(&name).map(|value| json_string(&value.to_string_lossy()));
-                Ok(Begun::Done(value))
+                let value = match objects.pretence() {
+                    Some(pretence) => pretence.variable(&name),
+                    None => env::var_os(&name).map(|value| value.to_string_lossy().into_owned()),
+                };
+                Ok(Begun::Done(value.as_deref().map(json_string)))
             }
             "readFile" => {
                 let FileArguments { path } = parse(op, args)?;
-                files::begin(caller, path, self.limits.file_bytes)
+                files::begin(caller, path, self.limits.file_bytes, objects.pretence())
             }
             _ => Err(HostError::new("WrongArguments", format!("there is no host function {op:?}"))),
         }

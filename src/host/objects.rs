@@ -9,6 +9,7 @@ use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuer
 use super::arguments::{
     GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
 };
+use super::pretence::{Pretence, noted};
 use super::selector::Selection;
 use super::{Answer, Begun, Caller, HostError, Rehearsal, permission};
 
@@ -22,9 +23,18 @@ pub enum Objects {
     Cluster(Cluster),
     /// Those of a test case; writes are recorded.
     Rehearsal(Arc<Rehearsal>),
+    /// Nothing is real.
+    Pretended(Arc<dyn Pretence>),
 }
 
 impl Objects {
+    pub(super) fn pretence(&self) -> Option<&dyn Pretence> {
+        match self {
+            Self::Pretended(pretence) => Some(&**pretence),
+            _ => None,
+        }
+    }
+
     pub(super) fn get(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let GetArguments { api_version, kind, namespace, name, cache } = parse("get", args)?;
         let kind = Kind::new(&api_version, &kind)?;
@@ -34,6 +44,7 @@ impl Objects {
         match self {
             Self::Nowhere => Err(not_connected(&format!("read {kind} from"))),
             Self::Inventory(inventory) => from_inventory(inventory, &kind, &namespace, &name),
+            Self::Pretended(pretence) => from_inventory(&pretence.inventory(caller.policy), &kind, &namespace, &name),
             Self::Cluster(cluster) => Ok(from_cluster(cluster, kind, namespace, name, cache, caller)),
             Self::Rehearsal(rehearsal) => from_inventory(&rehearsal.inventory(), &kind, &namespace, &name),
         }
@@ -51,6 +62,7 @@ impl Objects {
             Self::Nowhere => Err(not_connected(&format!("list {} from", names(&kinds)))),
             Self::Inventory(inventory) => listed(inventory, &kinds, &query, limit),
             Self::Rehearsal(rehearsal) => listed(&rehearsal.inventory(), &kinds, &query, limit),
+            Self::Pretended(pretence) => listed(&pretence.inventory(caller.policy), &kinds, &query, limit),
             Self::Cluster(cluster) => {
                 if let Peek::Known(found) = cluster.peek_list(&kinds, &query, cache) {
                     return Ok(Begun::Done(array(&found, limit)?));
@@ -74,13 +86,13 @@ impl Objects {
     pub(super) fn create(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let ObjectArguments { object } = parse("create", args)?;
         let Reference { kind, namespace, .. } = Reference::of("create", object)?;
-        self.write(caller, kind, Write::Create { namespace, object: object.get().to_owned() })
+        self.write(caller, ("create", args), kind, Write::Create { namespace, object: object.get().to_owned() })
     }
 
     pub(super) fn update(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let ObjectArguments { object } = parse("update", args)?;
         let Reference { kind, namespace, name } = Reference::of("update", object)?;
-        self.write(caller, kind, Write::Update { namespace, name, object: object.get().to_owned() })
+        self.write(caller, ("update", args), kind, Write::Update { namespace, name, object: object.get().to_owned() })
     }
 
     pub(super) fn patch(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
@@ -97,7 +109,7 @@ impl Objects {
                 ));
             }
         };
-        self.write(caller, kind, write)
+        self.write(caller, ("patch", args), kind, write)
     }
 
     pub(super) fn remove(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
@@ -106,14 +118,17 @@ impl Objects {
             Some(object) => Reference::of("remove", object)?,
             None => Reference { kind: Kind::new(&api_version, &kind)?, namespace: namespace.unwrap_or_default(), name },
         };
-        self.write(caller, kind, Write::Remove { namespace, name })
+        self.write(caller, ("remove", args), kind, Write::Remove { namespace, name })
     }
 
-    fn write(&self, caller: &Caller<'_>, kind: Kind, write: Write) -> Result<Begun, HostError> {
+    fn write(&self, caller: &Caller<'_>, given: (&str, &str), kind: Kind, write: Write) -> Result<Begun, HostError> {
         check_names(write.namespace(), write.name())?;
         permission::write(caller, &kind)?;
         if let Self::Rehearsal(rehearsal) = self {
             return Ok(Begun::Done(Some(rehearsal.write(&kind, &write, caller.dry_run)?)));
+        }
+        if let Some(pretence) = self.pretence() {
+            return noted(caller, pretence, given.0, given.1).map(Begun::Done);
         }
         let Self::Cluster(cluster) = self else { return Err(not_connected(&format!("write {kind} to"))) };
         let (cluster, dry_run) = (cluster.clone(), caller.dry_run);

@@ -16,6 +16,7 @@ mod expect;
 mod fake_api;
 mod http;
 mod json_patch;
+mod migration;
 mod permissions;
 #[path = "../support/server.rs"]
 mod server;

@@ -39,6 +39,7 @@ mod lint_rules;
 mod logs;
 mod matching;
 mod metrics;
+mod migrate_command;
 mod multiplexing;
 mod mutation;
 mod program;
