@@ -42,7 +42,7 @@ it("is what its exports name, and no sources, tests or tools", () => {
   const known =
     /^(?:dist\/(?:src|k8s)\/.+\.(?:js|d\.ts)|snippets\/bylaw\.code-snippets|globals\.d\.ts|package\.json|README\.md|LICENSE)$/;
   expect(paths.filter((path) => !known.test(path))).toEqual([]);
-  expect(unpackedSize).toBeLessThan(700_000);
+  expect(unpackedSize).toBeLessThan(420_000);
   expect(existsSync(`${folder}dist/src/testing/engine.js`)).toBe(true);
 }, 120_000);
 

@@ -51,7 +51,7 @@ impl BundleError {
             | Self::Import(diagnostic)
             | Self::Unsupported(diagnostic)
             | Self::Link(diagnostic) => Some(diagnostic),
-            Self::Unreadable { .. } | Self::Compressed(_) | Self::Internal { .. } => None,
+            Self::Unreadable { .. } | Self::Compressed(_) | Self::Package(_) | Self::Internal { .. } => None,
         }
     }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::diagnostics::{BundleError, Diagnostic};
 use super::hash::content_hash;
-use super::link::{Language, Linked, Shape, link};
+use super::link::{Language, Linked, Shape, link, link_whole};
+use super::npm::found_on_disk;
 use super::source::scan;
 use super::sources::{Packages, Sources};
 
@@ -49,7 +50,7 @@ fn script_with(file: &str, text: &str, packages: Packages) -> Result<Option<Link
 /// The same of a file and what it imports: a policy of a package, as webpack would put it together.
 pub fn link_script(entry: &Path) -> Result<Linked, BundleError> {
     let entry = super::resolve::normalise(&std::path::absolute(entry).unwrap_or_else(|_| entry.to_owned()));
-    link(Sources::Disk, &entry, Shape::Effects)
+    link_whole(Sources::disk(found_on_disk()), &entry, Shape::Effects)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub fn inline_code(file: &str, text: &str) -> Vec<InlineSource> {
         let (is_typescript, code) = match item.policy.code {
             CodeSource::JavaScript(code) => (false, code),
             CodeSource::TypeScript(code) => (true, code),
-            CodeSource::Bundle => return None,
+            CodeSource::Package(_) | CodeSource::Bundle => return None,
         };
         Some(InlineSource { policy: item.name, is_typescript, code, places: item.places })
     };

@@ -56,6 +56,9 @@ pub trait Watched: Send + 'static {
 
     /// Reads again what changed; `touched` names files that certainly did. `None` where nothing did.
     fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Self::News>;
+
+    /// Takes what tells of a file whose reading, put off, has come to its end.
+    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static);
 }
 
 impl Watched for Loader {
@@ -67,6 +70,10 @@ impl Watched for Loader {
 
     fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Arc<Catalog>> {
         Self::reload(self, touched)
+    }
+
+    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+        Self::wake_with(self, wake);
     }
 }
 

@@ -339,7 +339,7 @@ fn writes_that_others_undo_or_refuse_are_found() {
         assert!(found.iter().any(fits), "{body}: {found:#?}");
     }
     for (rules, body) in [
-        (pods, "object.spec.tolerations ??= []; object.spec.hostNetwork = false;"),
+        (pods, "object.spec.volumes = [...(object.spec.volumes ?? [])];"),
         (deployments, "object.spec.template.spec.hostNetwork ??= false;"),
         (
             "resources: [\"pods\"], operations: [\"CREATE\", \"UPDATE\"]",

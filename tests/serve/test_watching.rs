@@ -119,7 +119,7 @@ fn only_what_a_change_touches_is_run_again() {
     assert!(summary.contains("1 run"), "{summary}");
 }
 
-/// One debugger, as DevTools is one.
+/// One debugger, such as a browser has.
 struct Debugger {
     socket: WebSocketStream<tokio::net::TcpStream>,
     next: u64,
@@ -251,7 +251,7 @@ fn a_debugger_stops_in_the_typescript_and_sees_the_object() {
         assert_eq!(paused["hitBreakpoints"].as_array().map(Vec::len), Some(1), "{paused}");
         let frame = &paused["callFrames"][0];
         let at = frame["location"]["lineNumber"].as_u64().unwrap();
-        assert!(places.iter().any(|place| *place == (at, source, 12)), "{frame}");
+        assert!(places.contains(&(at, source, 12)), "{frame}");
         let asked = json!({"callFrameId": frame["callFrameId"], "expression": "object.metadata.name + object.data.a", "returnByValue": true});
         let value = debugger.call("Debugger.evaluateOnCallFrame", asked).await;
         assert_eq!(value["result"]["value"], "webbad");

@@ -70,7 +70,8 @@ pub fn name_of(source: &Source) -> String {
     }
 }
 
-fn found_on_disk() -> Packages {
+/// Those in the `node_modules` folders above whoever asks.
+pub fn found_on_disk() -> Packages {
     Packages::Found(Box::new(Lookup::new(Place::default())))
 }
 

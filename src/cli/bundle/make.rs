@@ -188,7 +188,8 @@ fn artifact_of(made: Made, root: &Path) -> anyhow::Result<Artifact> {
     let looker = Looker::new()?;
     let declared = looker.declared("the bundle", &linked.script);
     let declared = declared.map_err(|error| anyhow::anyhow!("the bundle cannot be loaded: {error}"))?;
-    let source_map = linked.source_map.as_deref().and_then(|map| rename_sources(map, |source| inside(root, source)));
+    let source_map =
+        linked.source_map.as_deref().and_then(|map| rename_sources(map, |source| inside(root, source, &lock)));
     let mut artifact = Artifact {
         script: linked.script,
         source_map,
@@ -205,11 +206,14 @@ fn artifact_of(made: Made, root: &Path) -> anyhow::Result<Artifact> {
 }
 
 /// The name of a source as it is seen from the policies: the same bundle comes of whatever working directory.
-fn inside(root: &Path, source: &str) -> String {
+fn inside(root: &Path, source: &str, lock: &Lock) -> String {
     if package_of(source).is_some() {
         return source.to_owned();
     }
     let path = normalise(&std::path::absolute(source).unwrap_or_else(|_| source.into()));
+    if let Some(name) = installed(&path, lock) {
+        return name;
+    }
     let mut from = root;
     let mut name = String::new();
     while !path.starts_with(from) {
@@ -221,17 +225,31 @@ fn inside(root: &Path, source: &str) -> String {
     if package_of(&name).is_some() { format!("./{name}") } else { name }
 }
 
+/// The name of a file in a `node_modules` folder, as if its package had come from a registry: `name@version/path`.
+fn installed(path: &Path, lock: &Lock) -> Option<String> {
+    const FOLDER: &str = "/node_modules/";
+    let text = path.to_str()?;
+    let (before, inside) = text.split_at(text.rfind(FOLDER)? + FOLDER.len());
+    let parts = if inside.starts_with('@') { 2 } else { 1 };
+    let end = inside.match_indices('/').nth(parts - 1).map(|(at, _)| at)?;
+    let (name, file) = inside.split_at(end);
+    let package = std::fs::read_to_string(Path::new(&format!("{before}{name}")).join("package.json")).ok()?;
+    let package: serde_json::Value = serde_json::from_str(&package).ok()?;
+    let key = format!("{name}@{}", package.get("version")?.as_str()?);
+    lock.packages.contains_key(&key).then(|| format!("{key}{file}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn sources_are_named_from_the_policies_on() {
-        let root = Path::new("/a/policies");
-        assert_eq!(inside(root, "/a/policies/x/y.ts"), "x/y.ts");
-        assert_eq!(inside(root, "/a/shared/z.ts"), "../shared/z.ts");
-        assert_eq!(inside(root, "semver@7.8.6/index.js"), "semver@7.8.6/index.js");
-        assert_eq!(inside(root, "/a/policies/lib@2/z.ts"), "./lib@2/z.ts");
+        let (root, none) = (Path::new("/a/policies"), Lock::default());
+        assert_eq!(inside(root, "/a/policies/x/y.ts", &none), "x/y.ts");
+        assert_eq!(inside(root, "/a/shared/z.ts", &none), "../shared/z.ts");
+        assert_eq!(inside(root, "semver@7.8.6/index.js", &none), "semver@7.8.6/index.js");
+        assert_eq!(inside(root, "/a/policies/lib@2/z.ts", &none), "./lib@2/z.ts");
     }
 
     #[test]

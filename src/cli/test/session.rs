@@ -25,6 +25,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// See `Loader::wake_with`.
+    pub(super) fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+        self.loader.wake_with(wake);
+    }
+
     pub(super) fn open(args: &TestArgs, runtime: &runtime::Stage, tools: Tools) -> anyhow::Result<Self> {
         // Closed scripts are rewritten before they run, so that tools would not see the author's.
         let is_seen = !matches!(tools, Tools::None);

@@ -53,6 +53,10 @@ impl Watched for WatchedSession {
     fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Self::News> {
         self.session.refresh(touched).then(|| self.runtime.block_on(self.session.run()))
     }
+
+    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+        self.session.wake_with(wake);
+    }
 }
 
 /// Shows a run; whether it was good. What is wrong may be mended in the next moment.

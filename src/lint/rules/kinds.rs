@@ -27,6 +27,8 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
 
 fn of_kind(code: &Code<'_, '_>, text: &str, span: Span, is_script: bool) -> Option<Finding> {
     let (version, kind) = text.rsplit_once('/')?;
+    // A list of a kind is taken for the kind.
+    let kind = kind.strip_suffix("List").filter(|kind| !kind.is_empty()).unwrap_or(kind);
     match api_version(version, Some(kind)) {
         Served::Gone(told) => {
             let message = format!("{text} is not served any more {told}");

@@ -129,7 +129,7 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
 /// A kind that no cluster has is told by another rule, and no permission to give.
 fn is_there(need: &Need) -> bool {
     let kind = matches!(need.grant, Grant::Read | Grant::Write).then(|| Kind::parse(&need.needed).ok()).flatten();
-    kind.is_none_or(|kind| {
+    kind.map(|kind| kind.without_list().unwrap_or(kind)).is_none_or(|kind| {
         let is_gone = matches!(api_version(kind.api_version(), Some(kind.kind())), Served::Gone(_));
         let is_custom = !resources().is_group(kind.group());
         !is_gone && (is_custom || !resources().versions_of_kind(kind.group(), kind.kind()).is_empty())

@@ -4,7 +4,7 @@
 //! The list names what is known to go wrong, each with its reason; whatever else a mutation does is its author's choice.
 
 use oxc::ast::AstKind;
-use oxc::ast::ast::{AssignmentOperator, AssignmentTarget, Expression};
+use oxc::ast::ast::{ArrayExpressionElement, AssignmentOperator, AssignmentTarget, Expression};
 use oxc::span::Span;
 
 use super::super::code::{Code, Part, Value, What, method};
@@ -201,7 +201,7 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
             AstKind::AssignmentExpression(assignment) => {
                 let manner = match assignment.operator {
                     AssignmentOperator::LogicalNullish | AssignmentOperator::LogicalOr => Manner::Filled,
-                    _ => Manner::Replaced,
+                    _ => given(code, &assignment.left, &assignment.right),
                 };
                 // Assigning to a name changes no object.
                 (!matches!(assignment.left, AssignmentTarget::AssignmentTargetIdentifier(_)))
@@ -231,6 +231,24 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
         if spec.mutates && !path.is_empty() {
             found.extend(judge(code, spec, &path, manner, span).map(|finding| finding.of_policy(&spec.name)));
         }
+    }
+}
+
+/// `list = list ?? []` fills in, `list = [...list, item]` extends.
+fn given<'a>(code: &Code<'_, 'a>, target: &'a AssignmentTarget<'a>, given: &'a Expression<'a>) -> Manner {
+    let own = code.values.target(target).what;
+    let is_own = |part: &'a Expression<'a>| own != What::Unknown && code.values.of(part).what == own;
+    match given.get_inner_expression() {
+        Expression::LogicalExpression(either) if is_own(&either.left) => Manner::Filled,
+        Expression::ArrayExpression(list) => {
+            let keeps = list.elements.iter().any(|element| match element {
+                ArrayExpressionElement::SpreadElement(spread) => is_own(&spread.argument),
+                _ => false,
+            });
+            if keeps { Manner::Extended } else { Manner::Replaced }
+        }
+        whole @ Expression::CallExpression(_) if is_own(whole) => Manner::Extended,
+        _ => Manner::Replaced,
     }
 }
 

@@ -67,7 +67,7 @@ fn change_pod(chance: &mut Chance, pod: &mut Value) {
         3 | 4 => put(chance, pod, &["spec", "hostUsers"], &values::booleans()),
         5 => put(chance, pod, &["spec", "os"], &values::operating_systems()),
         6 if chance.one_in(3) => {
-            push(chance, pod, &["spec", "volumes"], &[json!({"name": "v", "hostPath": {"path": "/"}})])
+            push(chance, pod, &["spec", "volumes"], &[json!({"name": "v", "hostPath": {"path": "/"}})]);
         }
         6 => push(chance, pod, &["spec", "volumes"], &values::volumes()),
         7 => put(chance, pod, &context("appArmorProfile"), &values::profiles()),

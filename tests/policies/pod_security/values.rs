@@ -51,7 +51,7 @@ pub fn proc_mounts() -> Vec<Value> {
     vec![json!("Default"), json!("Unmasked"), json!("default"), json!(""), Value::Null]
 }
 
-/// Of seccomp and of AppArmor.
+/// Of seccomp and of `AppArmor`.
 pub fn profiles() -> Vec<Value> {
     vec![
         json!({"type": "RuntimeDefault"}),
@@ -92,7 +92,7 @@ pub fn se_linux_options() -> Vec<Value> {
         "spc_t",
         "Container_t",
     ];
-    let typed = types.iter().map(|of| json!({"type": of}));
+    let with_type = types.iter().map(|of| json!({"type": of}));
     let others = [
         json!({}),
         json!({"user": "", "role": "", "level": "s0"}),
@@ -102,7 +102,7 @@ pub fn se_linux_options() -> Vec<Value> {
         json!({"level": "s0:c1"}),
         Value::Null,
     ];
-    typed.chain(others).collect()
+    with_type.chain(others).collect()
 }
 
 pub fn sysctls() -> Vec<Value> {
