@@ -1,5 +1,5 @@
 // An array as long as somebody says.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 // costs a thread

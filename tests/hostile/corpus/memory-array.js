@@ -1,5 +1,5 @@
 // An array that grows.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 function validate() {

@@ -1,5 +1,5 @@
 // A chain of closures.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 // costs a thread

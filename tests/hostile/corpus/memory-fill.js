@@ -1,5 +1,5 @@
 // One array larger than the heap.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 // costs a thread

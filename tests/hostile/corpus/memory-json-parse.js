@@ -1,5 +1,5 @@
 // Text that takes far more memory once it is parsed.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 // costs a thread

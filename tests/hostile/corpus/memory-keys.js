@@ -1,5 +1,5 @@
 // An object whose keys never end.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 function validate() {

@@ -1,5 +1,5 @@
 // Numbers pushed for ever: one store that doubles.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 // costs a thread

@@ -1,5 +1,5 @@
 // Many small arrays.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 function validate() {

@@ -1,5 +1,5 @@
 // A string that doubles, made flat each time.
-// must: error Memory
+// must: error Time or Memory
 // as script: same
 // within: 10
 // costs a thread

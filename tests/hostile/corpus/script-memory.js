@@ -1,5 +1,5 @@
 // A script that runs out of memory.
-// must: error Memory
+// must: error Time or Memory
 // within: 10
 // dialect: script
 const hoard = [];
