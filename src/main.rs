@@ -10,5 +10,5 @@ fn main() -> ExitCode {
         return code;
     }
     bylaw::isolate::init();
-    bylaw::cli::run()
+    bylaw::isolate::end(bylaw::cli::run())
 }

@@ -24,8 +24,6 @@ mod test;
 mod types;
 mod webhook;
 
-use std::process::ExitCode;
-
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
@@ -86,9 +84,9 @@ enum Command {
     Worker,
 }
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments name. Its exit code.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run() -> u8 {
     let Cli { common, command } = Cli::parse();
     // Not its path: the file there may have been replaced, or have gone.
     crate::bundle::npm::use_program("/proc/self/exe".into());
@@ -107,11 +105,11 @@ pub fn run() -> ExitCode {
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };
     match result {
-        Ok(Verdict::Yes) => ExitCode::SUCCESS,
-        Ok(Verdict::No) => ExitCode::from(1),
+        Ok(Verdict::Yes) => 0,
+        Ok(Verdict::No) => 1,
         Err(error) => {
             eprintln!("error: {}", told(&error));
-            ExitCode::from(2)
+            2
         }
     }
 }

@@ -48,6 +48,7 @@ pub use floor::Floor;
 pub use input::{Input, Vantage, no_tenant, now_millis};
 pub use inspect::Inspector;
 pub use platform::{init, version};
+pub use process::end;
 pub(crate) use process::{close_inherited_descriptors, end_process};
 pub use slot::{Fate, HOG_AFTER, KillCause, SLOW_AFTER, Slot};
 pub(crate) use state::{MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_LINES, MAX_UNDER_WAY, MAX_WAITING};

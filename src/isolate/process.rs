@@ -1,6 +1,6 @@
-//! What only a worker process does to itself: let go of what it inherited, and end at once.
+//! What a process does to itself: let go of what it inherited, and end at once.
 
-use std::io;
+use std::io::{self, Write as _};
 
 /// Closes every descriptor above standard error.
 ///
@@ -18,4 +18,13 @@ pub(crate) fn close_inherited_descriptors() -> io::Result<()> {
 pub(crate) fn end_process(code: i32) -> ! {
     // SAFETY: it does not return, and touches nothing of this process.
     unsafe { libc::_exit(code) }
+}
+
+/// Ends the process once the command is done. Its threads may still be making isolates, and must not find V8 taken down
+/// under them, as it is where `main` returns.
+pub fn end(code: u8) -> ! {
+    // Nobody is left to be told that they cannot be written to.
+    drop(std::io::stdout().flush());
+    drop(std::io::stderr().flush());
+    end_process(i32::from(code))
 }
