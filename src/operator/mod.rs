@@ -1,0 +1,8 @@
+//! Bylaw as a part of its cluster: policies come from `JsPolicy` objects, and what follows from them is written back.
+//!
+//! Every replica reads and serves. Only the one that leads writes ([`Leadership`]): webhook configurations, bundles,
+//! status, reports.
+
+mod leadership;
+
+pub use leadership::{Leadership, Leading};
