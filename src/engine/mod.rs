@@ -6,6 +6,7 @@
 mod chain;
 mod log;
 mod namespaces;
+mod sets;
 mod setting;
 
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use crate::decision::{Cause, Decision, Document, Judged, Style, Verdict, merge, 
 use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
 use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, OnError, Revision};
+use crate::policy::{Catalog, Enforcement, OnError, Revision};
 use crate::pool::Pool;
 use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
 use chain::{Chain, ends_request};
 use namespaces::NamespaceTexts;
+use sets::Sets;
 pub use setting::Setting;
 
 /// What the API server gives a webhook that says nothing of time.
@@ -69,6 +71,8 @@ pub struct Judgement {
 struct Serving {
     index: Index,
     entries: Vec<Entry>,
+    /// Of this catalog, for its places.
+    sets: Sets,
 }
 
 struct Entry {
@@ -106,7 +110,8 @@ impl Engine {
         metrics: Arc<Metrics>,
         echo: bool,
     ) -> Self {
-        let serving = ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new() });
+        let serving =
+            ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new(), sets: Sets::default() });
         let texts = NamespaceTexts::default();
         let engine =
             Self { pool, catalog, serving, namespaces, texts, metrics, limits: review::Limits::default(), echo };
@@ -135,7 +140,7 @@ impl Engine {
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
         let index = Index::build(rules.collect());
         self.metrics.retain_policies(|name| entries.iter().any(|entry| &*entry.revision.spec.name == name));
-        self.serving.store(Arc::new(Serving { index, entries }));
+        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default() }));
     }
 
     /// The policies in force.
@@ -221,13 +226,20 @@ impl Engine {
 
     /// Asks validating policies, and puts those whose matching failed where they belong by name.
     async fn ask(&self, serving: &Serving, input: &Input, asked: Matches) -> Asked {
-        let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
-        let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
-        let evaluated = if revisions.is_empty() { Vec::new() } else { self.pool.validate(input, &revisions).await };
-        let mut judged = Vec::with_capacity(evaluated.len() + asked.failed.len());
-        for (entry, one) in entries.iter().zip(&evaluated) {
+        let entries = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize));
+        let evaluated = if asked.matched.is_empty() {
+            Vec::new()
+        } else {
+            self.pool.validate(input, &serving.sets.of(&asked.matched, &serving.entries)).await
+        };
+        let mut judged = Vec::new();
+        for (entry, one) in entries.zip(&evaluated) {
             record(entry, PolicyKind::Validating, one);
-            judged.push(Judged::by(&entry.revision.spec, one.verdict.clone()));
+            let spec = &entry.revision.spec;
+            // Who has nothing to say adds nothing to the answer, unless its enforcement alone does.
+            if !one.verdict.is_silent() || spec.enforcement == Enforcement::Dry {
+                judged.push(Judged::by(spec, one.verdict.clone()));
+            }
         }
         let failed = failed(serving, asked.failed);
         let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
