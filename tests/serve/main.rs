@@ -42,6 +42,7 @@ mod metrics;
 mod migrate_command;
 mod multiplexing;
 mod mutation;
+mod newcomer;
 mod program;
 mod realm;
 mod registry;

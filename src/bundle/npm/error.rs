@@ -35,6 +35,12 @@ pub enum NpmError {
          and is not used"
     )]
     Integrity { package: String, expected: String, actual: String },
+    /// What the user asked for is not what there is.
+    #[error(
+        "npm package `{package}`: spec.package.integrity is {expected}, but its tarball has the integrity {actual}: it is \
+         not used. Find out why before you change the field"
+    )]
+    Pinned { package: String, expected: String, actual: String },
     #[error("npm package `{package}`: its tarball is refused: {reason}")]
     Tarball { package: String, reason: String },
     #[error("npm package `{package}`: {what} exceed the limit of {limit}")]

@@ -64,11 +64,10 @@ impl Fetch<'_> {
         let locked = locked.and_then(Integrity::parse);
         // What the user says may be the hash of another version, which is not what to compare with it.
         let known: Vec<Integrity> = locked.into_iter().chain(by_registry).collect();
-        let pinned = self.pinned.get(key).cloned();
-        let expected: Vec<Integrity> = pinned.into_iter().chain(known.iter().cloned()).collect();
-        let looked_for = if known.is_empty() { &expected } else { &known };
+        let pinned = self.pinned.get(key);
+        let looked_for = if known.is_empty() { pinned.map(std::slice::from_ref).unwrap_or_default() } else { &known };
         if let Some(bytes) = looked_for.iter().rev().find_map(|integrity| self.cache?.get(integrity)) {
-            return check(key, &expected, bytes);
+            return check_pinned(key, pinned, check(key, &known, bytes)?);
         }
         let (name, version) = split(key);
         let address = if let Some(source) = source {
@@ -83,11 +82,12 @@ impl Fetch<'_> {
                 known: "others only; it was there when the lock was written".to_owned(),
             })?
         };
-        if expected.is_empty() {
+        if looked_for.is_empty() {
             let reason = "its registry gives no integrity for it; name one in spec.package.integrity".to_owned();
             return Err(NpmError::Tarball { package: key.to_owned(), reason });
         }
-        let bytes = check(key, &expected, self.registry.tarball(name, key, &address).await?)?;
+        let bytes = check(key, &known, self.registry.tarball(name, key, &address).await?)?;
+        let bytes = check_pinned(key, pinned, bytes)?;
         if let Some(cache) = self.cache {
             cache.put(&bytes);
         }
@@ -104,6 +104,16 @@ pub fn check(key: &str, expected: &[Integrity], bytes: Vec<u8>) -> Result<Vec<u8
             expected: integrity.to_string(),
             actual: sha512(&bytes),
         }),
+    }
+}
+
+/// The bytes, if they are what the user says they must be.
+pub fn check_pinned(key: &str, pinned: Option<&Integrity>, bytes: Vec<u8>) -> Result<Vec<u8>, NpmError> {
+    match pinned.filter(|integrity| !integrity.matches(&bytes)) {
+        None => Ok(bytes),
+        Some(integrity) => {
+            Err(NpmError::Pinned { package: key.to_owned(), expected: integrity.to_string(), actual: sha512(&bytes) })
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::cache::Cache;
 use super::error::NpmError;
-use super::fetch::{Fetch, check, identity, package_json};
+use super::fetch::{Fetch, check_pinned, identity, package_json};
 use super::graph::Graph;
 use super::installed::{has_all, packages_of};
 use super::integrity::{Integrity, sha512};
@@ -116,9 +116,8 @@ fn from_registry(name: &str, range: &str, integrity: Option<&str>, options: &Opt
 fn from_tarball(path: &Path, integrity: Option<&str>, options: &Options) -> Result<Made, BundleError> {
     let name = shown(path);
     let packed = read(path, options.caps.packed)?;
-    let expected: Vec<Integrity> =
-        integrity.map(|text| parse_integrity(&name, text)).transpose()?.into_iter().collect();
-    let packed = check(&name, &expected, packed)?;
+    let pinned = integrity.map(|text| parse_integrity(&name, text)).transpose()?;
+    let packed = check_pinned(&name, pinned.as_ref(), packed)?;
     let files = unpack(&name, &packed, &options.caps)?;
     let (package, version) = identity(&name, &files)?;
     // Both become a part of paths.
@@ -165,7 +164,7 @@ fn from_package(key: &str, gathered: Gathered) -> Result<Made, BundleError> {
 fn parse_integrity(package: &str, text: &str) -> Result<Integrity, NpmError> {
     Integrity::parse(text).ok_or_else(|| NpmError::Request {
         package: package.to_owned(),
-        reason: "its integrity is no `sha512-…`; npm shows it with `npm view NAME dist.integrity`".to_owned(),
+        reason: "spec.package.integrity is no `sha512-…`; npm shows it with `npm view NAME dist.integrity`".to_owned(),
     })
 }
 
