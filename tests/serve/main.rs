@@ -44,6 +44,7 @@ mod multiplexing;
 mod mutation;
 mod newcomer;
 mod program;
+mod readme;
 mod realm;
 mod registry;
 mod registry_hostile;
