@@ -19,6 +19,7 @@ use crate::review::{self, Limits};
 use court::EngineCourt;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bylaw migrate jspolicy manifests --out policies")]
 pub(super) struct MigrateArgs {
     #[command(subcommand)]
     origin: Origin,
