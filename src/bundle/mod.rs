@@ -37,7 +37,7 @@ pub use closed::{Closed, Open, closed};
 pub use compressed::{BundleLimits, CompressedError, unpack};
 pub use diagnostics::{BundleError, Diagnostic, Place};
 pub use hash::{bundle_hash, content_hash};
-pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline, link_inline_here};
+pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline, link_inline_here, link_installed};
 pub use lint::{ModuleState, module_state};
 pub use map::{Mark, line_map, locate, map_sources, marks, place_in, relocate, rename_sources};
 pub use resolve::normalise;

@@ -48,6 +48,7 @@ mod readme;
 mod realm;
 mod registry;
 mod registry_hostile;
+mod registry_locked;
 mod review_command;
 mod review_flags;
 mod scan_command;

@@ -13,14 +13,14 @@ use super::reviews::{allowed, config_map, denied};
 use super::server::Server;
 
 /// The message of the denial of a `ConfigMap`.
-fn ask(server: &Server) -> Value {
+pub fn ask(server: &Server) -> Value {
     let (status, answer) = server.post("/validate", &config_map(json!({})));
     assert_eq!(status, 200, "{answer}");
     answer["response"]["status"]["message"].clone()
 }
 
 #[track_caller]
-fn until(server: &Server, expected: &str, within: Duration) {
+pub fn until(server: &Server, expected: &str, within: Duration) {
     let begun = Instant::now();
     while ask(server) != expected {
         assert!(begun.elapsed() < within, "still {}, not {expected}:\n{}", ask(server), server.log());

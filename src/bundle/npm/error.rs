@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum NpmError {
     #[error("{path}: {reason}; mend it, or delete it to resolve every package anew")]
     LockFile { path: String, reason: String },
+    /// A lock of npm's own.
+    #[error("{path}: {reason}; `npm install` writes it anew")]
+    PackageLock { path: String, reason: String },
     #[error("{file}:{line}: {reason}")]
     Npmrc { file: String, line: usize, reason: String },
     /// What stands as a name or a range is none.

@@ -18,10 +18,10 @@ use super::registry::Registry;
 use super::request::Request;
 use super::tarball::{Files, unpack};
 use super::tree::{Place, Tree, package_folder, policy_folder};
-use super::{Inline, Made, Options, Source, process, shown};
+use super::{Inline, Made, Options, Source, process, project, shown};
 use crate::bundle::apart::apart;
 use crate::bundle::diagnostics::BundleError;
-use crate::bundle::link::{Linked, Shape, link_whole};
+use crate::bundle::link::{Shape, link, link_whole};
 use crate::bundle::lookup::{Looked, Lookup};
 use crate::bundle::resolve::normalise;
 use crate::bundle::sources::{Packages, Sources};
@@ -37,11 +37,6 @@ pub fn make(source: &Source, options: &Options) -> Result<Made, BundleError> {
     }
 }
 
-/// The script of a source that needs nothing of a registry.
-pub fn link_with_packages(source: &Source) -> Result<Linked, BundleError> {
-    Ok(make(source, &Options::default())?.linked)
-}
-
 /// Bundles here.
 pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleError> {
     let made = match source {
@@ -49,6 +44,7 @@ pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleErro
         Source::Entry { path, text } => {
             from_disk(Sources::with_entry(path, text, found_on_disk()), path, Shape::Namespace)
         }
+        Source::Locked { path, text, folder } => from_lock(path, text.as_deref(), folder, options),
         Source::Inline(inline) => from_manifest(inline, options),
         Source::Tarball { path, integrity } => from_tarball(path, integrity.as_deref(), options),
         Source::Registry { name, range, integrity } => from_registry(name, range, integrity.as_deref(), options),
@@ -64,7 +60,10 @@ pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleErro
 /// What an error calls a source.
 pub fn name_of(source: &Source) -> String {
     match source {
-        Source::File(path) | Source::Entry { path, .. } | Source::Tarball { path, .. } => shown(path),
+        Source::File(path)
+        | Source::Entry { path, .. }
+        | Source::Locked { path, .. }
+        | Source::Tarball { path, .. } => shown(path),
         Source::Inline(inline) => inline.file.clone(),
         Source::Registry { name, range, .. } => format!("{name}@{range}"),
     }
@@ -80,6 +79,29 @@ fn from_disk(sources: Sources, entry: &Path, shape: Shape) -> Result<Made, Bundl
     let (lock, package_files) = packages_of(&linked.installed);
     linked.inputs.extend(package_files);
     Ok(Made { linked, lock })
+}
+
+fn from_lock(entry: &Path, text: Option<&str>, folder: &Path, options: &Options) -> Result<Made, BundleError> {
+    let sources = |packages: Packages| match text {
+        Some(text) => Sources::with_entry(entry, text, packages),
+        None => Sources::disk(packages),
+    };
+    if let Some(linked) = link(sources(Packages::NotHere), entry, Shape::Namespace)? {
+        return Ok(Made { linked, lock: Lock::default() });
+    }
+    let (requests, lock) = project::locked(folder)?;
+    if lock.packages.len() > options.caps.packages {
+        let (package, what) = (shown(folder), "the packages of its package-lock.json".to_owned());
+        return Err(NpmError::TooLarge { package, what, limit: options.caps.packages as u64 }.into());
+    }
+    let options = Options { lock, ..options.clone() };
+    let Gathered { files, lock, roots } = gather(&shown(folder), &requests, &BTreeMap::new(), &options)?;
+    let place = Place(Some(Arc::new(Tree::beside_disk(files, &lock, folder, &roots))));
+    let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
+    let mut linked = link_whole(sources(packages).at(place), entry, Shape::Namespace)?;
+    linked.inputs.extend(project::files_of(folder));
+    // npm keeps what was asked for.
+    Ok(Made { linked, lock: Lock { asked: BTreeMap::new(), ..lock } })
 }
 
 fn from_manifest(inline: &Inline, options: &Options) -> Result<Made, BundleError> {
