@@ -39,7 +39,7 @@ pub use diagnostics::{BundleError, Diagnostic, Place};
 pub use hash::{bundle_hash, content_hash};
 pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline, link_inline_here, link_installed};
 pub use lint::{ModuleState, module_state};
-pub use map::{Mark, line_map, locate, map_sources, marks, place_in, relocate, rename_sources};
+pub use map::{Mark, line_map, locate, map_sources, map_texts, marks, place_in, relocate, rename_sources};
 pub use resolve::normalise;
 pub(crate) use resolve::{Target, resolve};
 pub use script::{WRAPPER_LINES, inline_script, inline_script_here, link_script};

@@ -77,6 +77,8 @@ fn a_bundle_names_what_was_locked() {
     assert!(told.contains(&clone.util) && told.contains("\"1.0.0\"") && told.contains("sha512-"), "{told}");
     let verified = bylaw_with(&["bundle", "verify", &at("bundle.js")], &own, "");
     assert_eq!(verified.code, Some(0), "{verified:?}");
+    let linted = bylaw_with(&["lint", &at("index.ts"), "--no-types"], &own, "");
+    assert!(linted.code == Some(0) && !linted.out.contains(".json"), "{linted:?}");
     std::fs::create_dir(clone.project.folder.file("alone")).unwrap();
     std::fs::rename(clone.project.folder.file("bundle.js"), clone.project.folder.file("alone/bundle.js")).unwrap();
     let ended = clone.project.review_with("alone/bundle.js", &[("npm_config_registry", "http://127.0.0.1:9/")]);

@@ -160,7 +160,7 @@ fn scripts(catalog: &Catalog, modules: &[PathBuf]) -> anyhow::Result<Vec<Script>
 }
 
 /// No file that a policy could be has this name.
-const ENTRY: &str = ".bundle.ts";
+pub(super) const ENTRY: &str = ".bundle.ts";
 
 /// The module that hands on the policies of all others.
 fn entry(root: &Path, modules: &[PathBuf]) -> anyhow::Result<String> {
