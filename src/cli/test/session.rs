@@ -84,6 +84,10 @@ impl Session {
         }
         let suites = self.collection.suites(&self.catalog, &self.partial)?;
         let count = suites.iter().map(|suite| suite.tests.len()).sum();
+        if count == 0 && self.catalog.revisions.is_empty() {
+            let notes: Vec<String> = self.catalog.notes.iter().map(|note| format!("\n  {note}")).collect();
+            return Err(CaseError::NothingAsked { notes: notes.concat() });
+        }
         if count == 0 {
             return Err(CaseError::NoCases { paths: self.paths() });
         }
@@ -118,8 +122,7 @@ impl Session {
     fn paths(&self) -> String {
         let folders: BTreeSet<String> =
             self.catalog.revisions.iter().filter_map(|revision| shown_folder(&revision.source)).collect();
-        let names: Vec<String> = folders.into_iter().collect();
-        if names.is_empty() { "no policy at all".to_owned() } else { names.join(", ") }
+        folders.into_iter().collect::<Vec<_>>().join(", ")
     }
 }
 
