@@ -7,6 +7,7 @@
 //! fetch      tarballs, verified           cache      those that were verified before
 //! tarball    taken apart in memory        tree       laid out as a file system for the linker
 //! make       all of that, for one policy  process    in a process of its own, under limits
+//! installed  what npm put on a disk       install    the same by ourselves, for who needs it there
 //! ```
 //!
 //! No script of a package is run, and no code of one, until the engine loads the policy that imports it.
@@ -17,6 +18,7 @@ mod child;
 mod error;
 mod fetch;
 mod graph;
+mod install;
 pub(super) mod installed;
 mod integrity;
 mod lock;
@@ -40,6 +42,8 @@ pub use cache::Cache;
 pub use caps::Caps;
 pub use child::run as run_bundler;
 pub use error::NpmError;
+pub use install::Fetched;
+pub use installed::has_all;
 pub use integrity::{Integrity, sha512};
 pub use lock::{LOCK_FILE, Lock, LockFile, Locked, LockedPackage, split};
 pub use make::make;
