@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use super::{Report, TestArgs};
@@ -12,6 +14,9 @@ use crate::cases::{CaseError, Collection, FileCoverage, Runner, Stage, SuiteResu
 use crate::cli::runtime;
 use crate::isolate::Tools;
 use crate::policy::{Catalog, Code, Loader};
+
+/// Cases that are played at the same time: each takes a heap and a thread.
+const MOST_STAGES: usize = 4;
 
 pub(super) struct Session {
     loader: Loader,
@@ -35,13 +40,16 @@ impl Session {
         let is_seen = !matches!(tools, Tools::None);
         let mut loader = runtime.loader_for(&args.policies, args.compat, None, is_seen)?;
         let catalog = loader.load()?;
-        let stage = Stage::new(runtime.handle().clone(), &runtime.limits, tools)?;
+        // Tools look at one heap.
+        let count = if is_seen { 1 } else { available_parallelism().map_or(1, NonZero::get).min(MOST_STAGES) };
+        let stage = || Stage::new(runtime.handle().clone(), &runtime.limits, tools.clone());
+        let stages = (0..count).map(|_| stage()).collect::<Result<_, _>>()?;
         let mut session = Self {
             loader,
             catalog,
             collection: Collection::default(),
             partial: partial(&args.policies),
-            runner: Runner::new(stage),
+            runner: Runner::new(stages),
             filter: args.filter.clone(),
             is_on_terminal: std::io::stderr().is_terminal(),
         };
@@ -71,7 +79,9 @@ impl Session {
         let wanted = |test: &&Test| self.filter.as_ref().is_none_or(|filter| test.case.name.contains(filter.as_str()));
         let suites = self.collection.suites(&self.catalog, &self.partial)?;
         let tests: Vec<Test> = suites.iter().flat_map(|suite| &suite.tests).filter(wanted).cloned().collect();
-        self.runner.stage().load(&tests).await;
+        for stage in self.runner.stages() {
+            stage.load(&tests).await;
+        }
         Ok(())
     }
 
@@ -99,7 +109,10 @@ impl Session {
 
     /// The lines that were run so far.
     pub(super) async fn coverage(&mut self) -> Vec<FileCoverage> {
-        let answers = self.runner.stage().coverage().await;
+        let mut answers = Vec::new();
+        for stage in self.runner.stages() {
+            answers.extend(stage.coverage().await);
+        }
         let mut codes: BTreeMap<&str, &Code> = BTreeMap::new();
         for revision in &self.catalog.revisions {
             codes.insert(&revision.code.origin, &revision.code);
