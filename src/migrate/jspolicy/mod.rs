@@ -135,6 +135,7 @@ fn judge(
         }
     });
     let source = found.path.display().to_string();
+    let runs = found.object.pointer("/spec/type").is_none_or(|kind| kind != "Controller");
     let home = home(&name, files);
     match verdict {
         Ok((made, comparison)) => {
@@ -154,13 +155,13 @@ fn judge(
                 files.push((format!("{home}/cases/migrated.yaml"), Body::Documents(cases)));
             }
             let compared = comparison.alike.len();
-            PolicyReport { name, source, file, carried: true, reason: None, compared, cases: number, notes }
+            PolicyReport { name, source, file, carried: true, reason: None, runs, compared, cases: number, notes }
         }
         Err(reason) => {
             let file = format!("{home}/policy.yaml");
             files.push((file.clone(), Body::Text(original)));
             let reason = Some(reason);
-            PolicyReport { name, source, file, carried: false, reason, compared: 0, cases: 0, notes: Vec::new() }
+            PolicyReport { name, source, file, carried: false, reason, runs, compared: 0, cases: 0, notes: Vec::new() }
         }
     }
 }
@@ -184,7 +185,9 @@ fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mu
     let spec = found.object.get("spec").cloned().unwrap_or_default();
     let is_mutating = match spec.get("type").and_then(Value::as_str).unwrap_or_default() {
         "Controller" => {
-            return Err("policies of type Controller are not run yet, so nothing can be compared".to_owned());
+            return Err(
+                "it is of type Controller, which Bylaw does not run yet: it is kept for when it does".to_owned()
+            );
         }
         other => other == "Mutating",
     };
