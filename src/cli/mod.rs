@@ -18,6 +18,7 @@ mod runtime;
 mod sarif;
 mod scan;
 mod serve;
+mod steps;
 mod subject;
 mod test;
 mod types;

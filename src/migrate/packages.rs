@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::bundle::npm::{Fetched, LOCK_FILE, LockFile, Options, has_all};
 
@@ -100,14 +100,14 @@ impl Packages {
     /// A package.json that asks for them: `text` where there is one already.
     #[must_use]
     pub fn package_json(&self, text: Option<&str>) -> String {
-        let known = text.and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object);
-        let mut package = known.unwrap_or_else(|| json!({"private": true, "type": "module"}));
-        if !package.get("dependencies").is_some_and(Value::is_object) {
-            package["dependencies"] = json!({});
-        }
-        for (name, range) in &self.ranges {
-            package["dependencies"][name] = json!(range);
-        }
+        let known = text.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+        let mut package = known.unwrap_or_else(|| {
+            Map::from_iter([("private".to_owned(), json!(true)), ("type".to_owned(), json!("module"))])
+        });
+        let known = package.get("dependencies").and_then(Value::as_object).cloned().unwrap_or_default();
+        let own = self.ranges.iter().map(|(name, range)| (name.clone(), json!(range)));
+        package.insert("dependencies".to_owned(), known.into_iter().chain(own).collect::<Map<_, _>>().into());
+        let package = Value::Object(package);
         format!("{package:#}\n")
     }
 

@@ -100,7 +100,7 @@ fn gather(path: &Path, files: &mut BTreeMap<PathBuf, String>, names: &mut Names)
     let text = fs::read_to_string(&path).map_err(unreadable)?.replace("\r\n", "\n");
     let scanned = scan(&shown, &path, &text).map_err(|error| error.to_string())?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let text = super::apart(|| without_packages(&shown, text, names))??;
+    let text = super::apart(|| without_packages(&shown, &text, names))??;
     let mut further = Vec::new();
     for import in scanned.imports.iter().rev().filter(|import| import.specifier.starts_with('.')) {
         let mut candidates = EXTENSIONS.iter().map(|end| folder.join(format!("{}{end}", import.specifier)));
@@ -111,10 +111,10 @@ fn gather(path: &Path, files: &mut BTreeMap<PathBuf, String>, names: &mut Names)
 }
 
 /// The text of a file with its imports of packages blanked; what they give is added to `names`.
-fn without_packages(shown: &str, text: String, names: &mut Names) -> Result<String, String> {
+fn without_packages(shown: &str, text: &str, names: &mut Names) -> Result<String, String> {
     let allocator = Allocator::default();
-    let parsed = parse(&allocator, &text, SourceType::ts());
-    let mut blanked = text.clone();
+    let parsed = parse(&allocator, text, SourceType::ts());
+    let mut blanked = text.to_owned();
     for statement in &parsed.body {
         let Statement::ImportDeclaration(import) = statement else { continue };
         let package = import.source.value.as_str();
