@@ -41,7 +41,7 @@ pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline, link_inline
 pub use lint::{ModuleState, module_state};
 pub use map::{Mark, line_map, locate, map_sources, map_texts, marks, place_in, relocate, rename_sources};
 pub use resolve::normalise;
-pub(crate) use resolve::{Target, resolve};
+pub(crate) use resolve::{Target, package_name, resolve};
 pub use script::{WRAPPER_LINES, inline_script, inline_script_here, link_script};
 pub use sdk::link_sdk;
 pub use source::{DefaultUse, Import, MAX_SOURCE_BYTES, Scan, read, scan};

@@ -40,6 +40,7 @@ mod logs;
 mod matching;
 mod metrics;
 mod migrate_command;
+mod migrate_packages;
 mod multiplexing;
 mod mutation;
 mod newcomer;

@@ -115,9 +115,7 @@ fn from_manifest(inline: &Inline, options: &Options) -> Result<Made, BundleError
         let (sources, entry) = folder.as_ref().map_or_else(nowhere, here);
         return from_disk(sources, &entry, shape);
     }
-    let requests: Result<BTreeMap<String, Request>, NpmError> =
-        dependencies.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect();
-    let gathered = gather(file, &requests?, &BTreeMap::new(), options)?;
+    let gathered = gather(file, &requests(dependencies)?, &BTreeMap::new(), options)?;
     let place = Place(Some(Arc::new(Tree::new(gathered.files, &gathered.lock, &gathered.roots))));
     let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
     let (sources, entry) = Sources::inline_in(&policy_folder(), file, text, *language, Some(place), packages);
@@ -146,9 +144,7 @@ fn from_tarball(path: &Path, integrity: Option<&str>, options: &Options) -> Resu
     Request::parse(&package, &version)?;
     let key = format!("{package}@{version}");
     let needs = needs_of(&package_json(&name, &files)?);
-    let requests: Result<BTreeMap<String, Request>, NpmError> =
-        needs.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect();
-    let mut gathered = gather(&name, &requests?, &BTreeMap::new(), options)?;
+    let mut gathered = gather(&name, &requests(&needs)?, &BTreeMap::new(), options)?;
     let root = Locked { integrity: Some(sha512(&packed)), dependencies: std::mem::take(&mut gathered.roots) };
     gathered.lock.asked.insert(key.clone(), key.clone());
     gathered.lock.packages.insert(key.clone(), root);
@@ -183,6 +179,11 @@ fn from_package(key: &str, gathered: Gathered) -> Result<Made, BundleError> {
     Ok(Made { linked: link_whole(Sources::packed(place), &entry, Shape::Namespace)?, lock: gathered.lock })
 }
 
+/// What a map like that of a package.json asks for.
+pub(super) fn requests(needs: &BTreeMap<String, String>) -> Result<BTreeMap<String, Request>, NpmError> {
+    needs.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect()
+}
+
 fn parse_integrity(package: &str, text: &str) -> Result<Integrity, NpmError> {
     Integrity::parse(text).ok_or_else(|| NpmError::Request {
         package: package.to_owned(),
@@ -191,15 +192,15 @@ fn parse_integrity(package: &str, text: &str) -> Result<Integrity, NpmError> {
 }
 
 /// Packages of a registry.
-struct Gathered {
-    files: BTreeMap<String, Files>,
-    lock: Lock,
+pub(super) struct Gathered {
+    pub files: BTreeMap<String, Files>,
+    pub lock: Lock,
     /// What the policy itself imports.
-    roots: BTreeMap<String, String>,
+    pub roots: BTreeMap<String, String>,
 }
 
 /// Resolves, fetches and verifies; `pinned` is by the names of `requests`.
-fn gather(
+pub(super) fn gather(
     file: &str,
     requests: &BTreeMap<String, Request>,
     pinned: &BTreeMap<String, Integrity>,

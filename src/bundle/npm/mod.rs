@@ -6,8 +6,9 @@
 //! graph      which package needs which    lock       so that it stays so
 //! fetch      tarballs, verified           cache      those that were verified before
 //! tarball    taken apart in memory        tree       laid out as a file system for the linker
-//! project    a lock of npm's own           process    in a process of its own, under limits
-//! make       all of that, for one policy
+//! project    a lock of npm's own          process    in a process of its own, under limits
+//! make       all of that, for one policy  installed  what npm put on a disk
+//! install    the same by ourselves, for who needs it there
 //! ```
 //!
 //! No script of a package is run, and no code of one, until the engine loads the policy that imports it.
@@ -18,6 +19,7 @@ mod child;
 mod error;
 mod fetch;
 mod graph;
+mod install;
 pub(super) mod installed;
 mod integrity;
 mod lock;
@@ -42,6 +44,8 @@ pub use cache::Cache;
 pub use caps::Caps;
 pub use child::run as run_bundler;
 pub use error::NpmError;
+pub use install::Fetched;
+pub use installed::has_all;
 pub use integrity::{Integrity, sha512};
 pub use lock::{LOCK_FILE, Lock, LockFile, Locked, LockedPackage, split};
 pub(super) use make::found_on_disk;
