@@ -9,7 +9,6 @@ mod init;
 mod inputs;
 mod junit;
 mod lint;
-mod manifest;
 mod measured;
 mod migrate;
 mod output;
@@ -19,15 +18,13 @@ mod runtime;
 mod sarif;
 mod scan;
 mod serve;
+mod steps;
 mod subject;
 mod test;
 mod types;
 mod webhook;
 
 use clap::{Args, Parser, Subcommand};
-use serde_json::Value;
-
-use crate::review::Operation;
 
 /// A Kubernetes admission webhook whose policies are JavaScript or TypeScript
 #[derive(Debug, Parser)]
@@ -112,16 +109,6 @@ pub fn run() -> u8 {
             2
         }
     }
-}
-
-/// The AdmissionReview that an API server would send for an object, asked for by a user with these groups.
-pub(crate) fn admission_review(
-    operation: Operation,
-    (user, groups): (&str, &[String]),
-    object: Option<&Value>,
-    old_object: Option<&Value>,
-) -> anyhow::Result<Value> {
-    manifest::review(&manifest::Request { operation, user, groups, object, old_object })
 }
 
 /// Most of our errors say what caused them already: a cause is added only where it says something new.

@@ -28,4 +28,4 @@ pub use error::LintError;
 pub use finding::{Edit, Finding, FindingView};
 pub use played::{Played, play};
 pub use rule::{Level, Rule};
-pub use run::{Report, Settings, Subject, lint, mend};
+pub use run::{Report, Settings, Subject, lint, lint_texts, mend};

@@ -160,8 +160,9 @@ impl Loader {
         let entries = self.refresh_entries(touched);
         let manifests = self.refresh_manifests(touched);
         let tarballs = self.refresh_tarballs(touched);
-        let Self { manifests: known, tarballs: packed, .. } = &*self;
-        self.settings.packages.retain(|path| known.contains_key(path) || packed.contains_key(path));
+        let Self { manifests: known, tarballs: packed, entries: linked, .. } = &*self;
+        let is_there = |path: &Path| known.contains_key(path) || packed.contains_key(path) || linked.contains_key(path);
+        self.settings.packages.retain(is_there);
         modules || entries || manifests || tarballs
     }
 
