@@ -4,6 +4,7 @@
 
 mod bench;
 mod bundle;
+mod crd;
 mod explain;
 mod init;
 mod inputs;
@@ -72,6 +73,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
+    /// Print the custom resource definitions, or the rights that policies need
+    Crd(crd::CrdArgs),
     /// Start a policy package
     Init(init::InitArgs),
     /// Make TypeScript types of custom resources
@@ -97,6 +100,7 @@ pub fn run() -> u8 {
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Migrate(args) => migrate::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
+        Command::Crd(args) => crd::run(&args, common.verbosity()),
         Command::Init(args) => init::run(args),
         Command::Types(args) => types::run(&args),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),

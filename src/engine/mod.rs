@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
+use crate::crd;
 use crate::decision::{Cause, Decision, Document, Judged, Style, Verdict, merge, undecided};
 use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
@@ -325,13 +326,15 @@ impl Engine {
         let received = Instant::now();
         let route = endpoint.route();
         let scope = match endpoint {
-            Endpoint::Validate => Scope::Validate,
-            Endpoint::Mutate => Scope::Mutate,
+            Endpoint::Validate => Some(Scope::Validate),
+            Endpoint::Mutate => Some(Scope::Mutate),
             Endpoint::Webhook { name, mutate } => {
-                Scope::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } }
+                Some(Scope::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
             }
-            Endpoint::Policy(name) => Scope::Only(name),
-            Endpoint::Crds | Endpoint::VirtualCluster { .. } => {
+            Endpoint::Policy(name) => Some(Scope::Only(name)),
+            // No policy is asked about policies.
+            Endpoint::Crds => None,
+            Endpoint::VirtualCluster { .. } => {
                 return Answer::error(StatusCode::NOT_FOUND, "this endpoint is not served here");
             }
         };
@@ -344,10 +347,20 @@ impl Engine {
                 return Answer::error(status, &error.to_string());
             }
         };
-        let judgement = self.judge(&review, &scope, deadline(received, timeout), false).await;
-        let reply = review::reply(&review, &judgement.decision);
-        log::decided(&review, &judgement);
-        self.metrics.review(route, log::outcome(&judgement), received.elapsed());
+        let deadline = deadline(received, timeout);
+        let (reply, outcome) = match scope {
+            Some(scope) => {
+                let judgement = self.judge(&review, &scope, deadline, false).await;
+                log::decided(&review, &judgement);
+                (review::reply(&review, &judgement.decision), log::outcome(&judgement))
+            }
+            None => {
+                let decision = crd::judge(&review, deadline).await;
+                let outcome = if decision.allowed { ReviewOutcome::Allow } else { ReviewOutcome::Deny };
+                (review::reply(&review, &decision), outcome)
+            }
+        };
+        self.metrics.review(route, outcome, received.elapsed());
         Answer { status: StatusCode::OK, body: reply.into_bytes() }
     }
 }
