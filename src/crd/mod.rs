@@ -7,6 +7,8 @@
 mod admission;
 mod check;
 mod definitions;
+mod webhook;
 
 pub use admission::judge;
 pub use definitions::{GROUPS, definitions};
+pub use webhook::webhook;

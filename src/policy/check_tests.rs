@@ -69,7 +69,10 @@ fn a_module_needs_a_default_export() {
 #[test]
 fn what_cannot_be_imported_is_told_where_it_is() {
     let fault = one(json!({"javascript": "deny('x');\nimport _ from 'lodash/fp';"}));
-    assert!(fault.starts_with("spec.javascript: line 2, column 15: `lodash` is not among spec.dependencies"), "{fault}");
+    assert!(
+        fault.starts_with("spec.javascript: line 2, column 15: `lodash` is not among spec.dependencies"),
+        "{fault}"
+    );
     let fault = one(json!({"typescript": "import { a } from './a';\nexport default { validate() { a(); } };"}));
     assert!(fault.starts_with("spec.typescript: line 1, column 19: a file cannot be imported"), "{fault}");
     let fault = one(json!({"package": {"file": "p.tgz"}}));
@@ -84,7 +87,8 @@ fn match_conditions_are_compiled() {
 
 #[test]
 fn what_fields_come_to_together_is_checked() {
-    let fault = one(json!({"typescript": "export default {}", "isolation": "Shared", "permissions": {"codegen": true}}));
+    let fault =
+        one(json!({"typescript": "export default {}", "isolation": "Shared", "permissions": {"codegen": true}}));
     assert!(fault.starts_with("spec.permissions.codegen: is never given in a shared realm"), "{fault}");
 }
 
@@ -155,4 +159,27 @@ mod schema {
         let unread: Vec<&String> = known.difference(&asked).filter(is_taken_apart).collect();
         assert!(unread.is_empty(), "nobody reads {unread:?}");
     }
+}
+
+#[test]
+fn every_policy_that_was_written_for_jspolicy_may_still_be_stored() {
+    fn manifests(folder: &Path, texts: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                manifests(&path, texts);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                texts.push(std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut texts = Vec::new();
+    manifests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/jspolicy/manifests"), &mut texts);
+    let mut checked = 0;
+    for object in texts.iter().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap()) {
+        let faults = if object["kind"] == "JsPolicy" { check_policy(&object) } else { check_bundle(&object) };
+        assert!(faults.is_empty(), "{}: {faults:?}", object["metadata"]["name"]);
+        checked += 1;
+    }
+    assert!(checked > 70, "there are more: {checked}");
 }

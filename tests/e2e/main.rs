@@ -17,6 +17,7 @@ mod ask;
 mod bylaw;
 #[path = "../support/cluster.rs"]
 mod cluster;
+mod install;
 mod objects;
 mod policies;
 #[path = "../support/server.rs"]
@@ -33,6 +34,7 @@ mod jspolicy_reads;
 mod jspolicy_writes;
 mod multiplexing;
 mod mutations;
+mod own_kinds;
 mod permissions;
 mod restart;
 mod scan;
