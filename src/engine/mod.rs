@@ -348,17 +348,14 @@ impl Engine {
             }
         };
         let deadline = deadline(received, timeout);
-        let (reply, outcome) = match scope {
-            Some(scope) => {
-                let judgement = self.judge(&review, &scope, deadline, false).await;
-                log::decided(&review, &judgement);
-                (review::reply(&review, &judgement.decision), log::outcome(&judgement))
-            }
-            None => {
-                let decision = crd::judge(&review, deadline).await;
-                let outcome = if decision.allowed { ReviewOutcome::Allow } else { ReviewOutcome::Deny };
-                (review::reply(&review, &decision), outcome)
-            }
+        let (reply, outcome) = if let Some(scope) = scope {
+            let judgement = self.judge(&review, &scope, deadline, false).await;
+            log::decided(&review, &judgement);
+            (review::reply(&review, &judgement.decision), log::outcome(&judgement))
+        } else {
+            let decision = crd::judge(&review, deadline).await;
+            let outcome = if decision.allowed { ReviewOutcome::Allow } else { ReviewOutcome::Deny };
+            (review::reply(&review, &decision), outcome)
         };
         self.metrics.review(route, outcome, received.elapsed());
         Answer { status: StatusCode::OK, body: reply.into_bytes() }

@@ -1,4 +1,4 @@
-//! Whether a JsPolicy or JsPolicyBundle object can become a policy, as far as that can be told without running anything
+//! Whether a JsPolicy or `JsPolicyBundle` object can become a policy, as far as that can be told without running anything
 //! and without a registry: what `POST /crds` refuses, so that it never gets into the cluster.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub fn check_policy(object: &Value) -> Vec<FieldError> {
     faults
 }
 
-/// Everything that is wrong with a JsPolicyBundle object.
+/// Everything that is wrong with a `JsPolicyBundle` object.
 #[must_use]
 pub fn check_bundle(object: &Value) -> Vec<FieldError> {
     const FIELD: &str = "spec.bundle";

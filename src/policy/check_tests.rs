@@ -105,7 +105,7 @@ fn a_bundle_must_be_a_gzipped_script() {
     let none: [&str; 0] = [];
     assert_eq!(bundle(b"(() => { exports.a = 1; })();"), none);
     assert!(bundle(b"deny(;")[0].starts_with("spec.bundle: line 1, column 6: "));
-    assert!(bundle(&[b' '; 1 << 20])[0].contains("as decompression bombs do"));
+    assert!(bundle(&vec![b' '; 1 << 20])[0].contains("as decompression bombs do"));
     assert!(bundle(b"\xff\xfe")[0].contains("is not UTF-8"));
     let told = |encoded: &str| check_bundle(&json!({"spec": {"bundle": encoded}}))[0].to_string();
     assert!(told("!").contains("is not base64") && told("aGk=").contains("not of a gzip stream"));

@@ -26,6 +26,7 @@ mod world;
 
 // The promises.
 mod audit;
+mod chart;
 mod custom_resources;
 mod denials;
 mod edits;
@@ -37,6 +38,7 @@ mod mutations;
 mod own_kinds;
 mod permissions;
 mod restart;
+mod rights;
 mod scan;
 mod selectors;
 mod starter_policies;
