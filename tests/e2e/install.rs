@@ -15,11 +15,11 @@ pub fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("it prints UTF-8")
 }
 
-/// `bylaw crd | kubectl apply --server-side --force-conflicts -f -` on the shared cluster, once.
+/// Our kinds on the shared cluster, once.
 pub fn definitions(world: &'static World) {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
-        kubectl(world, &["apply", "--server-side", "--force-conflicts", "-f", "-"], &printed(&["crd"]));
+        apply_definitions(world);
         let established = |path: &str| {
             let ask = || world.api.get(path).object();
             let has = |object: &Value, kind: &str| {
@@ -40,6 +40,11 @@ pub fn definitions(world: &'static World) {
         let list = "/apis/policy.jspolicy.com/v1beta1/jspolicies";
         eventually("objects are served", || world.api.get(list), |reply| reply.status == 200);
     });
+}
+
+/// `bylaw crd | kubectl apply --server-side --force-conflicts -f -`
+pub fn apply_definitions(world: &World) {
+    kubectl(world, &["apply", "--server-side", "--force-conflicts", "-f", "-"], &printed(&["crd"]));
 }
 
 /// What kubectl says; it must succeed.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::api::eventually;
 use super::bylaw::{Bylaw, with_bylaw};
-use super::install::{definitions, kubectl};
+use super::install::{apply_definitions, definitions, kubectl, printed};
 use super::world::World;
 
 const POLICIES: &str = "/apis/policy.jspolicy.com/v1beta1/jspolicies";
@@ -230,4 +230,57 @@ fn a_policy_that_cannot_be_parsed_is_refused_with_line_and_column() {
         world.api.post(&dry(VIOLATIONS), &labelled(bylaw, violations)).object();
         world.api.delete(&configuration).object();
     });
+}
+
+/// Takes everything out of a schema that jsPolicy's had not: it had names of fields and their types.
+fn loosen(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            let strict =
+                ["enum", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength", "maxProperties"];
+            let stricter = ["pattern", "format", "default", "required", "x-kubernetes-validations"];
+            fields.retain(|name, value| {
+                let is_property = name == "default" && value.is_object();
+                is_property || !(strict.contains(&name.as_str()) || stricter.contains(&name.as_str()))
+            });
+            fields.retain(|name, _| !name.starts_with("x-kubernetes-list") && name != "x-kubernetes-map-type");
+            fields.values_mut().for_each(loosen);
+        }
+        Value::Array(items) => items.iter_mut().for_each(loosen),
+        _ => {}
+    }
+}
+
+/// Without its webhook jsPolicy's kinds took anything. Whoever comes from there must not be stuck with an object that can
+/// neither be mended nor be told what is wrong with it.
+#[test]
+fn what_was_stored_under_the_definitions_of_jspolicy_can_be_lived_with_under_ours() {
+    let Some(world) = World::start() else { return };
+    let ours: Value = serde_json::from_str(&printed(&["crd", "-o", "json"])).unwrap();
+    let mut theirs = ours["items"][0].clone();
+    loosen(&mut theirs["spec"]["versions"][0]["schema"]);
+    theirs["spec"]["names"]["categories"] = json!([]);
+    world.api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &theirs).object();
+    let odd = js_policy(
+        "odd.own.example.com",
+        json!({
+            "type": "", "operations": [], "failurePolicy": "", "auditPolicy": "", "violationPolicy": "DENY", "scope": "",
+            "auditLogSize": 0, "timeoutSeconds": 60, "javascript": "deny(;",
+        }),
+    );
+    eventually("it is stored", || world.api.post(POLICIES, &odd), |reply| reply.is_good());
+
+    apply_definitions(&world);
+    let refused = || world.api.post(&dry(POLICIES), &odd);
+    eventually("ours hold", refused, |reply| reply.message().contains("spec.scope: Unsupported"));
+    let path = format!("{POLICIES}/odd.own.example.com");
+    let status = json!({"status": {"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}]}});
+    world.api.merge(&format!("{path}/status"), &status).object();
+    world.api.merge(&path, &json!({"metadata": {"annotations": {"a": "b"}}})).object();
+    let mended = json!({"spec": {"operations": ["CREATE"], "javascript": "deny()"}});
+    let mended = world.api.merge(&path, &mended).object();
+    assert_eq!((&mended["spec"]["failurePolicy"], &mended["spec"]["timeoutSeconds"]), (&json!(""), &json!(60)));
+    let worse = world.api.merge(&path, &json!({"spec": {"timeoutSeconds": 61}})).refusal();
+    assert!(worse.contains("spec.timeoutSeconds"), "{worse}");
+    world.api.delete(&path).object();
 }
