@@ -11,11 +11,13 @@ pub fn webhook(client: &Value) -> Value {
     json!({
         "name": "crds.bylaw.dev",
         "clientConfig": client,
-        // Neither deletions nor the status: both must go on while nobody answers.
+        // Neither deletions nor the status: there is nothing to say against them.
         "rules": [{
             "apiGroups": GROUPS, "apiVersions": ["*"], "resources": ["*"], "operations": ["CREATE", "UPDATE"], "scope": "*",
         }],
-        "failurePolicy": "Fail",
+        // What gets past while nobody answers is told of in the status of the object, and takes no enforcement away. Refusing it
+        // would lock whoever has to mend a policy out.
+        "failurePolicy": "Ignore",
         "matchPolicy": "Equivalent",
         "sideEffects": "None",
         "timeoutSeconds": 10,

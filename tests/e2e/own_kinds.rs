@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::api::eventually;
+use super::api::{Reply, eventually};
 use super::bylaw::{Bylaw, with_bylaw};
 use super::install::{apply_definitions, definitions, kubectl, printed};
 use super::world::World;
@@ -268,7 +268,7 @@ fn what_was_stored_under_the_definitions_of_jspolicy_can_be_lived_with_under_our
             "auditLogSize": 0, "timeoutSeconds": 60, "javascript": "deny(;",
         }),
     );
-    eventually("it is stored", || world.api.post(POLICIES, &odd), |reply| reply.is_good());
+    eventually("it is stored", || world.api.post(POLICIES, &odd), Reply::is_good);
 
     apply_definitions(&world);
     let refused = || world.api.post(&dry(POLICIES), &odd);
