@@ -171,7 +171,7 @@ fn taken(world: &World, objects: &[Value]) {
 fn every_object_of_the_chart_is_taken_by_the_api_server() {
     let (Some(world), Some(helm)) = (World::shared(), helm()) else { return };
     prepare(world);
-    for (values, count) in [("", 14), (EVERYTHING, 22), (JSPOLICY, 16)] {
+    for (values, count) in [("", 14), (EVERYTHING, 23), (JSPOLICY, 16)] {
         let objects = rendered(&helm, values);
         assert_eq!(objects.len(), count, "objects of {values}");
         taken(world, &objects);
@@ -310,6 +310,19 @@ const OF_THE_OPERATOR: [&str; 8] = [
     "BYLAW_REPORT",
     "BYLAW_ALLOW_EXCEPTIONS",
 ];
+
+#[test]
+fn one_replica_can_be_drained_and_metrics_stay_in_the_cluster() {
+    let Some(helm) = helm() else { return };
+    let alone = rendered(&helm, "replicaCount: 1");
+    assert!(alone.iter().all(|object| object["kind"] != "PodDisruptionBudget"), "its node could not be drained");
+    let outside = rendered(&helm, "service: { type: LoadBalancer }");
+    for service in outside.iter().filter(|object| object["kind"] == "Service") {
+        let ports = service["spec"]["ports"].as_array().unwrap();
+        let has_metrics = ports.iter().any(|port| port["name"] == "metrics");
+        assert_eq!(has_metrics, service["spec"]["type"] == "ClusterIP", "{service}");
+    }
+}
 
 /// A misspelt variable would be passed over in silence.
 #[test]
