@@ -6,6 +6,7 @@
 mod chain;
 mod log;
 mod namespaces;
+mod scope;
 mod sets;
 mod setting;
 
@@ -26,6 +27,7 @@ use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
 use chain::{Chain, ends_request};
 use namespaces::NamespaceTexts;
+pub use scope::Scope;
 use sets::Sets;
 pub use setting::Setting;
 
@@ -41,22 +43,6 @@ pub fn deadline(received: Instant, timeout: Option<Duration>) -> Instant {
     let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
     let reserve = (timeout / 10).clamp(RESERVE.0, RESERVE.1);
     received + timeout.saturating_sub(reserve)
-}
-
-/// Which policies are asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Every validating policy that matches.
-    Validate,
-    /// Every mutating policy that matches.
-    Mutate,
-    /// Those of one webhook, as `bylaw webhook` registers it. A name that no policy in force has stands for all that match:
-    /// an outdated registration must not take enforcement away.
-    Webhook { name: String, phase: Phase },
-    /// First all that mutate, then all that validate what came of it: what the API server does with both webhooks.
-    Both,
-    /// One policy, whatever it matches: who calls it by name has matched already (jsPolicy's semantics).
-    Only(String),
 }
 
 /// The decision and how it came about.
@@ -325,19 +311,10 @@ impl Engine {
     async fn answer(&self, endpoint: Endpoint, body: Bytes, timeout: Option<Duration>) -> Answer {
         let received = Instant::now();
         let route = endpoint.route();
-        let scope = match endpoint {
-            Endpoint::Validate => Some(Scope::Validate),
-            Endpoint::Mutate => Some(Scope::Mutate),
-            Endpoint::Webhook { name, mutate } => {
-                Some(Scope::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
-            }
-            Endpoint::Policy(name) => Some(Scope::Only(name)),
-            // No policy is asked about policies.
-            Endpoint::Crds => None,
-            Endpoint::VirtualCluster { .. } => {
-                return Answer::error(StatusCode::NOT_FOUND, "this endpoint is not served here");
-            }
-        };
+        if matches!(endpoint, Endpoint::VirtualCluster { .. }) {
+            return Answer::error(StatusCode::NOT_FOUND, "this endpoint is not served here");
+        }
+        let scope = Scope::of(endpoint);
         let review = match review::parse(body, &self.limits) {
             Ok(review) => review,
             Err(error) => {

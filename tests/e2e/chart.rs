@@ -265,6 +265,40 @@ fn nobody_is_cluster_admin_unless_the_values_say_so() {
 }
 
 #[test]
+fn the_values_of_jspolicys_chart_mean_what_they_meant() {
+    let Some(helm) = helm() else { return };
+    let objects = rendered(&helm, JSPOLICY);
+    let deployment = of_kind(&objects, "Deployment");
+    assert_eq!(deployment["metadata"]["labels"]["a"], "b");
+    let template = &deployment["spec"]["template"];
+    assert_eq!(template["metadata"]["labels"]["c"], "d");
+    let spec = &template["spec"];
+    assert_eq!(
+        (&spec["serviceAccountName"], &spec["priorityClassName"]),
+        (&json!("serviceaccount"), &json!("system-cluster-critical"))
+    );
+    assert_eq!(spec["topologySpreadConstraints"], json!([]));
+    let container = &spec["containers"][0];
+    assert_eq!(container["resources"]["limits"]["cpu"], 2);
+    assert!(container["livenessProbe"].is_null() && container["readinessProbe"].is_object());
+    assert_eq!(container["securityContext"]["runAsUser"], 1000);
+    let set = |name: &str| {
+        let environment = container["env"].as_array().unwrap().iter();
+        environment.rev().find(|variable| variable["name"] == name).map(|variable| variable["value"].clone())
+    };
+    for (name, value) in [("VM_POOL_SIZE", "8"), ("POLICY_REPORT_MAX_EVENTS", "3"), ("BYLAW_REPORT", "policy-reports")]
+    {
+        assert_eq!(set(name), Some(json!(value)), "{name}");
+    }
+    for list in ["volumeMounts", "volumes"] {
+        let of = if list == "volumes" { spec } else { container };
+        assert!(of[list].as_array().unwrap().iter().any(|one| one["name"] == "npmrc"), "{list}");
+    }
+    assert_eq!(of_kind(&objects, "JsPolicy")["metadata"]["name"], "deny-default.pods.example.com");
+    assert_eq!(of_kind(&objects, "ServiceMonitor")["spec"]["jobLabel"], "jspolicy");
+}
+
+#[test]
 fn the_limit_of_memory_follows_the_budget() {
     let Some(helm) = helm() else { return };
     let container = |values: &str| {
