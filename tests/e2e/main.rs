@@ -33,6 +33,7 @@ mod jspolicy_reads;
 mod jspolicy_writes;
 mod multiplexing;
 mod mutations;
+mod operator;
 mod permissions;
 mod restart;
 mod scan;
