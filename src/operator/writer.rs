@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -21,13 +21,15 @@ use super::status::{Condition, conditions, fingerprint, status};
 use super::webhooks::Registry;
 use super::{FIELD_MANAGER, Leadership};
 use crate::bundle::content_hash;
-use crate::policy::live::{BundleState, Live, ObjectReport, Reports};
+use crate::policy::live::{BundleState, Live, ObjectReport, Reports, Standing};
 
 /// Writes under way at once: a thousand policies take seconds, and the API server has others to answer.
 const AT_ONCE: usize = 8;
 
 /// How long after a write that failed it is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+
+const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
 /// Changes that come together are written together. A policy that is edited a hundred times a second is told of so often.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -47,8 +49,24 @@ struct Written {
     status: Value,
     /// What was said of it last: the state of `Ready` and why.
     told: Option<(Option<bool>, &'static str)>,
-    /// The hash of the bundle that was written, or could not be.
-    bundle: String,
+    bundle: WrittenBundle,
+}
+
+/// The bundle that was written, or could not be.
+#[derive(Debug, Clone, Default)]
+struct WrittenBundle {
+    key: String,
+    at: Option<Instant>,
+    /// How often in vain: it is not in the cluster as it was written.
+    in_vain: u32,
+}
+
+impl WrittenBundle {
+    /// When it is to be written again, if it is not seen in the cluster by then.
+    fn due(&self) -> Option<Instant> {
+        let doubled = 1_u32.checked_shl(self.in_vain).unwrap_or(u32::MAX);
+        self.at.map(|at| at + RETRY.saturating_mul(doubled).min(LONGEST_RETRY))
+    }
 }
 
 pub(super) struct Writer {
@@ -79,12 +97,13 @@ impl Writer {
             let now = reports.borrow_and_update().clone();
             let registry = self.registry.borrow_and_update().clone();
             let is_whole = self.round(&now, &registry).await;
+            let next = self.next_look(is_whole);
             let mut leadership = self.leadership.clone();
             let changed = async {
                 tokio::select! {
                     changed = reports.changed() => changed.is_ok(),
                     changed = self.registry.changed() => changed.is_ok(),
-                    () = tokio::time::sleep(RETRY), if !is_whole => true,
+                    () = until(next) => true,
                     lost = leadership.wait_for(false) => {
                         // Another may write now; whoever leads next looks at everything anew.
                         self.written.clear();
@@ -99,12 +118,24 @@ impl Writer {
         }
     }
 
+    /// When to look again, if nothing happens before.
+    fn next_look(&self, is_whole: bool) -> Option<Instant> {
+        let again = (!is_whole).then(|| Instant::now() + RETRY);
+        let now = Instant::now();
+        let due = self.written.values().filter_map(|written| written.bundle.due()).filter(|due| *due > now);
+        due.chain(again).min()
+    }
+
     /// Writes what is not written yet. Whether all of it could be.
     async fn round(&mut self, reports: &Reports, registry: &Registry) -> bool {
         self.written.retain(|name, _| reports.objects.contains_key(name));
         let mut events = 0;
         let mut work = Vec::new();
         for (name, report) in &reports.objects {
+            // It has been seen in the cluster: if it goes again, it is to be written again.
+            if let Some(written) = self.written.get_mut(name).filter(|_| report.bundle == BundleState::Fresh) {
+                written.bundle = WrittenBundle::default();
+            }
             let known = self.written.get(name).filter(|known| known.uid == report.uid).cloned();
             let conditions = conditions(report, registry);
             let state = fingerprint(report, &conditions);
@@ -133,7 +164,9 @@ impl Writer {
             None => Written { uid: report.uid.clone(), status: self.status_of(&report).await?, ..Written::default() },
         };
         if needs_bundle {
-            written.bundle = self.write_bundle(&report).await?;
+            let key = self.write_bundle(&report).await?;
+            let in_vain = if key == written.bundle.key { written.bundle.in_vain + 1 } else { 0 };
+            written.bundle = WrittenBundle { key, at: Some(Instant::now()), in_vain };
         }
         if written.state != state {
             let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -243,20 +276,26 @@ struct Work {
     may_tell: bool,
 }
 
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn summary(conditions: &[Condition]) -> (Option<bool>, &'static str) {
     conditions.iter().find(|one| one.kind == "Ready").map(|one| (one.status, one.reason)).unwrap_or_default()
 }
 
-/// Written once for each content: an API server may store another than it was sent, and take it for the same.
+/// Whether it is to be written now; what was written a moment ago may not have been seen yet.
 fn needs_bundle(report: &ObjectReport, known: Option<&Written>) -> bool {
-    use crate::policy::live::Standing;
-    let is_due = match report.bundle {
-        BundleState::Stale => known.is_none_or(|known| known.bundle != bundle_key(report)),
-        // Each time anew: somebody changed it since.
-        BundleState::Edited => true,
+    let is_wanted = match report.bundle {
+        BundleState::Stale | BundleState::Edited => matches!(report.standing, Standing::Serving),
         BundleState::Fresh | BundleState::Theirs => false,
     };
-    is_due && matches!(report.standing, Standing::Serving) && report.code.is_some()
+    let written = known.map(|known| &known.bundle).filter(|bundle| bundle.key == bundle_key(report));
+    let is_due = written.and_then(WrittenBundle::due).is_none_or(|due| due <= Instant::now());
+    is_wanted && is_due && report.code.is_some()
 }
 
 fn bundle_key(report: &ObjectReport) -> String {

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::observed::{Configurations, Observed};
 use super::pace::Pace;
 use super::render::{Desired, INSTANCE, MANAGED_BY, Phase, Registration, configurations, owner_of};
-use super::stands::{stands, strangers};
+use super::stands::{corrections, is_clean, stands};
 use super::takeover::obsolete;
 use super::write::{Write, WriteError};
 use crate::bundle::content_hash;
@@ -119,7 +119,7 @@ impl Keeper {
         } else {
             self.standing = None;
             if self.sources.leadership.is_leader() {
-                (next, error) = self.repair(&desired, &standing, &observed).await;
+                (next, error) = self.repair(&desired, &standing).await;
             }
         }
         self.conclude(&catalog, &authority, error, &mut next);
@@ -196,12 +196,7 @@ impl Keeper {
         ours.map(|((phase, name), object)| (*phase, name.clone(), uid(object))).collect()
     }
 
-    async fn repair(
-        &mut self,
-        desired: &[Desired],
-        standing: &[bool],
-        observed: &Configurations,
-    ) -> (Option<Instant>, Option<String>) {
+    async fn repair(&mut self, desired: &[Desired], standing: &[bool]) -> (Option<Instant>, Option<String>) {
         let (mut next, mut error) = (None, None);
         for (one, _) in desired.iter().zip(standing).filter(|(_, stands)| !**stands) {
             let key = (one.phase, one.name.clone());
@@ -211,8 +206,7 @@ impl Keeper {
                 continue;
             }
             self.pace.written(&key, Instant::now());
-            let there = observed.get(&key);
-            match self.apply(one, there.map(|object| &**object)).await {
+            match self.apply(one).await {
                 Ok(()) => info!(kind = one.phase.kind(), name = one.name, "applied"),
                 Err(WriteError::Invalid(reason)) if self.registration.narrows => {
                     warn!(reason, "the API server refuses a selector or a condition: they are left to the engine");
@@ -230,31 +224,15 @@ impl Keeper {
         (next, error)
     }
 
-    /// Webhooks of others in it are kept from the policies' own by their names; those that were ours once go.
-    async fn apply(&self, desired: &Desired, observed: Option<&Value>) -> Result<(), WriteError> {
+    /// Applying leaves in place what somebody else has put beside: where that weakens a webhook, it is written over.
+    async fn apply(&self, desired: &Desired) -> Result<(), WriteError> {
         let Desired { phase, name, object } = desired;
-        self.write.apply(*phase, name, object).await?;
-        let obsolete = observed.map(|observed| strangers(object, observed)).unwrap_or_default();
-        let obsolete: Vec<(usize, String)> =
-            obsolete.into_iter().filter(|(_, name)| name.ends_with(".bylaw.dev")).collect();
-        if obsolete.is_empty() {
+        let applied = self.write.apply(*phase, name, object).await?;
+        let operations = corrections(object, &applied);
+        if operations.is_empty() {
             return Ok(());
         }
-        let operations = obsolete.iter().flat_map(|(at, name)| {
-            let path = format!("/webhooks/{at}");
-            [
-                json!({"op": "test", "path": format!("{path}/name"), "value": name}),
-                json!({"op": "remove", "path": path}),
-            ]
-        });
-        // They may be gone, for what was applied before the last time took them along.
-        match self.write.edit(*phase, name, operations.collect()).await {
-            Err(WriteError::Invalid(reason)) => {
-                debug!(reason, "webhooks of before are gone already");
-                Ok(())
-            }
-            other => other,
-        }
+        self.write.edit(*phase, name, operations).await
     }
 
     /// Takes away what ours stand in the place of.
@@ -292,9 +270,7 @@ impl Keeper {
 fn standing(desired: &[Desired], observed: &Configurations) -> Vec<bool> {
     let is_there = |one: &Desired| {
         let found = observed.get(&(one.phase, one.name.clone()));
-        let is_clean =
-            |found: &Value| strangers(&one.object, found).iter().all(|(_, name)| !name.ends_with(".bylaw.dev"));
-        found.is_some_and(|found| stands(&one.object, found) && is_clean(found))
+        found.is_some_and(|found| stands(&one.object, found) && is_clean(&one.object, found))
     };
     desired.iter().map(is_there).collect()
 }

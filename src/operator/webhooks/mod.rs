@@ -21,6 +21,6 @@ pub(super) use keeper::{Keeper, Sources};
 pub(super) use observed::Observed;
 pub(super) use pace::Pace;
 pub use render::{Desired, Phase, Registration, Shape, configurations};
-pub use stands::{stands, strangers};
+pub use stands::{corrections, is_clean, stands};
 pub(super) use write::Write;
 pub use write::take_away;

@@ -36,15 +36,38 @@ pub fn stands(desired: &Value, observed: &Value) -> bool {
     })
 }
 
-/// The places of webhooks that nobody wants, from the last to the first, with their names.
+/// What a JSON patch must do to make of `observed` what stands: put webhooks in the place of those that somebody weakened,
+/// and take away those that were ours once. Whatever others have beside them stays.
 #[must_use]
-pub fn strangers(desired: &Value, observed: &Value) -> Vec<(usize, String)> {
-    let name = |webhook: &Value| webhook.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let wanted: BTreeSet<String> = webhooks(desired).iter().map(name).collect();
-    let places = webhooks(observed).iter().map(name).enumerate().filter(|(_, name)| !wanted.contains(name));
-    let mut found: Vec<(usize, String)> = places.collect();
+pub fn corrections(desired: &Value, observed: &Value) -> Vec<Value> {
+    let mut operations = Vec::new();
+    let mut found: Vec<(usize, &Value)> = webhooks(observed).iter().enumerate().collect();
+    // From the last on, so that places stay what they are.
     found.reverse();
-    found
+    for (at, webhook) in found {
+        let path = format!("/webhooks/{at}");
+        let same_name = |one: &&Value| one.get("name") == webhook.get("name");
+        let correction = match webhooks(desired).iter().find(same_name) {
+            Some(wanted) if is_as_wanted(wanted, webhook) => continue,
+            Some(wanted) => json!({ "op": "replace", "path": path, "value": wanted }),
+            None if was_ours(webhook) => json!({ "op": "remove", "path": path }),
+            None => continue,
+        };
+        operations.push(json!({ "op": "test", "path": format!("{path}/name"), "value": webhook.get("name") }));
+        operations.push(correction);
+    }
+    operations
+}
+
+/// Whether nothing is left in it of what was ours once.
+#[must_use]
+pub fn is_clean(desired: &Value, observed: &Value) -> bool {
+    let is_wanted = |webhook: &Value| webhooks(desired).iter().any(|one| one.get("name") == webhook.get("name"));
+    webhooks(observed).iter().all(|webhook| is_wanted(webhook) || !was_ours(webhook))
+}
+
+fn was_ours(webhook: &Value) -> bool {
+    webhook.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(".bylaw.dev"))
 }
 
 fn webhooks(object: &Value) -> &[Value] {
@@ -185,13 +208,25 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_that_nobody_wants_are_named_from_the_last_on() {
+    fn what_is_wrong_is_corrected_and_what_is_not_ours_is_left() {
+        let desired = configuration(|_| {});
         let observed = configuration(|object| {
             let webhooks = object["webhooks"].as_array_mut().unwrap();
-            webhooks.insert(0, json!({"name": "x"}));
-            webhooks.push(json!({"name": "y"}));
+            webhooks[0]["objectSelector"] = json!({"matchLabels": {"a": "b"}});
+            webhooks.insert(0, json!({"name": "old.validate.bylaw.dev"}));
+            webhooks.push(json!({"name": "theirs.example.com"}));
         });
-        assert!(stands(&configuration(|_| {}), &observed));
-        assert_eq!(strangers(&configuration(|_| {}), &observed), [(2, "y".to_owned()), (0, "x".to_owned())]);
+        assert!(!stands(&desired, &observed) && !is_clean(&desired, &observed));
+        let operations = corrections(&desired, &observed);
+        let told: Vec<String> = operations
+            .iter()
+            .map(|one| format!("{} {}", one["op"].as_str().unwrap(), one["path"].as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            told,
+            ["test /webhooks/1/name", "replace /webhooks/1", "test /webhooks/0/name", "remove /webhooks/0"]
+        );
+        assert_eq!(operations[1]["value"], desired["webhooks"][0]);
+        assert!(corrections(&desired, &desired).is_empty() && is_clean(&desired, &desired));
     }
 }

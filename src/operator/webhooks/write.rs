@@ -31,10 +31,11 @@ impl Write {
         Self { client, leadership }
     }
 
-    /// Server-side apply.
-    pub(super) async fn apply(&self, phase: Phase, name: &str, object: &Value) -> Result<(), WriteError> {
+    /// Server-side apply. The object as it is then.
+    pub(super) async fn apply(&self, phase: Phase, name: &str, object: &Value) -> Result<Value, WriteError> {
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        self.as_leader(self.api(phase).patch(name, &params, &Patch::Apply(object))).await.map(drop)
+        let applied = self.as_leader(self.api(phase).patch(name, &params, &Patch::Apply(object))).await?;
+        serde_json::to_value(applied).map_err(|error| WriteError::Api(error.to_string()))
     }
 
     /// A JSON patch.

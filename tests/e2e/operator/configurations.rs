@@ -122,7 +122,7 @@ fn each_policy_may_have_a_configuration_of_its_own_as_with_jspolicy() {
         operator.put("guard", &refusing("guarded"));
         operator.put(
             "other",
-            &json!({"type": "Mutating", "javascript": "request.object.data = {}; mutate(request.object);"}),
+            &json!({"type": "Mutating", "javascript": "request.object.metadata.labels = {seen: 'yes'}; mutate(request.object);"}),
         );
         operator.refuses(json!({"bad": "yes"}), "guarded");
         let policy = operator.reaches("guard", "Synced");
