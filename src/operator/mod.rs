@@ -4,7 +4,7 @@
 //! status, reports.
 //!
 //! ```text
-//! follow   one watch           feed      JsPolicies, bundles, ConfigMaps  -> policy::live -> the loader
+//! follow   one watch           feed      `JsPolicy` objects, bundles, `ConfigMap`s  -> policy::live -> the loader
 //! cache    what was last good  webhooks  the configurations               <- the catalog
 //! status   what is said        writer    status, bundles, events          <- what became of each policy
 //! ```

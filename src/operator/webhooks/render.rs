@@ -132,7 +132,7 @@ fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Opti
     };
     let webhooks: Vec<Value> = groups.iter().map(of).collect();
     let owner = registration.owner.clone();
-    (!webhooks.is_empty()).then(|| desired(registration, phase, registration.name.clone(), webhooks, owner))
+    (!webhooks.is_empty()).then(|| desired(registration, phase, registration.name.clone(), &webhooks, owner))
 }
 
 fn per_policy(
@@ -154,7 +154,7 @@ fn per_policy(
             let path = format!("policy/{policy}");
             let webhook = webhook(registration, phase, policy, &path, &[revision], registration.narrows);
             let owner = owner.clone().or_else(|| registration.owner.clone());
-            all.push(desired(registration, phase, name.clone(), vec![webhook], owner));
+            all.push(desired(registration, phase, name.clone(), &[webhook], owner));
         }
     }
     all
@@ -175,7 +175,7 @@ fn desired(
     registration: &Registration,
     phase: Phase,
     name: String,
-    webhooks: Vec<Value>,
+    webhooks: &[Value],
     owner: Option<Value>,
 ) -> Desired {
     let mut object = json!({
@@ -241,11 +241,10 @@ fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
         return selector;
     }
     let left_out = json!({ "key": NAME_LABEL, "operator": "NotIn", "values": exempt });
-    match selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
-        Some(expressions) => expressions.push(left_out),
-        None => {
-            drop(selector.as_object_mut().map(|fields| fields.insert("matchExpressions".to_owned(), json!([left_out]))))
-        }
+    if let Some(expressions) = selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
+        expressions.push(left_out);
+    } else if let Some(fields) = selector.as_object_mut() {
+        fields.insert("matchExpressions".to_owned(), json!([left_out]));
     }
     selector
 }
@@ -328,7 +327,7 @@ fn rules(members: &[&Revision]) -> Vec<Value> {
     }
     let rule = |((operations, groups, versions, scope), resources): (Scoped, BTreeSet<String>)| {
         json!({
-            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(resources),
+            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(&resources),
             "scope": scope,
         })
     };
@@ -353,7 +352,7 @@ fn sorted(list: &[String]) -> Vec<String> {
 }
 
 /// The API server refuses a resource beside a wildcard that has it in it.
-fn together(resources: BTreeSet<String>) -> Vec<String> {
+fn together(resources: &BTreeSet<String>) -> Vec<String> {
     let has = |name: &str| resources.contains(name);
     if has("*/*") {
         return vec!["*/*".to_owned()];
