@@ -150,7 +150,7 @@ async fn report(
     feed: Feed,
     known: usize,
     is_open: watch::Sender<bool>,
-    mut registry: watch::Receiver<Registry>,
+    mut registries: watch::Receiver<Registry>,
     checks: Arc<Checks>,
 ) {
     let mut view = feed.watched();
@@ -163,15 +163,19 @@ async fn report(
         let (result, details) = told(&now, ever, known);
         checks.set("cluster", Gate::Ready, result);
         checks.set_details("cluster", details);
-        let registry = registry.borrow_and_update().clone();
+        let registry = registries.borrow_and_update().clone();
         let unknown = || Err("the webhook configurations have not been seen yet".to_owned());
         // With the API server away they cannot be, and whoever calls has called before.
         let is_known = registry.is_known || !ever && known > 0;
         checks.set("webhooks", Gate::Ready, if is_known { Ok(()) } else { unknown() });
         let asked = format!("{} policies are asked for", registry.ready.len());
         checks.set_details("webhooks", registry.error.into_iter().chain([asked]).collect());
-        let changed = tokio::time::timeout(LOOK, view.changed()).await;
-        if matches!(changed, Ok(Err(_))) {
+        let is_over = tokio::select! {
+            changed = view.changed() => changed.is_err(),
+            changed = registries.changed() => changed.is_err(),
+            () = tokio::time::sleep(LOOK) => false,
+        };
+        if is_over {
             return;
         }
     }
