@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::bundle::artifact;
 use crate::bundle::content_hash;
-use crate::policy::live::{BundleObject, ConfigMapData, ConfigMapRef, Live, PolicyObject, Reports, Standing};
+use crate::policy::live::{BundleObject, ConfigMapData, ConfigMapRef, Live, PolicyObject, Reports};
 
 const FILE: &str = "cluster-policies.cache";
 
@@ -108,13 +108,8 @@ impl Cache {
             is_there
         });
         for (name, report) in &reports.objects {
-            // What is broken or on its way is kept as it was.
-            if !matches!(report.standing, Standing::Serving | Standing::Shadowed { .. } | Standing::Idle) {
-                continue;
-            }
-            let Some(object) = live.policy(name).filter(|object| object.generation == report.generation) else {
-                continue;
-            };
+            // What is broken or on its way is kept as it was when it was last good, also where that was for a moment only.
+            let Some(object) = report.good.clone() else { continue };
             let kept = Kept { object, bundle: live.bundle(name) };
             if self.kept.get(name) != Some(&kept) {
                 self.kept.insert(Arc::clone(name), kept);
@@ -190,8 +185,8 @@ fn write(path: &Path, content: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::bundle::npm::Lock;
-    use crate::policy::live::{BundleState, ObjectReport};
-    use crate::policy::{PolicyError, PolicyType};
+    use crate::policy::PolicyType;
+    use crate::policy::live::{BundleState, ObjectReport, Standing};
 
     fn put(live: &Live, code: &str, generation: i64) {
         let object = json!({
@@ -201,12 +196,14 @@ mod tests {
         live.put(PolicyObject::of(&object, "own").unwrap()).unwrap();
     }
 
-    fn reports(standing: Standing, generation: i64) -> Reports {
+    fn reports(live: &Live, good: bool) -> Reports {
+        let object = live.policy("a.b.c");
         let report = ObjectReport {
             name: "a.b.c".into(),
             uid: "u".to_owned(),
-            generation,
-            standing,
+            generation: 1,
+            good: object.filter(|_| good),
+            standing: Standing::Serving,
             kind: PolicyType::Validating,
             source: String::new(),
             code: None,
@@ -233,11 +230,11 @@ mod tests {
         let packed = crate::bundle::pack("deny('bundle')").unwrap();
         let own = json!({"metadata": {"name": "a.b.c", "annotations": {"bylaw.dev/source": "s"}}, "spec": {"bundle": packed}});
         live.put_bundle(BundleObject::of(&own).unwrap()).unwrap();
-        assert!(cache.update(&reports(Standing::Serving, 1), &live));
-        assert!(!cache.update(&reports(Standing::Serving, 1), &live), "nothing else is to be kept");
+        let good = reports(&live, true);
         put(&live, "deny(;", 2);
-        let error = Arc::new(PolicyError::Pending);
-        assert!(!cache.update(&reports(Standing::Broken { error, last_good: true }, 2), &live));
+        assert!(cache.update(&good, &live), "it was good, though it is not any more");
+        assert!(!cache.update(&good, &live), "nothing else is to be kept");
+        assert!(!cache.update(&reports(&live, false), &live));
         write(&cache.path, &cache.content(&live)).unwrap();
 
         let again = Live::default();

@@ -198,6 +198,7 @@ mod tests {
             name: "a.b.c".into(),
             uid: "u".to_owned(),
             generation: 3,
+            good: None,
             standing,
             kind: PolicyType::Validating,
             source: "hash".to_owned(),

@@ -137,6 +137,7 @@ fn report(entry: &Entry, catalog: &Catalog) -> ObjectReport {
         name: Arc::clone(&object.name),
         uid: object.uid.clone(),
         generation: object.generation,
+        good: entry.good.clone(),
         standing,
         kind: entry.kind(),
         source: object.source_hash(),

@@ -43,6 +43,8 @@ pub(super) struct Entry {
     pub built: BuildResult,
     pub packages: Lock,
     pub bundle: BundleState,
+    /// The object as it was when it was last good.
+    pub good: Option<Arc<PolicyObject>>,
     /// What it was when it was last good, from its bundle: where it is broken from the start of this process on.
     pub fallback: Option<Arc<Revision>>,
     /// When to try again, and how long was waited for that.
@@ -68,6 +70,7 @@ impl Entry {
             built: Err(Arc::new(PolicyError::Pending)),
             packages: Lock::default(),
             bundle: state_of(own.as_deref(), object, None),
+            good: before.and_then(|before| before.good.clone()),
             fallback: None,
             retry: None,
         };
@@ -97,7 +100,9 @@ impl Entry {
             (entry.built, entry.packages) = made(&entry.source, &item, bundle.as_deref(), settings, is_new, known);
         }
         entry.item = Some(item);
-        if entry.built.is_err() {
+        if entry.built.is_ok() {
+            entry.good = Some(Arc::clone(object));
+        } else {
             entry.find_fallback(own.as_deref(), settings, before);
         }
         entry.retry = entry.next_try(before);

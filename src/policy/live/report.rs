@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::object::PolicyObject;
 use crate::bundle::npm::Lock;
 use crate::policy::code::Code;
 use crate::policy::error::PolicyError;
@@ -22,6 +23,8 @@ pub struct ObjectReport {
     pub name: Arc<str>,
     pub uid: String,
     pub generation: i64,
+    /// The object as it was when it was last good.
+    pub good: Option<Arc<PolicyObject>>,
     pub standing: Standing,
     pub kind: PolicyType,
     /// What its code was made of; see `PolicyObject::source_hash`.

@@ -85,6 +85,8 @@ fn a_broken_edit_leaves_the_last_good_revision() {
     let told = broken.problems[0].to_string();
     assert!(told.contains("JsPolicy a.b.c:2:6: "), "{told}");
     assert!(standing(&live, "a.b.c").contains("last_good: true"));
+    let good = live.reports().borrow().objects["a.b.c"].good.clone().unwrap();
+    assert_eq!(good.spec()["javascript"], "deny('one')", "what is kept for a restart");
     live.put(script("a.b.c", "deny('two')")).unwrap();
     let mended = reload(&mut loader).unwrap();
     assert!(mended.problems.is_empty() && mended.get("a.b.c").unwrap().code.script.contains("two"));
