@@ -19,7 +19,7 @@ use super::apart::apart;
 use super::diagnostics::{BundleError, Diagnostic, Place};
 use super::hash::content_hash;
 use super::modules::Modules;
-use super::npm::{self, Source};
+use super::npm::{self, Lock, Options, Source};
 use super::sources::{Packages, Sources};
 
 /// The global that stands for `@bylaw/sdk` in every linked script.
@@ -67,12 +67,23 @@ pub struct Linked {
     pub exports: Vec<String>,
 }
 
-/// Links the module in a file, with what it imports of the packages installed above it.
+/// Links the module in a file, with what it imports of the packages installed above it, or locked there.
 pub fn link_file(entry: &Path) -> Result<Linked, BundleError> {
+    match link_installed(entry)? {
+        Ok(linked) => Ok(linked),
+        Err(source) => Ok(npm::make(&source, &Options::load(entry.parent(), Lock::default())?)?.linked),
+    }
+}
+
+/// [`link_file`], and for a module whose packages have to be fetched first what is to be bundled.
+pub fn link_installed(entry: &Path) -> Result<Result<Linked, Source>, BundleError> {
     let entry = super::resolve::normalise(&std::path::absolute(entry).unwrap_or_else(|_| entry.to_owned()));
-    match link(Sources::disk(Packages::NotHere), &entry, Shape::Namespace)? {
-        Some(linked) => Ok(linked),
-        None => npm::link_with_packages(&Source::File(entry)),
+    if let Some(linked) = link(Sources::disk(Packages::NotHere), &entry, Shape::Namespace)? {
+        return Ok(Ok(linked));
+    }
+    match npm::source_at(entry, None) {
+        source @ Source::Locked { .. } => Ok(Err(source)),
+        source => npm::make(&source, &Options::default()).map(|made| Ok(made.linked)),
     }
 }
 

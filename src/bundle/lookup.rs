@@ -154,6 +154,11 @@ impl Lookup {
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if self.place.0.is_some() => "add it to the dependencies".to_owned(),
+            None if is_asked_for(package, folder) => {
+                "install what package.json asks for: `npm install` (with `--package-lock-only` it fetches nothing, and \
+                 Bylaw fetches what package-lock.json then names)"
+                    .to_owned()
+            }
             None => format!("install it beside the policy: `npm install {package}`"),
         };
         Refusal { message: format!("cannot find the npm package `{package}`"), help }
@@ -187,6 +192,13 @@ impl Lookup {
         let subpaths = exports.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("./"));
         subpaths.filter(|subpath| !subpath.contains('*') && *subpath != "package.json").map(str::to_owned).collect()
     }
+}
+
+/// Whether the package that this folder is in needs a package, by its package.json.
+fn is_asked_for(package: &str, folder: &Path) -> bool {
+    let above = folder.ancestors().map(|above| above.join("package.json")).find_map(|path| std::fs::read(path).ok());
+    let json: serde_json::Value = serde_json::from_slice(&above.unwrap_or_default()).unwrap_or_default();
+    super::npm::needs_of(&json).contains_key(package)
 }
 
 /// The refusal of a path that leads nowhere; `names` gives the names in a folder.

@@ -75,6 +75,16 @@ pub fn map_sources(source_map: &str) -> Vec<String> {
     map.map(|map| map.get_sources().map(ToString::to_string).collect()).unwrap_or_default()
 }
 
+/// Name and text of each source that a map holds.
+#[must_use]
+pub fn map_texts(source_map: &str) -> Vec<(String, String)> {
+    let Ok(map) = OwnedSourceMap::from_json_string(source_map) else { return Vec::new() };
+    let texts = map.get_sources().zip(map.get_source_contents());
+    texts
+        .filter_map(|(name, text)| Some((name.to_string(), text.filter(|text| !text.is_empty())?.to_string())))
+        .collect()
+}
+
 /// The same map with other names for its sources.
 #[must_use]
 pub fn rename_sources(source_map: &str, rename: impl Fn(&str) -> String) -> Option<String> {

@@ -101,7 +101,7 @@ impl Modules {
     /// The files that were read, the entry first; of installed packages their package.json, which is written anew
     /// whenever they are.
     pub(super) fn inputs(&self) -> Vec<PathBuf> {
-        if !self.sources.is_on_disk() {
+        if !self.sources.is_on_disk(&self.entry) {
             return Vec::new();
         }
         let seen = self.seen();

@@ -137,7 +137,8 @@ fn sdk(specifier: &str, rest: &str) -> Result<Target, Refusal> {
     ))
 }
 
-pub(super) fn package_name(specifier: &str) -> &str {
+/// The package that an import is of, without what comes after its name.
+pub(crate) fn package_name(specifier: &str) -> &str {
     let slashes = usize::from(specifier.starts_with('@')) + 1;
     let end = specifier.match_indices('/').nth(slashes - 1).map_or(specifier.len(), |(at, _)| at);
     specifier.get(..end).unwrap_or(specifier)

@@ -41,6 +41,11 @@ impl Sources {
         Self { texts: BTreeMap::from([(path.to_owned(), Arc::from(text))]), ..Self::disk(packages) }
     }
 
+    /// The same, where packages are in memory beside what is on the disk.
+    pub(super) fn at(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
     /// Packages in memory.
     pub(super) fn packed(place: Place) -> Self {
         let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
@@ -91,7 +96,7 @@ impl Sources {
         }
         let unreadable = |reason: String| BundleError::Unreadable { file: self.shown(path), reason };
         match &self.place {
-            Some(Place(Some(tree))) => {
+            Some(Place(Some(tree))) if !tree.is_of_disk(path) => {
                 let bytes = tree.text(path).ok_or_else(|| unreadable("it is not part of the package".to_owned()))?;
                 if bytes.len() as u64 > MAX_SOURCE_BYTES {
                     return Err(unreadable(format!("larger than {MAX_SOURCE_BYTES} bytes")));
@@ -100,7 +105,7 @@ impl Sources {
                     .map_err(|error| unreadable(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
                 Ok(text.strip_prefix('\u{feff}').unwrap_or(text).into())
             }
-            Some(Place(None)) => read(path, &self.shown(path)).map(Arc::from),
+            Some(_) => read(path, &self.shown(path)).map(Arc::from),
             None => Err(unreadable("it is not part of the bundle".to_owned())),
         }
     }
@@ -119,9 +124,13 @@ impl Sources {
         self.inline.as_ref().is_some_and(|(inline, _)| inline == path)
     }
 
-    /// Whether files are read from the disk.
-    pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.place, Some(Place(None)))
+    /// Whether a file is read from the disk.
+    pub(super) fn is_on_disk(&self, path: &Path) -> bool {
+        match &self.place {
+            Some(Place(Some(tree))) => tree.is_of_disk(path),
+            Some(Place(None)) => true,
+            None => false,
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Case {
 }
 
 /// What is asked about.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
     /// A whole AdmissionRequest.
     Request(Value),
@@ -78,7 +78,7 @@ pub enum Subject {
 }
 
 /// An object, from which the request is made as an API server would.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     pub object: Option<Value>,
     pub old_object: Option<Value>,
@@ -87,7 +87,7 @@ pub struct Asked {
     pub dry_run: bool,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     pub username: String,
@@ -100,7 +100,7 @@ pub struct User {
 }
 
 /// The namespace of the request.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Namespace {
     pub name: Option<String>,
@@ -148,6 +148,23 @@ impl Case {
         }
         let (subject, expect) = (subject?, expect?);
         Some(Self { name, place, policy, subject, namespace, parameters, vantage, tenant, inventory, now, expect })
+    }
+
+    /// Whether both ask and expect the same, wherever they stand.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let parameters = |case: &Self| case.parameters.as_ref().map(|(value, _)| value.clone());
+        let policy = |case: &Self| case.policy.as_ref().map(|(name, _)| name.clone());
+        self.name == other.name
+            && policy(self) == policy(other)
+            && self.subject == other.subject
+            && self.namespace == other.namespace
+            && parameters(self) == parameters(other)
+            && self.vantage == other.vantage
+            && self.tenant == other.tenant
+            && self.inventory == other.inventory
+            && self.now == other.now
+            && self.expect == other.expect
     }
 }
 

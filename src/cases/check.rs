@@ -50,13 +50,14 @@ impl Answer {
         let status = decision.status.as_ref();
         let mut audit = decision.audit.clone();
         let mut errors = Vec::new();
-        for one in &judgement.evaluated {
-            audit.extend(one.verdict.audit.iter().cloned());
-            if let Effect::Error(error) = &one.verdict.effect {
+        let verdicts = || judgement.evaluated.iter().map(|one| &one.verdict).chain(&judgement.unasked);
+        for verdict in verdicts() {
+            audit.extend(verdict.audit.iter().cloned());
+            if let Effect::Error(error) = &verdict.effect {
                 errors.push(error.message.clone());
             }
         }
-        // Of a policy that could not be matched there is no verdict.
+        // A fault of the engine's own is no verdict.
         if let Some(status) = status.filter(|status| errors.is_empty() && status.code == 500) {
             errors.push(status.message.clone());
         }
@@ -77,7 +78,7 @@ impl Answer {
             patched: Some(without_filled(patched, made.filled.as_deref())),
             filled: made.filled.clone(),
             writes,
-            asked_nobody: judgement.evaluated.is_empty(),
+            asked_nobody: verdicts().next().is_none(),
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum CaseError {
     Faults(Vec<Fault>),
     #[error("there are no cases beside the policies of {paths}: write them as cases/*.yaml in the folder of a policy")]
     NoCases { paths: String },
+    #[error("cases are about requests, and there is no policy that is asked about any:{notes}")]
+    NothingAsked { notes: String },
     #[error("no case's name has {filter:?} in it")]
     NothingLeft { filter: String },
     #[error("{0}")]

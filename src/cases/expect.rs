@@ -11,7 +11,7 @@ use super::fields::{Fields, Taken};
 const FIELDS: [&str; 11] =
     ["allowed", "message", "fields", "code", "reason", "warnings", "audit", "patched", "patch", "error", "writes"];
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expectation {
     pub allowed: Option<bool>,
     pub message: Option<Text>,
@@ -39,6 +39,13 @@ pub struct Patched {
     pub place: Place,
     /// Of the mapping that it is in.
     pub within: Place,
+}
+
+/// Where it stands is no part of what is expected.
+impl PartialEq for Patched {
+    fn eq(&self, other: &Self) -> bool {
+        self.object == other.object
+    }
 }
 
 /// How a text is expected to be.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::case::{Asked, Case, Subject};
-use crate::review::{self, Limits, Review};
+use crate::review::{self, Limits, Review, of_manifest};
 
 /// A request made for a case.
 pub(super) struct Made {
@@ -46,9 +46,14 @@ fn of_request(request: &Value) -> Value {
 
 fn of_object(case: &Case, asked: &Asked) -> Result<(Value, Option<String>), String> {
     let Asked { object, old_object, operation, user, dry_run } = asked;
-    let mut review =
-        crate::cli::admission_review(*operation, (&user.username, &user.groups), object.as_ref(), old_object.as_ref())
-            .map_err(|error| error.to_string())?;
+    let request = review::Asked {
+        operation: *operation,
+        user: &user.username,
+        groups: &user.groups,
+        object: object.as_ref(),
+        old_object: old_object.as_ref(),
+    };
+    let mut review = of_manifest(&request, None).map_err(|error| error.to_string())?;
     let subject = object.as_ref().or(old_object.as_ref());
     let names_one = subject.is_some_and(|subject| subject.pointer("/metadata/namespace").is_some());
     let Some(request) = review.get_mut("request").and_then(Value::as_object_mut) else {

@@ -15,11 +15,11 @@ use tokio::runtime::Handle;
 use super::case::Case;
 use super::check::{Answer, Miss, check};
 use super::error::{CaseError, Fault};
-use super::request::made;
+use super::request::{Made, made};
 use super::suite::Test;
 use crate::cluster::Inventory;
-use crate::engine::{Engine, Setting, deadline};
-use crate::host::{Host, HostLimits, Objects, Rehearsal};
+use crate::engine::{Engine, Judgement, Setting, deadline};
+use crate::host::{Host, HostLimits, Objects, Recorded, Rehearsal};
 use crate::isolate::{Limits, Tools, Vantage, no_tenant};
 use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, PolicySpec, Revision};
@@ -77,6 +77,14 @@ pub struct Stage {
     is_debugged: bool,
 }
 
+/// What came of asking.
+struct Asked {
+    judgement: Judgement,
+    made: Made,
+    recorded: Recorded,
+    time: Duration,
+}
+
 /// A policy with the parameters of a case. The policy itself is kept so that no other gets its address.
 struct Variant {
     _of: Arc<Revision>,
@@ -114,8 +122,17 @@ impl Stage {
     /// Where the case cannot be asked as it is written.
     pub async fn play(&mut self, test: &Test) -> Result<Outcome, Fault> {
         let case = &*test.case;
-        let fault = |message: String| Fault { place: case.place.clone(), message };
         refuse_what_is_not_there(test)?;
+        let Asked { judgement, made, recorded, time } = self.ask(test, case).await?;
+        let answer = Answer::of(&judgement, &made, recorded.writes);
+        let misses = check(case, &answer);
+        let patched = case.expect.patched.as_ref().and_then(|_| answer.patched.clone());
+        Ok(Outcome { came: answer.came(), misses, lines: recorded.lines, time, patched })
+    }
+
+    /// Asks the policies of a test about a case, which may be another than the test's own.
+    async fn ask(&mut self, test: &Test, case: &Case) -> Result<Asked, Fault> {
+        let fault = |message: String| Fault { place: case.place.clone(), message };
         let made = made(case).map_err(fault)?;
         let policies = self.policies(test)?;
         self.put_in_force(policies);
@@ -131,12 +148,7 @@ impl Stage {
         let begun = Instant::now();
         let until = if self.is_debugged { begun + UNHURRIED } else { deadline(begun, None) };
         let judgement = self.engine.judge_in(&setting, &made.review, until).await;
-        let time = begun.elapsed();
-        let recorded = self.rehearsal.take();
-        let answer = Answer::of(&judgement, &made, recorded.writes);
-        let misses = check(case, &answer);
-        let patched = case.expect.patched.as_ref().and_then(|_| answer.patched.clone());
-        Ok(Outcome { came: answer.came(), misses, lines: recorded.lines, time, patched })
+        Ok(Asked { judgement, made, time: begun.elapsed(), recorded: self.rehearsal.take() })
     }
 
     /// Loads policies without running them, so that a debugger knows their sources.

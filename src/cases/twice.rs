@@ -1,17 +1,10 @@
 //! A case played twice: what its policies did, and what they do to what came of it.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use super::{Setting, Stage, refuse_what_is_not_there};
-use crate::cases::case::{Case, Subject};
+use super::{Asked, Stage, refuse_what_is_not_there};
+use crate::cases::case::Subject;
 use crate::cases::error::Fault;
-use crate::cases::request::{Made, made};
 use crate::cases::suite::Test;
-use crate::cluster::Inventory;
 use crate::decision::{Effect, apply};
-use crate::engine::{Judgement, deadline};
-use crate::isolate::no_tenant;
 
 /// What the policies of a case did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,8 +26,8 @@ impl Stage {
     /// Where the case cannot be asked as it is written.
     pub async fn play_twice(&mut self, test: &Test) -> Result<Twice, Fault> {
         refuse_what_is_not_there(test)?;
-        let (judgement, made, wrote) = self.asked(test, &test.case).await?;
-        let mut twice = Twice { acted: wrote, ..Twice::default() };
+        let Asked { judgement, made, recorded, .. } = self.ask(test, &test.case).await?;
+        let mut twice = Twice { acted: !recorded.writes.is_empty(), ..Twice::default() };
         for one in &judgement.evaluated {
             let verdict = &one.verdict;
             twice.reached = true;
@@ -60,30 +53,10 @@ impl Stage {
             }
             Subject::Object(asked) => asked.object = Some(object),
         }
-        let (second, ..) = self.asked(test, &again).await?;
-        let operations = serde_json::to_value(&second.decision.patch).unwrap_or_default();
+        let second = self.ask(test, &again).await?;
+        let operations = serde_json::to_value(&second.judgement.decision.patch).unwrap_or_default();
         let paths = operations.as_array().into_iter().flatten().filter_map(|one| one.get("path")?.as_str());
         twice.changed_again = paths.map(str::to_owned).collect();
         Ok(twice)
-    }
-
-    /// The judgement, what was asked, and whether anything was written to the cluster.
-    async fn asked(&mut self, test: &Test, case: &Case) -> Result<(Judgement, Made, bool), Fault> {
-        let fault = |message: String| Fault { place: case.place.clone(), message };
-        let made = made(case).map_err(fault)?;
-        let policies = self.policies(test)?;
-        self.put_in_force(policies);
-        let inventory = Inventory::from_objects(case.inventory.clone()).map_err(|error| fault(error.to_string()))?;
-        let inventory = Arc::new(inventory);
-        self.namespaces.set(case, &made.review.request.namespace, &inventory);
-        self.rehearsal.set(inventory);
-        let setting = Setting {
-            now: case.now,
-            vantage: case.vantage,
-            tenant: case.tenant.as_ref().map_or_else(no_tenant, |tenant| tenant.to_string().into()),
-        };
-        let judgement = self.engine.judge_in(&setting, &made.review, deadline(Instant::now(), None)).await;
-        let wrote = !self.rehearsal.take().writes.is_empty();
-        Ok((judgement, made, wrote))
     }
 }

@@ -1,7 +1,6 @@
 //! `bylaw bench`: what each policy that matches one request takes, in the engine that serves, and whether it keeps
 //! within its limits.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -11,6 +10,7 @@ use super::Verdict;
 use super::measured::{Measured, Report};
 use super::output::{OutputFormat, print, say};
 use super::runtime::Stage;
+use super::steps::Steps;
 use super::subject::Subject;
 use crate::engine::{Engine, Judgement, Scope, deadline};
 use crate::review::Review;
@@ -65,7 +65,7 @@ fn measure(
 ) -> anyhow::Result<Report> {
     let catalog = engine.catalog();
     let mut measured = Measured::new(&catalog, cpu);
-    let mut progress = Progress::new(runs);
+    let mut progress = Steps::new("runs", runs as usize);
     // Warming up shows at once whether anything is there to measure, and whether it must be stopped.
     for run in 0..runs.div_ceil(10) + COUNTED {
         let is_counted = run >= runs.div_ceil(10);
@@ -82,7 +82,7 @@ fn measure(
         if is_counted {
             measured.count(&judgement);
         }
-        if progress.is_late() {
+        if progress.elapsed() > LONGEST {
             break;
         }
     }
@@ -91,49 +91,9 @@ fn measure(
         let judgement = judge(false);
         measured.take(&judgement, begun.elapsed());
         progress.step();
-        if progress.is_late() || !Measured::keeps_within(&judgement) {
+        if progress.elapsed() > LONGEST || !Measured::keeps_within(&judgement) {
             break;
         }
     }
     Ok(measured.into_report())
-}
-
-/// A line on a terminal for who waits longer than a second.
-struct Progress {
-    begun: Instant,
-    shown: Option<Instant>,
-    is_seen: bool,
-    done: u32,
-    runs: u32,
-}
-
-impl Progress {
-    fn new(runs: u32) -> Self {
-        Self { begun: Instant::now(), shown: None, is_seen: std::io::stderr().is_terminal(), done: 0, runs }
-    }
-
-    fn is_late(&self) -> bool {
-        self.begun.elapsed() > LONGEST
-    }
-
-    fn step(&mut self) {
-        self.done += 1;
-        let is_due = match self.shown {
-            None => self.begun.elapsed() > Duration::from_secs(1),
-            Some(shown) => shown.elapsed() > Duration::from_millis(100),
-        };
-        if self.is_seen && is_due {
-            eprint!("\r{} of {} runs", self.done, self.runs);
-            self.shown = Some(Instant::now());
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            eprint!("\r\x1b[K");
-            drop(std::io::stderr().flush());
-        }
-    }
 }

@@ -69,7 +69,7 @@ enum LintFormat {
 /// A mend may make room for another; more rounds than this are a mend that undoes itself.
 const ROUNDS: usize = 10;
 
-fn level(text: &str) -> Result<(Rule, Level), String> {
+pub(super) fn level(text: &str) -> Result<(Rule, Level), String> {
     let (rule, level) = text.split_once('=').ok_or("write RULE=LEVEL, such as unknown-field=warn")?;
     Ok((Rule::parse(rule)?, Level::parse(level)?))
 }

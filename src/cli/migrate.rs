@@ -19,6 +19,7 @@ use crate::review::{self, Limits};
 use court::EngineCourt;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bylaw migrate jspolicy manifests --out policies")]
 pub(super) struct MigrateArgs {
     #[command(subcommand)]
     origin: Origin,
@@ -70,6 +71,11 @@ pub(super) fn run(args: &MigrateArgs, verbosity: i8) -> anyhow::Result<Verdict> 
         let text = match body {
             Body::Text(text) => text.clone(),
             Body::Documents(documents) => documents.iter().map(yaml).collect::<anyhow::Result<String>>()?,
+            Body::Packages(packages) => {
+                let path = folder.path(file);
+                packages.install(path.parent().unwrap_or(&path)).map_err(anyhow::Error::msg)?;
+                packages.package_json(std::fs::read_to_string(&path).ok().as_deref())
+            }
         };
         folder.write(file, &text)?;
         remove_other(&folder, file);
@@ -88,6 +94,7 @@ fn remove_other(folder: &OutFolder, file: &str) {
     } else if let Some(stem) = file.strip_suffix("policy.yaml") {
         folder.remove(&format!("{stem}policy.ts"));
         folder.remove(&format!("{stem}cases/migrated.yaml"));
+        folder.remove(&format!("{stem}packages.d.ts"));
     }
 }
 

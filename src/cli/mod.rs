@@ -4,12 +4,12 @@
 
 mod bench;
 mod bundle;
+mod crd;
 mod explain;
 mod init;
 mod inputs;
 mod junit;
 mod lint;
-mod manifest;
 mod measured;
 mod migrate;
 mod operate;
@@ -20,15 +20,13 @@ mod runtime;
 mod sarif;
 mod scan;
 mod serve;
+mod steps;
 mod subject;
 mod test;
 mod types;
 mod webhook;
 
 use clap::{Args, Parser, Subcommand};
-use serde_json::Value;
-
-use crate::review::Operation;
 
 /// A Kubernetes admission webhook whose policies are JavaScript or TypeScript
 #[derive(Debug, Parser)]
@@ -76,6 +74,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Print the webhook configurations that send a cluster's requests here
     Webhook(webhook::WebhookArgs),
+    /// Print the custom resource definitions, or the rights that policies need
+    Crd(crd::CrdArgs),
     /// Start a policy package
     Init(init::InitArgs),
     /// Make TypeScript types of custom resources
@@ -101,6 +101,7 @@ pub fn run() -> u8 {
         Command::Bundle(args) => bundle::run(&args, common.verbosity()),
         Command::Migrate(args) => migrate::run(&args, common.verbosity()),
         Command::Webhook(args) => webhook::run(&args, common.verbosity()),
+        Command::Crd(args) => crd::run(&args, common.verbosity()),
         Command::Init(args) => init::run(args),
         Command::Types(args) => types::run(&args),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
@@ -113,16 +114,6 @@ pub fn run() -> u8 {
             2
         }
     }
-}
-
-/// The AdmissionReview that an API server would send for an object, asked for by a user with these groups.
-pub(crate) fn admission_review(
-    operation: Operation,
-    (user, groups): (&str, &[String]),
-    object: Option<&Value>,
-    old_object: Option<&Value>,
-) -> anyhow::Result<Value> {
-    manifest::review(&manifest::Request { operation, user, groups, object, old_object })
 }
 
 /// Most of our errors say what caused them already: a cause is added only where it says something new.

@@ -8,11 +8,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::inputs::{documents, label, labels, parsed, read};
-use super::manifest::{self, Request};
 use super::runtime::{Offline, Stage};
 use crate::config::Compat;
 use crate::engine::Engine;
-use crate::review::{self, Limits, Operation, Review};
+use crate::review::{self, Asked, Limits, Operation, Review, of_manifest};
 
 #[derive(Debug, Args)]
 pub(super) struct Subject {
@@ -97,8 +96,8 @@ impl Subject {
         object: Option<&Value>,
         old_object: Option<&Value>,
     ) -> anyhow::Result<Review> {
-        let request = Request { operation, user: &self.user, groups: &self.groups, object, old_object };
-        let text = manifest::review(&request)?.to_string();
+        let asked = Asked { operation, user: &self.user, groups: &self.groups, object, old_object };
+        let text = of_manifest(&asked, None)?.to_string();
         Ok(review::parse(text.into(), &Limits::default())?)
     }
 }

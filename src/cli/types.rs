@@ -14,7 +14,7 @@ use crate::types::{Written, definitions, from_cluster, modules, sdk_package, wri
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  bylaw types --crd certificates.yaml --out types\n  kubectl get crd -o yaml | bylaw types --crd - \n  \
+    after_help = "Examples:\n  bylaw types --crd certificates.yaml --out types\n  kubectl get crd -o yaml | bylaw types --crd -\n  \
                   bylaw types --kubeconfig ~/.kube/config\n\nA policy then imports its object's type:\n  import type { Certificate } from \
                   \"../types/cert-manager.io/v1.ts\";"
 )]

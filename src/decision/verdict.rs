@@ -23,6 +23,12 @@ impl Verdict {
         Self { policy, effect: Effect::Allow, warnings: Vec::new(), audit: Vec::new(), mutation: None }
     }
 
+    /// Whether it is an allow and nothing else.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.effect == Effect::Allow && self.warnings.is_empty() && self.audit.is_empty() && self.mutation.is_none()
+    }
+
     /// A policy that could not say anything.
     #[must_use]
     pub fn error(policy: Arc<str>, cause: Cause, message: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@ mod asked;
 mod chain;
 mod log;
 mod namespaces;
+mod sets;
 mod setting;
 
 use std::collections::HashMap;
@@ -16,17 +17,19 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
+use crate::crd;
 use crate::decision::{Decision, Document, Judged, Style, Verdict, merge, undecided};
 use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
 use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, OnError, Revision, webhooks};
+use crate::policy::{Catalog, Enforcement, OnError, Revision, webhooks};
 use crate::pool::Pool;
 use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
 use asked::{failed, keep_webhook, named, position};
 use chain::{Chain, ends_request};
 use namespaces::NamespaceTexts;
+use sets::Sets;
 pub use setting::Setting;
 
 /// What the API server gives a webhook that says nothing of time.
@@ -75,6 +78,8 @@ pub type Registered = HashMap<Arc<str>, String>;
 struct Serving {
     index: Index,
     entries: Vec<Entry>,
+    /// Of this catalog, for its places.
+    sets: Sets,
 }
 
 struct Entry {
@@ -113,7 +118,8 @@ impl Engine {
         metrics: Arc<Metrics>,
         echo: bool,
     ) -> Self {
-        let serving = ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new() });
+        let serving =
+            ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new(), sets: Sets::default() });
         let texts = NamespaceTexts::default();
         let (registered, limits) = (ArcSwapOption::empty(), review::Limits::default());
         let engine = Self { pool, catalog, serving, registered, namespaces, texts, metrics, limits, echo };
@@ -149,7 +155,7 @@ impl Engine {
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
         let index = Index::build(rules.collect());
         self.metrics.retain_policies(|name| entries.iter().any(|entry| &*entry.revision.spec.name == name));
-        self.serving.store(Arc::new(Serving { index, entries }));
+        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default() }));
     }
 
     /// The policies in force.
@@ -235,13 +241,20 @@ impl Engine {
 
     /// Asks validating policies, and puts those whose matching failed where they belong by name.
     async fn ask(&self, serving: &Serving, input: &Input, asked: Matches) -> Asked {
-        let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
-        let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
-        let evaluated = if revisions.is_empty() { Vec::new() } else { self.pool.validate(input, &revisions).await };
-        let mut judged = Vec::with_capacity(evaluated.len() + asked.failed.len());
-        for (entry, one) in entries.iter().zip(&evaluated) {
+        let entries = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize));
+        let evaluated = if asked.matched.is_empty() {
+            Vec::new()
+        } else {
+            self.pool.validate(input, &serving.sets.of(&asked.matched, &serving.entries)).await
+        };
+        let mut judged = Vec::new();
+        for (entry, one) in entries.zip(&evaluated) {
             record(entry, PolicyKind::Validating, one);
-            judged.push(Judged::by(&entry.revision.spec, one.verdict.clone()));
+            let spec = &entry.revision.spec;
+            // Who has nothing to say adds nothing to the answer, unless its enforcement alone does.
+            if !one.verdict.is_silent() || spec.enforcement == Enforcement::Dry {
+                judged.push(Judged::by(spec, one.verdict.clone()));
+            }
         }
         let failed = failed(serving, asked.failed);
         let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
@@ -327,13 +340,15 @@ impl Engine {
         let received = Instant::now();
         let route = endpoint.route();
         let scope = match endpoint {
-            Endpoint::Validate => Scope::Validate,
-            Endpoint::Mutate => Scope::Mutate,
+            Endpoint::Validate => Some(Scope::Validate),
+            Endpoint::Mutate => Some(Scope::Mutate),
             Endpoint::Webhook { name, mutate } => {
-                Scope::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } }
+                Some(Scope::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
             }
-            Endpoint::Policy(name) => Scope::Only(name),
-            Endpoint::Crds | Endpoint::VirtualCluster { .. } => {
+            Endpoint::Policy(name) => Some(Scope::Only(name)),
+            // No policy is asked about policies.
+            Endpoint::Crds => None,
+            Endpoint::VirtualCluster { .. } => {
                 return Answer::error(StatusCode::NOT_FOUND, "this endpoint is not served here");
             }
         };
@@ -346,10 +361,17 @@ impl Engine {
                 return Answer::error(status, &error.to_string());
             }
         };
-        let judgement = self.judge(&review, &scope, deadline(received, timeout), false).await;
-        let reply = review::reply(&review, &judgement.decision);
-        log::decided(&review, &judgement);
-        self.metrics.review(route, log::outcome(&judgement), received.elapsed());
+        let deadline = deadline(received, timeout);
+        let (reply, outcome) = if let Some(scope) = scope {
+            let judgement = self.judge(&review, &scope, deadline, false).await;
+            log::decided(&review, &judgement);
+            (review::reply(&review, &judgement.decision), log::outcome(&judgement))
+        } else {
+            let decision = crd::judge(&review, deadline).await;
+            let outcome = if decision.allowed { ReviewOutcome::Allow } else { ReviewOutcome::Deny };
+            (review::reply(&review, &decision), outcome)
+        };
+        self.metrics.review(route, outcome, received.elapsed());
         Answer { status: StatusCode::OK, body: reply.into_bytes() }
     }
 }

@@ -1,5 +1,6 @@
 //! Module policies one after another on one review: the request is parsed once and frozen for all of them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -189,7 +190,7 @@ impl ModuleRealm {
             return Verdict::error(spec.name.clone(), Cause::Internal, "the policy is not loaded");
         };
         let deadline = batch.input.deadline.min(now + spec.timeout);
-        batch.state.begin(spec, batch.input.dry_run, deadline);
+        batch.state.begin(Rc::clone(&loaded.spec), batch.input.dry_run, deadline);
         batch.slot.runs(revision);
         batch.slot.arm(deadline, batch.limits.cpu);
         let result = {

@@ -1,6 +1,7 @@
 //! The realm of module policies: locked down, and filled with the bundles of one domain. `batch` runs them.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::settle::{Unsettled, checkpoint, left_behind};
 use super::slot::Slot;
 use super::state::State;
 use crate::decision::Verdict;
-use crate::policy::Revision;
+use crate::policy::{PolicySpec, Revision};
 
 const CLOCK: &str = include_str!("js/clock.js");
 const GLOBALS: &str = include_str!("js/globals.js");
@@ -51,6 +52,7 @@ pub(super) struct ModuleRealm {
 pub(super) struct Loaded {
     /// Keeps the address from being used again, and tells when nobody serves this revision any more.
     revision: Weak<Revision>,
+    pub(super) spec: Rc<Arc<PolicySpec>>,
     pub(super) validate: v8::Global<v8::Function>,
     pub(super) mutate: v8::Global<v8::Function>,
 }
@@ -223,6 +225,7 @@ impl ModuleRealm {
         let mutate = method(scope, handlers, "mutate")?;
         Ok(Loaded {
             revision: Arc::downgrade(revision),
+            spec: Rc::new(Arc::clone(spec)),
             validate: v8::Global::new(scope, validate),
             mutate: v8::Global::new(scope, mutate),
         })

@@ -40,7 +40,7 @@ pub(super) type HostAnswer = (u32, Result<Option<String>, HostError>);
 
 /// The run under way.
 pub(super) struct Running {
-    pub spec: Arc<PolicySpec>,
+    pub spec: Rc<Arc<PolicySpec>>,
     pub dry_run: bool,
     pub deadline: Instant,
     pub calls: u32,
@@ -91,8 +91,9 @@ impl State {
         isolate.get_slot::<Rc<Self>>().map(Rc::clone)
     }
 
-    pub(super) fn begin(&self, spec: &Arc<PolicySpec>, dry_run: bool, deadline: Instant) {
-        *self.running.borrow_mut() = Some(Running { spec: Arc::clone(spec), dry_run, deadline, calls: 0, bytes: 0 });
+    /// The count of references to `spec` is the thread's own: that of the policy is fought for by all of them.
+    pub(super) fn begin(&self, spec: Rc<Arc<PolicySpec>>, dry_run: bool, deadline: Instant) {
+        *self.running.borrow_mut() = Some(Running { spec, dry_run, deadline, calls: 0, bytes: 0 });
         self.exited.set(false);
         self.gave_up.set(false);
         self.said.set(false);

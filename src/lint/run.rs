@@ -87,6 +87,36 @@ pub fn lint(subject: &Subject, settings: &Settings, played: Option<Played>) -> R
     Ok(report)
 }
 
+/// Looks at sources that are on no disk, such as those in a bundle: at their code and at what their policies want to be
+/// asked about. What only files, cases or a compiler could tell is left out.
+///
+/// # Errors
+/// Where there is anything wrong with the levels.
+pub fn lint_texts(
+    texts: &[(String, String)],
+    specs: &[Arc<PolicySpec>],
+    levels: &[(Rule, Level)],
+) -> Result<Vec<Finding>, LintError> {
+    let mut files = BTreeMap::new();
+    for (name, text) in texts {
+        // No package.json above it says how it is to be read.
+        let path = Path::new(NOWHERE).join(name);
+        let source = Source::module(Arc::new(path.clone()), name.clone(), text.as_str().into());
+        files.insert(path, File { source, specs: specs.to_vec(), problems: Vec::new(), is_manifest: false });
+    }
+    let mut report = Report::default();
+    for file in files.values() {
+        look_at_module(file, None, &mut report.findings);
+    }
+    // Whether a comment is one too many only all rules together can tell.
+    let levels = [&[(Rule::UselessSuppression, Level::Off)], levels].concat();
+    finish(&mut report, &files, &Settings { levels, checks_types: false })?;
+    Ok(report.findings)
+}
+
+/// A folder that nobody has.
+const NOWHERE: &str = "/.bylaw-texts";
+
 fn is_placed(problem: &Problem, files: &BTreeMap<PathBuf, File<'_>>) -> bool {
     problem.source.as_ref().is_some_and(|source| files.contains_key(&**source))
 }

@@ -34,10 +34,8 @@ pub(super) fn check(modules: &[&Source]) -> (Vec<Finding>, Vec<String>) {
     for module in modules.iter().filter(|module| is_typescript(&module.path)) {
         let folder = module.path.parent().unwrap_or(Path::new("/"));
         let Some(compiler) = above(folder, "node_modules/.bin/tsc") else {
-            notes.insert(
-                "types were not checked: TypeScript is not installed (`npm install --save-dev typescript @bylaw/sdk`)"
-                    .to_owned(),
-            );
+            let mend = if asks_for_typescript(folder) { "" } else { " --save-dev typescript @bylaw/sdk" };
+            notes.insert(format!("types were not checked: TypeScript is not installed (`npm install{mend}`)"));
             continue;
         };
         let configuration = above(folder, "tsconfig.json");
@@ -59,6 +57,15 @@ fn is_typescript(path: &Path) -> bool {
 
 fn above(folder: &Path, name: &str) -> Option<PathBuf> {
     folder.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// Whether the package that this folder is in names TypeScript already, as those of `bylaw init` do.
+fn asks_for_typescript(folder: &Path) -> bool {
+    let text = above(folder, "package.json").and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    ["devDependencies", "dependencies"]
+        .iter()
+        .any(|field| package.get(field).is_some_and(|all| all.get("typescript").is_some()))
 }
 
 fn run(project: &Project, sources: &[&Source]) -> Result<String, String> {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::packages::Packages;
+
 /// What one policy finds around it while it is compared. Nothing of it is real.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct World {
@@ -122,6 +124,8 @@ pub struct Candidate {
     pub name: String,
     pub original: String,
     pub migrated: String,
+    /// What both import.
+    pub packages: Packages,
     /// Whole admission reviews.
     pub reviews: Vec<Value>,
     /// How many of them, the first ones, somebody gave.

@@ -49,12 +49,18 @@ impl OutFolder {
         Ok(Self(path.to_owned()))
     }
 
+    /// The whole path of a file in it.
+    #[must_use]
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
     /// Writes one file, by its path in the folder.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn write(&self, file: &str, text: &str) -> Result<(), FolderError> {
-        let path = self.0.join(file);
+        let path = self.path(file);
         let unwritable = |cause| FolderError::Unwritable { path: path.clone(), cause };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(unwritable)?;
@@ -64,7 +70,7 @@ impl OutFolder {
 
     /// Takes away a file of an earlier run that this one has no use for.
     pub fn remove(&self, file: &str) {
-        drop(fs::remove_file(self.0.join(file)));
+        drop(fs::remove_file(self.path(file)));
     }
 }
 

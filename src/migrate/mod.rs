@@ -5,6 +5,7 @@ mod cases;
 pub mod compare;
 pub mod folder;
 pub mod jspolicy;
+pub mod packages;
 pub mod report;
 
 use std::collections::BTreeSet;

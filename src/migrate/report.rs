@@ -27,6 +27,8 @@ pub struct PolicyReport {
     /// Why it was left as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether Bylaw runs it as it is: all but those of type Controller, for now.
+    pub runs: bool,
     /// Reviews on which both said the same.
     pub compared: usize,
     /// Cases written of them.
@@ -63,9 +65,13 @@ impl Report {
         for note in &self.notes {
             let _ = writeln!(text, "note: {note}");
         }
-        let left = match self.left {
-            0 => String::new(),
-            left => format!(", {left} left as they are (Bylaw runs those too)"),
+        let idle = self.policies.iter().filter(|policy| !policy.runs).count();
+        let left = match (self.left, idle) {
+            (0, _) => String::new(),
+            (left, 0) => format!(", {left} left as they are (Bylaw runs those too)"),
+            (left, idle) => {
+                format!(", {left} left as they are (Bylaw runs those too, but not yet the {idle} of type Controller)")
+            }
         };
         let _ = writeln!(text, "{} of {} policies carried over{left}", self.carried, self.policies.len());
         text
@@ -87,6 +93,7 @@ mod tests {
             file: format!("{name}/policy.ts"),
             carried: reason.is_none(),
             reason: reason.map(str::to_owned),
+            runs: true,
             compared: 12,
             cases: 3,
             notes: vec!["line 2: a note".to_owned()],
@@ -104,5 +111,13 @@ mod tests {
              \x20               note: line 2: a note\n\
              1 of 2 policies carried over, 1 left as they are (Bylaw runs those too)\n"
         );
+    }
+
+    #[test]
+    fn controllers_are_not_said_to_run() {
+        let idle = PolicyReport { runs: false, ..policy("a.a.a", Some("of type Controller")) };
+        let text = Report::new(vec![idle, policy("b.b.b", Some("x"))], vec![]).text();
+        let last = "0 of 2 policies carried over, 2 left as they are (Bylaw runs those too, but not yet the 1 of type Controller)";
+        assert_eq!(text.lines().last(), Some(last));
     }
 }

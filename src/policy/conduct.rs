@@ -64,6 +64,11 @@ impl Conduct {
         Standing::Shunned(Duration::from_millis(self.shunned_until.load(Relaxed).saturating_sub(now)))
     }
 
+    /// Whether nothing was held against it lately: nobody has to ask for its standing.
+    pub fn is_sound(&self) -> bool {
+        self.shunned_until.load(Relaxed) == 0
+    }
+
     /// For how long it is not asked yet, without taking the turn of the one that tries it.
     pub fn shunned_for(&self, now: Instant) -> Option<Duration> {
         let left = self.shunned_until.load(Relaxed).saturating_sub(millis(now));

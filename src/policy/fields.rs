@@ -8,6 +8,12 @@ use serde_json::{Map, Value};
 
 use super::error::FieldError;
 
+#[cfg(test)]
+thread_local! {
+    /// The paths of all fields that were asked for: compared with the schema.
+    pub(super) static ASKED: RefCell<std::collections::BTreeSet<String>> = RefCell::default();
+}
+
 /// What was found wrong so far.
 #[derive(Debug, Default)]
 pub(super) struct Faults(RefCell<Vec<FieldError>>);
@@ -56,6 +62,8 @@ impl<'v, 'f> Fields<'v, 'f> {
 
     pub(super) fn value(&self, name: &'static str) -> Option<&'v Value> {
         self.known.borrow_mut().push(name);
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|asked| asked.insert(self.path(name)));
         self.map?.get(name).filter(|value| !value.is_null())
     }
 

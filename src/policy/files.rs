@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::bundle::artifact::is_bundle;
+use crate::bundle::npm::locked_by;
 use crate::bundle::{BundleError, DefaultUse, Target, read, resolve, scan, shown_path};
 
 use super::catalog::Catalog;
@@ -110,6 +111,8 @@ pub(super) struct ModuleEntry {
     pub inputs: Vec<(PathBuf, Option<Stamp>)>,
     code: Option<Arc<Code>>,
     pub built: BuildResult,
+    /// Since when its packages are being fetched.
+    ordered: Option<SystemTime>,
 }
 
 impl ModuleEntry {
@@ -121,24 +124,40 @@ impl ModuleEntry {
         };
         let stamps: BTreeMap<PathBuf, Option<Stamp>> =
             known.into_iter().map(|path| (path.clone(), Stamp::of(&path))).collect();
-        let linked = match link_module(path) {
+        let is_new = before.is_none_or(|before| before.inputs.iter().any(|(path, stamp)| *stamp != Stamp::of(path)));
+        let orders = Orders::new(&settings.packages, path, is_new);
+        let linked = link_module(path, &orders);
+        let ordered = before.and_then(|before| before.ordered);
+        let linked = match linked {
             Ok(linked) => linked,
             Err(error) => {
-                return Self { inputs: stamps.into_iter().collect(), code: None, built: Err(Arc::new(error)) };
+                let mut inputs: Vec<_> = stamps.into_iter().collect();
+                let mut since = None;
+                if orders.is_used() {
+                    // Whoever mends its lock is not to wait for the next try.
+                    inputs.extend(locked_by(path).into_iter().map(|path| (path.clone(), Stamp::of(&path))));
+                    let goes_on = matches!(error, PolicyError::Pending);
+                    since = ordered.filter(|_| goes_on).or_else(|| Some(SystemTime::now()));
+                }
+                orders.close(None);
+                return Self { inputs, code: None, built: Err(Arc::new(error)), ordered: since };
             }
         };
-        let stamp = |path: &PathBuf| stamps.get(path).copied().unwrap_or_else(|| Stamp::of(path));
+        orders.close(None);
+        // What was changed while packages were fetched may have been read before: its stamp must not be the one now.
+        let was_read = |stamp: &Stamp| ordered.is_none_or(|ordered| stamp.modified.is_some_and(|at| at < ordered));
+        let stamp = |path: &PathBuf| stamps.get(path).copied().unwrap_or_else(|| Stamp::of(path)).filter(was_read);
         let inputs = linked.inputs.iter().map(|path| (path.clone(), stamp(path))).collect();
         // A change that changes nothing must not cost the engine what it has compiled.
         if let Some(Self { code: Some(code), built: Ok(built), .. }) = before
             && code.hash == linked.code.hash
             && code.source_map == linked.code.source_map
         {
-            return Self { inputs, code: Some(Arc::clone(code)), built: Ok(built.clone()) };
+            return Self { inputs, code: Some(Arc::clone(code)), built: Ok(built.clone()), ordered: None };
         }
         let source = Arc::new(path.to_owned());
         let built = declare_module(&linked, &source, &*settings.inspect, &settings.given).map_err(Arc::new);
-        Self { inputs, code: Some(linked.code), built }
+        Self { inputs, code: Some(linked.code), built, ordered: None }
     }
 
     /// Whether a file it is made of changed since. A failure is always worth another try: it may have waited for a file

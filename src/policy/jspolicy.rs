@@ -118,7 +118,7 @@ fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     let kind = kind(&spec);
     let code = code(&spec, around);
     let dependencies = dependencies(&spec);
-    let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_));
+    let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_) | CodeSource::BundleRef(_));
     read_rules(&spec, kind, is_module, &mut draft);
     read_behaviour(&spec, &mut draft);
     draft.handlers = match kind {
@@ -208,7 +208,7 @@ fn package(spec: &Fields<'_, '_>, around: Around) -> Option<PackageRef> {
         package.fault("integrity", "must be `sha512-…`; npm shows it with `npm view NAME@VERSION dist.integrity`");
     }
     if around == Around::Cluster && file.is_some() {
-        package.fault("file", "is a tarball beside a manifest, and an object has none; write `name` and `version`");
+        package.fault("file", "is for manifests in a folder; a cluster has no files: give `name` and `version`");
         return None;
     }
     let from = match (name, version, file) {

@@ -194,9 +194,10 @@ impl Loader {
             None => Refreshed::default(),
         };
         refreshed.serves |= modules || entries || manifests || tarballs;
-        let Self { manifests: known, tarballs: packed, cluster, .. } = &*self;
+        let Self { manifests: known, tarballs: packed, entries: linked, cluster, .. } = &*self;
         let is_object = |path: &Path| cluster.as_ref().is_some_and(|cluster| cluster.contains(path));
-        let is_there = |path: &Path| known.contains_key(path) || packed.contains_key(path) || is_object(path);
+        let is_file = |path: &Path| known.contains_key(path) || packed.contains_key(path) || linked.contains_key(path);
+        let is_there = |path: &Path| is_file(path) || is_object(path);
         self.settings.packages.retain(is_there);
         refreshed
     }

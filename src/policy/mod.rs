@@ -5,6 +5,7 @@ mod about;
 mod assemble;
 mod bundles;
 mod catalog;
+mod check;
 mod code;
 mod conduct;
 mod declaration;
@@ -36,6 +37,7 @@ mod webhook;
 
 pub use about::{About, Severity};
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
+pub use check::{check_bundle, check_policy};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};

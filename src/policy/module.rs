@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::bundle::artifact::{Artifact, is_bundle};
-use crate::bundle::{Linked, ModuleState, link_file, module_state, shown_path};
+use crate::bundle::{Linked, ModuleState, link_installed, module_state, shown_path};
 
 use super::catalog::Revision;
 use super::code::{Code, Inspect};
 use super::declaration::declaration;
 use super::draft::{Complete, Draft};
 use super::error::PolicyError;
+use super::packages::Orders;
 use super::spec::{Dialect, Isolation};
 
 /// Parameters from the command line: an object by the names of policies, or one for all that have parameters.
@@ -44,15 +45,20 @@ pub(super) struct LinkedModule {
     pub state: Vec<ModuleState>,
 }
 
-pub(super) fn link_module(path: &Path) -> Result<LinkedModule, PolicyError> {
+pub(super) fn link_module(path: &Path, orders: &Orders<'_>) -> Result<LinkedModule, PolicyError> {
+    let shown = shown_path(path);
     if !is_bundle(path) {
-        return linked_module(&link_file(path)?, &shown_path(path));
+        return match link_installed(path)? {
+            Ok(linked) => linked_module(&linked, &shown),
+            // A registry may take its time.
+            Err(source) => linked_module(&orders.made(&source, &shown)?.linked, &shown),
+        };
     }
     // It was linked when it was made: what serves is what was hashed and signed.
     let artifact = Artifact::read(path)
-        .map_err(|error| PolicyError::NotAPolicy { file: shown_path(path), reason: error.to_string() })?;
+        .map_err(|error| PolicyError::NotAPolicy { file: shown.clone(), reason: error.to_string() })?;
     let linked = Linked { inputs: vec![path.to_owned()], ..artifact.linked() };
-    linked_module(&linked, &shown_path(path))
+    linked_module(&linked, &shown)
 }
 
 /// A script that is linked already, with what it keeps; `origin` is the name that errors show.

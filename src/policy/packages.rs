@@ -225,6 +225,11 @@ impl<'p> Orders<'p> {
         }
     }
 
+    /// Whether anything was asked for.
+    pub(super) fn is_used(&self) -> bool {
+        !self.asked.borrow().is_empty()
+    }
+
     /// Ends the reading. `asked` is all that the file asks of registries, also what it did not ask for anew; `None`
     /// where that is not known. The message, if what was resolved could not be kept where it belongs.
     pub(super) fn close(self, asked: Option<&BTreeSet<String>>) -> Option<String> {

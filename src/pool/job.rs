@@ -9,7 +9,7 @@ use crate::isolate::{Evaluated, Input};
 use crate::policy::{Domain, Revision};
 
 /// The policies of a task: all of one domain, one lane and one review.
-pub(super) type Policies = Arc<[Arc<Revision>]>;
+pub type Policies = Arc<[Arc<Revision>]>;
 
 /// How to run them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! [`Pool::validate`] and [`Pool::mutate`] take the policies that match a review and give their verdicts by the
 //! deadline: a policy that is still at work by then counts as timed out, and so does one that never got its turn.
 
+mod account;
 mod alone;
 mod census;
 mod fate;
@@ -30,6 +31,7 @@ use crate::policy::{Catalog, Revision};
 use crate::telemetry::Metrics;
 use crate::worker::{self, Workers};
 use alone::Alone;
+pub use job::Policies;
 use job::{Job, Reply, Task, Work};
 use lane::{Lane, Purpose, Shared};
 use plan::{Part, plan};
@@ -149,7 +151,7 @@ impl Pool {
     }
 
     /// The verdicts of validating policies, in the order given. Never later than the input's deadline.
-    pub async fn validate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
+    pub async fn validate(&self, input: &Input, revisions: &Policies) -> Vec<Evaluated> {
         if let Some(alone) = &self.alone {
             return alone.run(input, false, revisions).await;
         }
@@ -183,14 +185,13 @@ impl Pool {
         verdicts
     }
 
-    async fn ask(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Evaluated> {
-        let mut parts = plan(revisions, Instant::now());
-        if let [part] = &mut *parts
-            && let Part::Run { work, purpose, policies } = part
-        {
-            let task = Task { work: *work, policies: std::mem::take(policies).into(), input: input.clone() };
-            return in_order(self.send(*purpose, task).receive(input.deadline).await, revisions);
+    async fn ask(&self, input: &Input, revisions: &Policies) -> Vec<Evaluated> {
+        let now = Instant::now();
+        if let Some(purpose) = plan::together(revisions, now) {
+            let task = Task { work: Work::Validate, policies: Arc::clone(revisions), input: input.clone() };
+            return in_order(self.send(purpose, task).receive(input.deadline).await, revisions);
         }
+        let parts = plan(revisions, now);
         // Each of them is on its way before the first is waited for.
         let mut verdicts = Vec::with_capacity(revisions.len());
         let mut asked = Vec::with_capacity(parts.len());

@@ -24,7 +24,21 @@ pub(super) enum Part {
     Known(Box<Evaluated>),
 }
 
-/// What to do about validating policies. One part, where they all share a realm as they mostly do.
+/// Where validating policies run, if it is all of them in one go: as it mostly is.
+pub(super) fn together(revisions: &[Arc<Revision>], now: Instant) -> Option<Purpose> {
+    let first = revisions.first()?;
+    let lane = purpose(first, now);
+    let fits = |next: &Arc<Revision>| {
+        next.domain == first.domain
+            && shares_realm(next)
+            && !Workers::serves(next)
+            && purpose(next, now) == lane
+            && next.conduct.is_sound()
+    };
+    revisions.iter().all(fits).then_some(lane)
+}
+
+/// What to do about validating policies that do not all go together.
 pub(super) fn plan(revisions: &[Arc<Revision>], now: Instant) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::with_capacity(1);
     for revision in revisions {

@@ -10,31 +10,21 @@
 //! Only as many threads run at once as there are permits: the cores. A run that takes long gives its permit back while
 //! it goes on ([`FairQueue::overdue`]), so that a waiting thread can serve the others.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use super::account::{Account, HELP_AFTER};
 use super::job::Job;
 use crate::policy::Domain;
-
-/// What the host's own policies get for one share of each tenant.
-const HOST_WEIGHT: u64 = 4;
-
-/// Nanoseconds that a first job of a domain is taken to need.
-const FIRST_GUESS: u64 = 50_000;
 
 /// Domains that are remembered although they ask for nothing, before those are dropped that owe nothing.
 const REMEMBERED: usize = 1_024;
 
 /// Looks at the queue before a thread goes to sleep: the next review is often microseconds away.
 const SPINS: u32 = 20;
-
-/// A job that has waited for so long, or has so many behind it, goes to any thread. To make an isolate takes some
-/// milliseconds: who helps sooner makes others wait for that, who then need help themselves.
-const HELP_AFTER: Duration = Duration::from_millis(50);
-const HELP_AT: usize = 16;
 
 /// With so many jobs in line, of whomever, a thread that finds none for itself makes a tenant its own, and no sooner
 /// than this after the last one moved: tenants that came one after another all woke the same thread.
@@ -43,9 +33,6 @@ const MOVE_AFTER: Duration = Duration::from_millis(20);
 
 /// Domains that a thread looks at for one whose isolate it has.
 const LOOKED_AT: usize = 32;
-
-/// Jobs after which a domain has the thread that serves it for its own, and no other: it may have helped out long ago.
-const SETTLED: u32 = 1_024;
 
 /// Why a job was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +61,7 @@ pub(super) struct Done {
 
 /// Which thread it is: one bit. Where there are more threads than bits, two may have the same; it is for speed alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seat(u64);
+pub(super) struct Seat(pub u64);
 
 /// How many jobs wait at most, and how many run at once.
 #[derive(Debug, Clone, Copy)]
@@ -110,40 +97,6 @@ struct State {
     /// When a tenant last moved to another thread.
     moved: Option<Instant>,
     is_closed: bool,
-}
-
-/// What a domain has had, in nanoseconds divided by its weight, and what it waits for.
-struct Account {
-    jobs: VecDeque<Job>,
-    had: u64,
-    /// What a job of this domain takes, in nanoseconds: a moving average.
-    usual: u64,
-    weight: u64,
-    /// The threads that have its isolate, as far as is known here; none where every thread has.
-    homes: u64,
-    served: u32,
-    /// Since when its first job waits, where it matters which thread takes it.
-    waits_since: Option<Instant>,
-}
-
-impl Account {
-    fn new(domain: &Domain, clock: u64) -> Self {
-        let weight = if *domain == Domain::Host { HOST_WEIGHT } else { 1 };
-        Self { jobs: VecDeque::new(), had: clock, usual: FIRST_GUESS, weight, homes: 0, served: 0, waits_since: None }
-    }
-
-    fn suits(&self, seat: Seat, away: u64) -> bool {
-        self.homes & !away == 0 || self.homes & seat.0 != 0 || self.needs_help()
-    }
-
-    fn needs_help(&self) -> bool {
-        self.jobs.len() >= HELP_AT || self.waits_since.is_some_and(|since| since.elapsed() >= HELP_AFTER)
-    }
-
-    fn is_served_by(&mut self, seat: Seat) {
-        self.served = self.served.wrapping_add(1);
-        self.homes = if self.served.is_multiple_of(SETTLED) { seat.0 } else { self.homes | seat.0 };
-    }
 }
 
 impl FairQueue {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::super::account::{HELP_AT, SETTLED};
 use super::super::job::{Reply, Task, Work};
 use super::*;
 use crate::isolate::Input;

@@ -69,7 +69,7 @@ impl Thread {
     }
 
     fn run(mut self) {
-        self.shielded(Self::tidy);
+        self.shielded(|this| this.tidy(false));
         let mut done: Option<Done> = None;
         loop {
             // With something left to do it does not wait for jobs, but jobs go first.
@@ -77,12 +77,20 @@ impl Thread {
             if let Some(done) = &mut done {
                 done.held_permit = self.standing.release_permit();
             }
-            match self.lane.queue.take(self.standing.seat(), done.take(), patience) {
-                Taken::Job(job, charged) => done = Some(self.serve(job, charged)),
-                // Others may have made isolates meanwhile: those at rest here make room for them.
-                Taken::Nothing => self.shielded(|this| this.heaps.fit()),
+            let somebody_waits = match self.lane.queue.take(self.standing.seat(), done.take(), patience) {
+                Taken::Job(job, charged) => {
+                    done = Some(self.serve(job, charged));
+                    !self.lane.queue.is_empty()
+                }
+                Taken::Nothing => {
+                    // Others may have made isolates meanwhile: those at rest here make room for them.
+                    self.shielded(|this| this.heaps.fit());
+                    // What may still be in line is for other threads: to look for it again and again would take the
+                    // cores from these.
+                    false
+                }
                 Taken::Closed => return,
-            }
+            };
             if self.slot.is_abandoned() {
                 // Whoever wrote it off has given its permit back, and started another.
                 return;
@@ -90,7 +98,7 @@ impl Thread {
             if self.slot.has_low_priority() {
                 return self.make_way(done);
             }
-            self.shielded(Self::tidy);
+            self.shielded(|this| this.tidy(somebody_waits));
             self.shielded(|this| this.census.keep(this.heaps.cells()));
         }
     }
@@ -207,7 +215,7 @@ impl Thread {
 
     /// After the reply, and when idle: load what is new, restock shelves, replace what is worn. Does one thing at a time
     /// while somebody waits.
-    fn tidy(&mut self) {
+    fn tidy(&mut self, somebody_waits: bool) {
         self.notice_catalog();
         if let Some(revision) = self.pending.pop_front() {
             self.heaps.within(&(revision.domain.clone(), Kind::Modules), |cell| cell.prepare(&revision));
@@ -215,7 +223,6 @@ impl Thread {
             return;
         }
         self.standing.become_ready();
-        let somebody_waits = !self.lane.queue.is_empty();
         if self.is_tidy || (somebody_waits && self.jobs < TEND_EVERY && !self.heaps.has_scripts()) {
             return;
         }

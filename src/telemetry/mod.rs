@@ -12,6 +12,8 @@ mod metrics;
 mod policy;
 mod process;
 mod trace;
+#[cfg(test)]
+mod watched_tests;
 
 pub use console::{Console, ConsoleLevel, ConsoleLimits};
 pub use error::TelemetryError;

@@ -85,15 +85,15 @@ struct Tenants {
     pool: Pool,
     metrics: Arc<Metrics>,
     input: Input,
-    policies: Vec<Vec<Arc<Revision>>>,
+    policies: Vec<Arc<[Arc<Revision>]>>,
 }
 
 impl Tenants {
     fn start(setting: &Setting, count: usize) -> anyhow::Result<Self> {
-        let policies: Vec<Vec<Arc<Revision>>> = (0..count)
+        let policies: Vec<Arc<[Arc<Revision>]>> = (0..count)
             .map(|tenant| setting.sixteen.iter().take(POLICIES).map(|policy| owned(policy, tenant)).collect())
             .collect();
-        let mut revisions: Vec<Arc<Revision>> = policies.iter().flatten().cloned().collect();
+        let mut revisions: Vec<Arc<Revision>> = policies.iter().flat_map(|of_one| of_one.iter()).cloned().collect();
         revisions.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
         let catalog = Catalog { revisions, generation: 1, ..Catalog::default() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

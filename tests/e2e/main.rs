@@ -17,6 +17,7 @@ mod ask;
 mod bylaw;
 #[path = "../support/cluster.rs"]
 mod cluster;
+mod install;
 mod objects;
 mod policies;
 #[path = "../support/server.rs"]
@@ -25,6 +26,7 @@ mod world;
 
 // The promises.
 mod audit;
+mod chart;
 mod custom_resources;
 mod denials;
 mod edits;
@@ -34,8 +36,10 @@ mod jspolicy_writes;
 mod multiplexing;
 mod mutations;
 mod operator;
+mod own_kinds;
 mod permissions;
 mod restart;
+mod rights;
 mod scan;
 mod selectors;
 mod starter_policies;

@@ -213,6 +213,28 @@ fn a_bundle_that_lies_about_its_policies_is_found_out() {
 }
 
 #[test]
+fn mistakes_in_the_sources_of_a_bundle_are_found_by_who_gets_it() {
+    let folder = folder();
+    let slow = "validate({ object, deny }) {\n  if (/^(a+)+$/.test(object.data.a)) deny('a');\n}";
+    folder.write("policies/two.ts", &policy("two", slow));
+    for form in ["bundle.js", "bundle.yaml", "layout"] {
+        made(&folder, &["@policies", "-o", &folder.argument(form)]);
+        let (check, message) = failed(&bundle(&folder, &["verify", &format!("@{form}"), "-o", "json"]));
+        assert_eq!((check.as_str(), message.as_str()), ("lint", "errors 1, warnings 1, files 3"), "{form}");
+    }
+    let told = bundle(&folder, &["verify", "@bundle.js"]);
+    assert!(told.out.contains("two.ts:6:7: error[unbounded-regex] ") && told.code == Some(1), "{}", told.out);
+    assert!(told.out.contains("one.ts:6:23: warning[unused-permission] "), "{}", told.out);
+    let let_pass = bundle(&folder, &["verify", "@bundle.js", "--rule", "unbounded-regex=warn"]);
+    assert_eq!(let_pass.code, Some(0), "{let_pass:?}");
+    // What its author says is meant is meant.
+    let meant = slow.replace("  if", "  // bylaw-lint-ignore unbounded-regex: names are short\n  if");
+    folder.write("policies/two.ts", &policy("two", &meant));
+    made(&folder, &["@policies", "-o", &folder.argument("bundle.js")]);
+    assert_eq!(bundle(&folder, &["verify", "@bundle.js"]).code, Some(0));
+}
+
+#[test]
 fn what_cannot_be_bundled_says_why_and_leaves_what_was_there() {
     let folder = folder();
     let output = folder.argument("bundle.js");

@@ -234,6 +234,11 @@ fn without_a_compiler_types_are_not_checked_and_that_is_said_in_one_line() {
         1,
         "{ended:?}"
     );
+    // A package that asks for it needs no other command.
+    let folder = folder_of(&pods("", ""));
+    folder.write("package.json", r#"{"name": "x", "devDependencies": {"typescript": "^6.0.3"}}"#);
+    let told = lint(&folder, &[]).out;
+    assert!(told.contains("note: types were not checked: TypeScript is not installed (`npm install`)"), "{told}");
 }
 
 #[test]

@@ -1,15 +1,49 @@
 //! The face of the command line: help with an example for each command, and bad flags with code 2.
 
-use super::command::bylaw;
+use super::command::{Ended, bylaw};
 
-const COMMANDS: [&str; 6] = ["serve", "review", "test", "scan", "bench", "webhook"];
+/// Every command, and what an example of it begins with.
+const COMMANDS: [(&str, &str); 14] = [
+    ("serve", "bylaw serve -p policies"),
+    ("review", "bylaw review -p policies"),
+    ("test", "bylaw test -p policies"),
+    ("scan", "bylaw scan -p policies"),
+    ("lint", "bylaw lint -p policies"),
+    ("bench", "bylaw bench -p policies"),
+    ("bundle", "bylaw bundle policies -o "),
+    ("bundle inspect", "bylaw bundle inspect bundle.js"),
+    ("bundle verify", "bylaw bundle verify bundle.js"),
+    ("migrate", "bylaw migrate jspolicy "),
+    ("migrate jspolicy", "bylaw migrate jspolicy "),
+    ("webhook", "bylaw webhook -p policies"),
+    ("init", "bylaw init "),
+    ("types", "bylaw types --crd "),
+];
+
+/// The help of a command.
+fn help(command: &str) -> Ended {
+    bylaw(&[&command.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat())
+}
+
+/// The commands that a help lists, `help` itself left out.
+fn listed(help: &str) -> Vec<&str> {
+    let after = help.split_once("\nCommands:\n").map(|(_, after)| after).unwrap_or_default();
+    let lines = after.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty() && *name != "help").collect()
+}
 
 #[test]
-fn the_program_lists_its_commands() {
+fn the_program_lists_its_commands_and_each_is_tried_here() {
     let ended = bylaw(&["--help"]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    for command in COMMANDS {
-        assert!(ended.out.contains(&format!("  {command} ")), "{command} is not in {}", ended.out);
+    let known: Vec<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
+    assert_eq!(listed(&ended.out), known.iter().copied().filter(|known| !known.contains(' ')).collect::<Vec<_>>());
+    for command in listed(&ended.out) {
+        let inner = help(command).out;
+        for inner in listed(&inner) {
+            assert!(known.contains(&format!("{command} {inner}").as_str()), "{command} {inner} is not among {known:?}");
+        }
     }
     // Without a command there is nothing to do, and that is a mistake.
     let bare = bylaw(&[]);
@@ -18,23 +52,19 @@ fn the_program_lists_its_commands() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in COMMANDS {
-        let ended = bylaw(&[command, "--help"]);
+    for (command, example) in COMMANDS {
+        let ended = help(command);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{command}");
-        assert!(
-            ended.out.contains("Example") && ended.out.contains(&format!("bylaw {command} -p policies")),
-            "{}",
-            ended.out
-        );
-        assert_eq!(bylaw(&["help", command]).out, ended.out);
-        insta::assert_snapshot!(format!("{command}-help"), ended.out);
+        assert!(ended.out.contains("Example") && ended.out.contains(example), "{command}: {}", ended.out);
+        assert_eq!(bylaw(&[&["help"], &command.split(' ').collect::<Vec<_>>()[..]].concat()).out, ended.out);
+        insta::assert_snapshot!(format!("{}-help", command.replace(' ', "-")), ended.out);
     }
 }
 
 #[test]
 fn help_has_no_colours_where_nobody_looks() {
-    for command in COMMANDS {
-        assert!(!bylaw(&[command, "--help"]).out.contains('\u{1b}'));
+    for (command, _) in COMMANDS {
+        assert!(!help(command).out.contains('\u{1b}'));
     }
 }
 

@@ -13,14 +13,14 @@ use super::reviews::{allowed, config_map, denied};
 use super::server::Server;
 
 /// The message of the denial of a `ConfigMap`.
-fn ask(server: &Server) -> Value {
+pub fn ask(server: &Server) -> Value {
     let (status, answer) = server.post("/validate", &config_map(json!({})));
     assert_eq!(status, 200, "{answer}");
     answer["response"]["status"]["message"].clone()
 }
 
 #[track_caller]
-fn until(server: &Server, expected: &str, within: Duration) {
+pub fn until(server: &Server, expected: &str, within: Duration) {
     let begun = Instant::now();
     while ask(server) != expected {
         assert!(begun.elapsed() < within, "still {}, not {expected}:\n{}", ask(server), server.log());
@@ -76,7 +76,10 @@ fn a_wrong_integrity_is_refused_and_the_last_good_revision_serves_on() {
     let mark = server.log_length();
     project.folder.write("p.yaml", &with("1.1.0", &first));
     server
-        .wait_for_log(mark, &format!("npm package `{own}@1.1.0`: its tarball has the integrity {second}, not {first}"))
+        .wait_for_log(
+            mark,
+            &format!("npm package `{own}@1.1.0`: spec.package.integrity is {first}, but its tarball has"),
+        )
         .unwrap();
     assert_eq!(ask(&server), "[from-npm.policies.example] first");
     project.folder.write("p.yaml", &with("1.1.0", &second));

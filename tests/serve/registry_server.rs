@@ -245,7 +245,7 @@ impl Project {
         project
     }
 
-    fn environment(&self) -> Vec<(&'static str, String)> {
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
         let home = self.home.path().display().to_string();
         vec![
             ("HOME", home.clone()),

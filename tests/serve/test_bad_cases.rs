@@ -115,6 +115,18 @@ fn a_folder_without_cases_is_told() {
 }
 
 #[test]
+fn policies_that_are_asked_about_no_request_have_no_cases() {
+    let controller = "import { policy } from \"@bylaw/sdk\";\nexport default policy({ name: \"a.b.c\", match: { resources: \
+                      [\"pods\"] }, reconcile() {} });\n";
+    let told = told_of(&Folder::new(&[("policy.ts", controller)]));
+    assert!(
+        told.starts_with("error: cases are about requests, and there is no policy that is asked about any:\n"),
+        "{told}"
+    );
+    assert!(told.contains("\n  a.b.c: is loaded, but `reconcile` is not run yet"), "{told}");
+}
+
+#[test]
 fn values_of_the_wrong_type_are_told_with_their_place() {
     for (field, expected) in [
         ("operation: PATCH", "cases/a.yaml:2:12: operation: must be one of CREATE, UPDATE, DELETE, CONNECT"),

@@ -350,3 +350,17 @@ fn policies_that_keep_state_or_loop_are_judged_like_on_a_server() {
     let ended = test(&with(counting, &cases.join("---\n")), &[]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
+
+#[test]
+fn an_error_that_a_policy_lets_pass_is_a_miss_all_the_same() {
+    let policy = "import { policy } from \"@bylaw/sdk\";\nexport default policy({ name: \"deep.test.example\", onError: \"Allow\",\n  \
+                  match: { resources: [\"configmaps\"], matchConditions: [{ name: \"deep\", expression: \"object.spec.replicas > 1\" }] },\n  \
+                  validate({ deny }) { deny(\"no\"); } });\n";
+    let case =
+        "name: passes\nobject: { apiVersion: v1, kind: ConfigMap, metadata: { name: a } }\nexpect: { allowed: true }\n";
+    let ended = test(&with(policy, case), &["-o", "json"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("deep"), "{ended:?}");
+    let told = case.replace("allowed: true", "allowed: true, error: true");
+    assert_eq!(test(&with(policy, &told), &[]).code, Some(0));
+}

@@ -119,6 +119,24 @@ fn only_what_a_change_touches_is_run_again() {
     assert!(summary.contains("1 run"), "{summary}");
 }
 
+#[test]
+fn of_a_file_that_changes_only_the_cases_that_say_something_else_are_run_again() {
+    let folder = folder();
+    let (second, third) = (CASE.replace("name: bad", "name: second"), CASE.replace("name: bad", "name: third"));
+    folder.write("p/cases/a.yaml", &format!("{CASE}---\n{second}---\n{third}"));
+    let running = Running::start(&["-p", &folder.argument(""), "--watch"]);
+    running.line("3 passed");
+    // The lines of what follows are others, and they are told where they stand now.
+    folder
+        .write("p/cases/a.yaml", &format!("# more\n{CASE}---\n{}---\n{third}", second.replace("name: web", "name: b")));
+    let summary = running.line("3 passed");
+    assert!(summary.contains("1 run"), "{summary}");
+    folder.write("p/cases/a.yaml", &format!("{CASE}---\n{second}---\n{}", third.replace("false", "true")));
+    let place = running.line("a.yaml:");
+    assert!(place.contains("a.yaml:9:"), "{place}");
+    assert!(running.line("1 failed, 2 passed").contains("2 run"));
+}
+
 /// One debugger, such as a browser has.
 struct Debugger {
     socket: WebSocketStream<tokio::net::TcpStream>,

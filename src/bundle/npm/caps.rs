@@ -21,6 +21,8 @@ pub struct Caps {
     pub packument: u64,
     /// Bytes of the script that comes of it.
     pub script: usize,
+    /// Whether files that no import can lead to are kept too: for packages that are written to a disk.
+    pub keeps_all: bool,
 }
 
 impl Default for Caps {
@@ -35,6 +37,7 @@ impl Default for Caps {
             together: 320 << 20,
             packument: 48 << 20,
             script: 8 << 20,
+            keeps_all: false,
         }
     }
 }

@@ -65,7 +65,7 @@ fn needs_network(source: &Source) -> bool {
     match source {
         Source::File(_) | Source::Entry { .. } => false,
         Source::Inline(inline) => !inline.dependencies.is_empty(),
-        Source::Tarball { .. } | Source::Registry { .. } => true,
+        Source::Locked { .. } | Source::Tarball { .. } | Source::Registry { .. } => true,
     }
 }
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub enum NpmError {
     #[error("{path}: {reason}; mend it, or delete it to resolve every package anew")]
     LockFile { path: String, reason: String },
+    /// A lock of npm's own.
+    #[error("{path}: {reason}; `npm install` writes it anew")]
+    PackageLock { path: String, reason: String },
     #[error("{file}:{line}: {reason}")]
     Npmrc { file: String, line: usize, reason: String },
     /// What stands as a name or a range is none.
@@ -35,6 +38,12 @@ pub enum NpmError {
          and is not used"
     )]
     Integrity { package: String, expected: String, actual: String },
+    /// What the user asked for is not what there is.
+    #[error(
+        "npm package `{package}`: spec.package.integrity is {expected}, but its tarball has the integrity {actual}: it is \
+         not used. Find out why before you change the field"
+    )]
+    Pinned { package: String, expected: String, actual: String },
     #[error("npm package `{package}`: its tarball is refused: {reason}")]
     Tarball { package: String, reason: String },
     #[error("npm package `{package}`: {what} exceed the limit of {limit}")]

@@ -64,18 +64,18 @@ impl Fetch<'_> {
         let locked = locked.and_then(Integrity::parse);
         // What the user says may be the hash of another version, which is not what to compare with it.
         let known: Vec<Integrity> = locked.into_iter().chain(by_registry).collect();
-        let pinned = self.pinned.get(key).cloned();
-        let expected: Vec<Integrity> = pinned.into_iter().chain(known.iter().cloned()).collect();
-        let looked_for = if known.is_empty() { &expected } else { &known };
+        let pinned = self.pinned.get(key);
+        let looked_for = if known.is_empty() { pinned.map(std::slice::from_ref).unwrap_or_default() } else { &known };
         if let Some(bytes) = looked_for.iter().rev().find_map(|integrity| self.cache?.get(integrity)) {
-            return check(key, &expected, bytes);
+            return check_pinned(key, pinned, check(key, &known, bytes)?);
         }
         let (name, version) = split(key);
-        let address = if let Some(source) = source {
-            source.tarball.clone()
+        let (address, told) = if let Some(source) = source {
+            (source.tarball.clone(), None)
         } else {
             let packument = self.registry.packument(name).await?;
-            let found = packument.exact(version).map(|(_, manifest)| manifest.tarball().to_owned());
+            let found =
+                packument.exact(version).map(|(_, manifest)| (manifest.tarball().to_owned(), manifest.integrity()));
             found.ok_or_else(|| NpmError::NoVersion {
                 package: name.to_owned(),
                 range: version.to_owned(),
@@ -83,11 +83,14 @@ impl Fetch<'_> {
                 known: "others only; it was there when the lock was written".to_owned(),
             })?
         };
-        if expected.is_empty() {
+        // Not every lock has one for each package.
+        let known = if known.is_empty() { told.into_iter().collect() } else { known };
+        if known.is_empty() && pinned.is_none() {
             let reason = "its registry gives no integrity for it; name one in spec.package.integrity".to_owned();
             return Err(NpmError::Tarball { package: key.to_owned(), reason });
         }
-        let bytes = check(key, &expected, self.registry.tarball(name, key, &address).await?)?;
+        let bytes = check(key, &known, self.registry.tarball(name, key, &address).await?)?;
+        let bytes = check_pinned(key, pinned, bytes)?;
         if let Some(cache) = self.cache {
             cache.put(&bytes);
         }
@@ -104,6 +107,16 @@ pub fn check(key: &str, expected: &[Integrity], bytes: Vec<u8>) -> Result<Vec<u8
             expected: integrity.to_string(),
             actual: sha512(&bytes),
         }),
+    }
+}
+
+/// The bytes, if they are what the user says they must be.
+pub fn check_pinned(key: &str, pinned: Option<&Integrity>, bytes: Vec<u8>) -> Result<Vec<u8>, NpmError> {
+    match pinned.filter(|integrity| !integrity.matches(&bytes)) {
+        None => Ok(bytes),
+        Some(integrity) => {
+            Err(NpmError::Pinned { package: key.to_owned(), expected: integrity.to_string(), actual: sha512(&bytes) })
+        }
     }
 }
 

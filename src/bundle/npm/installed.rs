@@ -70,7 +70,8 @@ fn integrity(folder: &Path, version: &str, known: &mut BTreeMap<PathBuf, Value>)
     None
 }
 
-fn json(path: &Path) -> Option<Value> {
+/// A JSON file, if it is one.
+pub(super) fn json(path: &Path) -> Option<Value> {
     let length = std::fs::metadata(path).ok()?.len();
     if length > MAX_BYTES {
         return None;

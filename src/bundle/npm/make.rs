@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::cache::Cache;
 use super::error::NpmError;
-use super::fetch::{Fetch, check, identity, package_json};
+use super::fetch::{Fetch, check_pinned, identity, package_json};
 use super::graph::Graph;
 use super::installed::{has_all, packages_of};
 use super::integrity::{Integrity, sha512};
@@ -18,10 +18,10 @@ use super::registry::Registry;
 use super::request::Request;
 use super::tarball::{Files, unpack};
 use super::tree::{Place, Tree, package_folder, policy_folder};
-use super::{Inline, Made, Options, Source, process, shown};
+use super::{Inline, Made, Options, Source, process, project, shown};
 use crate::bundle::apart::apart;
 use crate::bundle::diagnostics::BundleError;
-use crate::bundle::link::{Linked, Shape, link_whole};
+use crate::bundle::link::{Shape, link, link_whole};
 use crate::bundle::lookup::{Looked, Lookup};
 use crate::bundle::resolve::normalise;
 use crate::bundle::sources::{Packages, Sources};
@@ -37,11 +37,6 @@ pub fn make(source: &Source, options: &Options) -> Result<Made, BundleError> {
     }
 }
 
-/// The script of a source that needs nothing of a registry.
-pub fn link_with_packages(source: &Source) -> Result<Linked, BundleError> {
-    Ok(make(source, &Options::default())?.linked)
-}
-
 /// Bundles here.
 pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleError> {
     let made = match source {
@@ -49,6 +44,7 @@ pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleErro
         Source::Entry { path, text } => {
             from_disk(Sources::with_entry(path, text, found_on_disk()), path, Shape::Namespace)
         }
+        Source::Locked { path, text, folder } => from_lock(path, text.as_deref(), folder, options),
         Source::Inline(inline) => from_manifest(inline, options),
         Source::Tarball { path, integrity } => from_tarball(path, integrity.as_deref(), options),
         Source::Registry { name, range, integrity } => from_registry(name, range, integrity.as_deref(), options),
@@ -64,7 +60,10 @@ pub fn in_process(source: &Source, options: &Options) -> Result<Made, BundleErro
 /// What an error calls a source.
 pub fn name_of(source: &Source) -> String {
     match source {
-        Source::File(path) | Source::Entry { path, .. } | Source::Tarball { path, .. } => shown(path),
+        Source::File(path)
+        | Source::Entry { path, .. }
+        | Source::Locked { path, .. }
+        | Source::Tarball { path, .. } => shown(path),
         Source::Inline(inline) => inline.file.clone(),
         Source::Registry { name, range, .. } => format!("{name}@{range}"),
     }
@@ -82,6 +81,29 @@ fn from_disk(sources: Sources, entry: &Path, shape: Shape) -> Result<Made, Bundl
     Ok(Made { linked, lock })
 }
 
+fn from_lock(entry: &Path, text: Option<&str>, folder: &Path, options: &Options) -> Result<Made, BundleError> {
+    let sources = |packages: Packages| match text {
+        Some(text) => Sources::with_entry(entry, text, packages),
+        None => Sources::disk(packages),
+    };
+    if let Some(linked) = link(sources(Packages::NotHere), entry, Shape::Namespace)? {
+        return Ok(Made { linked, lock: Lock::default() });
+    }
+    let (requests, lock) = project::locked(folder)?;
+    if lock.packages.len() > options.caps.packages {
+        let (package, what) = (shown(folder), "the packages of its package-lock.json".to_owned());
+        return Err(NpmError::TooLarge { package, what, limit: options.caps.packages as u64 }.into());
+    }
+    let options = Options { lock, ..options.clone() };
+    let Gathered { files, lock, roots } = gather(&shown(folder), &requests, &BTreeMap::new(), &options)?;
+    let place = Place(Some(Arc::new(Tree::beside_disk(files, &lock, folder, &roots))));
+    let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
+    let mut linked = link_whole(sources(packages).at(place), entry, Shape::Namespace)?;
+    linked.inputs.extend(project::files_of(folder));
+    // npm keeps what was asked for.
+    Ok(Made { linked, lock: Lock { asked: BTreeMap::new(), ..lock } })
+}
+
 fn from_manifest(inline: &Inline, options: &Options) -> Result<Made, BundleError> {
     let Inline { file, text, language, is_script, folder, dependencies } = inline;
     let shape = if *is_script { Shape::Effects } else { Shape::Namespace };
@@ -93,9 +115,7 @@ fn from_manifest(inline: &Inline, options: &Options) -> Result<Made, BundleError
         let (sources, entry) = folder.as_ref().map_or_else(nowhere, here);
         return from_disk(sources, &entry, shape);
     }
-    let requests: Result<BTreeMap<String, Request>, NpmError> =
-        dependencies.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect();
-    let gathered = gather(file, &requests?, &BTreeMap::new(), options)?;
+    let gathered = gather(file, &requests(dependencies)?, &BTreeMap::new(), options)?;
     let place = Place(Some(Arc::new(Tree::new(gathered.files, &gathered.lock, &gathered.roots))));
     let packages = Packages::Found(Box::new(Lookup::new(place.clone())));
     let (sources, entry) = Sources::inline_in(&policy_folder(), file, text, *language, Some(place), packages);
@@ -116,18 +136,15 @@ fn from_registry(name: &str, range: &str, integrity: Option<&str>, options: &Opt
 fn from_tarball(path: &Path, integrity: Option<&str>, options: &Options) -> Result<Made, BundleError> {
     let name = shown(path);
     let packed = read(path, options.caps.packed)?;
-    let expected: Vec<Integrity> =
-        integrity.map(|text| parse_integrity(&name, text)).transpose()?.into_iter().collect();
-    let packed = check(&name, &expected, packed)?;
+    let pinned = integrity.map(|text| parse_integrity(&name, text)).transpose()?;
+    let packed = check_pinned(&name, pinned.as_ref(), packed)?;
     let files = unpack(&name, &packed, &options.caps)?;
     let (package, version) = identity(&name, &files)?;
     // Both become a part of paths.
     Request::parse(&package, &version)?;
     let key = format!("{package}@{version}");
     let needs = needs_of(&package_json(&name, &files)?);
-    let requests: Result<BTreeMap<String, Request>, NpmError> =
-        needs.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect();
-    let mut gathered = gather(&name, &requests?, &BTreeMap::new(), options)?;
+    let mut gathered = gather(&name, &requests(&needs)?, &BTreeMap::new(), options)?;
     let root = Locked { integrity: Some(sha512(&packed)), dependencies: std::mem::take(&mut gathered.roots) };
     gathered.lock.asked.insert(key.clone(), key.clone());
     gathered.lock.packages.insert(key.clone(), root);
@@ -162,23 +179,28 @@ fn from_package(key: &str, gathered: Gathered) -> Result<Made, BundleError> {
     Ok(Made { linked: link_whole(Sources::packed(place), &entry, Shape::Namespace)?, lock: gathered.lock })
 }
 
+/// What a map like that of a package.json asks for.
+pub(super) fn requests(needs: &BTreeMap<String, String>) -> Result<BTreeMap<String, Request>, NpmError> {
+    needs.iter().map(|(name, range)| Ok((name.clone(), Request::parse(name, range)?))).collect()
+}
+
 fn parse_integrity(package: &str, text: &str) -> Result<Integrity, NpmError> {
     Integrity::parse(text).ok_or_else(|| NpmError::Request {
         package: package.to_owned(),
-        reason: "its integrity is no `sha512-…`; npm shows it with `npm view NAME dist.integrity`".to_owned(),
+        reason: "spec.package.integrity is no `sha512-…`; npm shows it with `npm view NAME dist.integrity`".to_owned(),
     })
 }
 
 /// Packages of a registry.
-struct Gathered {
-    files: BTreeMap<String, Files>,
-    lock: Lock,
+pub(super) struct Gathered {
+    pub files: BTreeMap<String, Files>,
+    pub lock: Lock,
     /// What the policy itself imports.
-    roots: BTreeMap<String, String>,
+    pub roots: BTreeMap<String, String>,
 }
 
 /// Resolves, fetches and verifies; `pinned` is by the names of `requests`.
-fn gather(
+pub(super) fn gather(
     file: &str,
     requests: &BTreeMap<String, Request>,
     pinned: &BTreeMap<String, Integrity>,

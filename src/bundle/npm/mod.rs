@@ -6,7 +6,9 @@
 //! graph      which package needs which    lock       so that it stays so
 //! fetch      tarballs, verified           cache      those that were verified before
 //! tarball    taken apart in memory        tree       laid out as a file system for the linker
-//! make       all of that, for one policy  process    in a process of its own, under limits
+//! project    a lock of npm's own          process    in a process of its own, under limits
+//! make       all of that, for one policy  installed  what npm put on a disk
+//! install    the same by ourselves, for who needs it there
 //! ```
 //!
 //! No script of a package is run, and no code of one, until the engine loads the policy that imports it.
@@ -17,6 +19,7 @@ mod child;
 mod error;
 mod fetch;
 mod graph;
+mod install;
 pub(super) mod installed;
 mod integrity;
 mod lock;
@@ -24,6 +27,7 @@ mod make;
 mod npmrc;
 mod packument;
 mod process;
+mod project;
 mod registry;
 mod request;
 mod tarball;
@@ -40,12 +44,16 @@ pub use cache::Cache;
 pub use caps::Caps;
 pub use child::run as run_bundler;
 pub use error::NpmError;
+pub use install::Fetched;
+pub use installed::has_all;
 pub use integrity::{Integrity, sha512};
 pub use lock::{LOCK_FILE, Lock, LockFile, Locked, LockedPackage, split};
+pub(super) use make::found_on_disk;
 pub use make::make;
-pub(super) use make::{found_on_disk, link_with_packages};
 pub use npmrc::Npmrc;
+pub(super) use packument::needs_of;
 pub use process::use_program;
+pub use project::{locked_by, source_at};
 pub use request::Request;
 
 use super::link::{Language, Linked};
@@ -57,6 +65,9 @@ pub enum Source {
     File(PathBuf),
     /// A module that is not on disk, among those that are: `path` is where it would be.
     Entry { path: PathBuf, text: String },
+    /// A module on disk, with the packages that the `package-lock.json` of its `folder` names; `text` is its own where it
+    /// is not written there.
+    Locked { path: PathBuf, text: Option<String>, folder: PathBuf },
     /// Source that stands in a manifest.
     Inline(Inline),
     /// What `npm pack` makes; it names its policies in its package.json (contract §5). What it needs comes from a registry.

@@ -62,12 +62,12 @@ pub fn unpack(package: &str, packed: &[u8], caps: &Caps) -> Result<Files, NpmErr
         let path = inside(&name, caps.depth).map_err(|reason| refused(format!("`{}` {reason}", shown(&name))))?;
         files.unpacked += entry.size();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if !KEPT.contains(&extension) {
+        if !caps.keeps_all && !KEPT.contains(&extension) {
             continue;
         }
         let is_declaration = [".d.ts", ".d.mts", ".d.cts"].iter().any(|ending| name.ends_with(ending));
         let mut text = Vec::new();
-        if !is_declaration {
+        if caps.keeps_all || !is_declaration {
             entry.read_to_end(&mut text).map_err(damaged)?;
         }
         files.texts.insert(path, text.into());

@@ -22,11 +22,27 @@ pub(in crate::bundle) struct Tree {
     texts: BTreeMap<PathBuf, Arc<[u8]>>,
     folders: BTreeSet<PathBuf>,
     links: BTreeMap<PathBuf, PathBuf>,
+    /// What is not in it is looked for on the disk.
+    is_beside_disk: bool,
 }
 
 impl Tree {
     /// All packages of a lock; `roots` are those that the policy itself imports, by the names it imports them by.
     pub(super) fn new(packages: BTreeMap<String, Files>, lock: &Lock, roots: &BTreeMap<String, String>) -> Self {
+        Self::of(packages, lock, &policy_folder(), roots)
+    }
+
+    /// The same for a policy on disk: its packages are seen in the `node_modules` of a folder there.
+    pub(super) fn beside_disk(
+        packages: BTreeMap<String, Files>,
+        lock: &Lock,
+        folder: &Path,
+        roots: &BTreeMap<String, String>,
+    ) -> Self {
+        Self { is_beside_disk: true, ..Self::of(packages, lock, folder, roots) }
+    }
+
+    fn of(packages: BTreeMap<String, Files>, lock: &Lock, importer: &Path, roots: &BTreeMap<String, String>) -> Self {
         let mut tree = Self::default();
         for (key, files) in packages {
             let folder = package_folder(&key);
@@ -37,7 +53,7 @@ impl Tree {
         for (key, locked) in &lock.packages {
             tree.link(&package_folder(key), &locked.dependencies);
         }
-        tree.link(&policy_folder(), roots);
+        tree.link(importer, roots);
         tree
     }
 
@@ -99,6 +115,19 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// Whether a path is one of the disk's. What it is linked to is not.
+    pub(in crate::bundle) fn is_of_disk(&self, path: &Path) -> bool {
+        self.is_beside_disk && !self.real(path).starts_with(ROOT)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<FileMetadata> {
+        let real = self.real(path);
+        let (is_file, is_folder) = (self.is_file(&real), self.folders.contains(&real));
+        if is_file || is_folder { Ok(FileMetadata::new(is_file, is_folder, false)) } else { Err(missing()) }
+    }
+}
+
 /// The folder of a package.
 pub(in crate::bundle) fn package_folder(key: &str) -> PathBuf {
     Path::new(ROOT).join(key)
@@ -109,13 +138,18 @@ pub(in crate::bundle) fn policy_folder() -> PathBuf {
     Path::new(ROOT).join(POLICY)
 }
 
-/// Where files are looked for: on the disk, or in a tree and nowhere else.
+/// Where files are looked for: on the disk, in a tree and nowhere else, or in a tree and then on the disk.
 #[derive(Debug, Clone, Default)]
 pub(in crate::bundle) struct Place(pub Option<Arc<Tree>>);
 
 impl Place {
+    /// The tree that has a path, if the disk has not.
+    fn tree_for(&self, path: &Path) -> Option<&Tree> {
+        self.0.as_deref().filter(|tree| !tree.is_of_disk(path))
+    }
+
     pub(in crate::bundle) fn is_file(&self, path: &Path) -> bool {
-        match &self.0 {
+        match self.tree_for(path) {
             Some(tree) => tree.is_file(path),
             None => path.is_file(),
         }
@@ -123,11 +157,17 @@ impl Place {
 
     /// The names in a folder; none where it cannot be read.
     pub(in crate::bundle) fn names(&self, folder: &Path) -> BTreeSet<String> {
-        if let Some(tree) = &self.0 {
-            return tree.names(folder);
+        let mut names = self.0.as_ref().map(|tree| tree.names(folder)).unwrap_or_default();
+        if self.tree_for(folder).is_none() {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            names.extend(entries.filter_map(|entry| entry.file_name().into_string().ok()));
         }
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        names
+    }
+
+    /// What the disk says, or for folders that only the tree has, the tree.
+    fn of_disk<T>(&self, on_disk: io::Result<T>, in_tree: impl Fn(&Tree) -> io::Result<T>) -> io::Result<T> {
+        on_disk.or_else(|error| self.0.as_deref().map_or(Err(error), in_tree))
     }
 }
 
@@ -141,7 +181,7 @@ impl FileSystem for Place {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        match &self.0 {
+        match self.tree_for(path) {
             Some(tree) => tree.text(&tree.real(path)).map(|text| text.to_vec()).ok_or_else(missing),
             None => std::fs::read(path),
         }
@@ -152,31 +192,37 @@ impl FileSystem for Place {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<FileMetadata> {
-        let Some(tree) = &self.0 else { return std::fs::metadata(path).map(FileMetadata::from) };
-        let real = tree.real(path);
-        let (is_file, is_folder) = (tree.is_file(&real), tree.folders.contains(&real));
-        if is_file || is_folder { Ok(FileMetadata::new(is_file, is_folder, false)) } else { Err(missing()) }
+        match self.tree_for(path) {
+            Some(tree) => tree.metadata(path),
+            None => self.of_disk(std::fs::metadata(path).map(FileMetadata::from), |tree| tree.metadata(path)),
+        }
     }
 
     fn symlink_metadata(&self, path: &Path) -> io::Result<FileMetadata> {
-        let Some(tree) = &self.0 else { return std::fs::symlink_metadata(path).map(FileMetadata::from) };
-        if tree.links.contains_key(path) { Ok(FileMetadata::new(false, false, true)) } else { self.metadata(path) }
+        if self.0.as_ref().is_some_and(|tree| tree.links.contains_key(path)) {
+            return Ok(FileMetadata::new(false, false, true));
+        }
+        match self.tree_for(path) {
+            Some(tree) => tree.metadata(path),
+            None => self.of_disk(std::fs::symlink_metadata(path).map(FileMetadata::from), |tree| tree.metadata(path)),
+        }
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf, ResolveError> {
-        match &self.0 {
-            Some(tree) => tree.links.get(path).cloned().ok_or_else(|| missing().into()),
+        if let Some(target) = self.0.as_ref().and_then(|tree| tree.links.get(path)) {
+            return Ok(target.clone());
+        }
+        match self.tree_for(path) {
+            Some(_) => Err(missing().into()),
             None => Ok(std::fs::read_link(path)?),
         }
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        match &self.0 {
-            Some(tree) => {
-                self.metadata(path)?;
-                Ok(tree.real(path))
-            }
-            None => std::fs::canonicalize(path),
+        let in_tree = |tree: &Tree| tree.metadata(path).map(|_| tree.real(path));
+        match self.tree_for(path) {
+            Some(tree) => in_tree(tree),
+            None => self.of_disk(std::fs::canonicalize(path), in_tree),
         }
     }
 }

@@ -117,8 +117,8 @@ fn gather(path: &Path) -> anyhow::Result<Gathered> {
     let source = match modules.as_slice() {
         _ if is_tarball(path) => Source::Tarball { path: std::path::absolute(path)?, integrity: None },
         [] => return Ok(Gathered { artifact: None, scripts }),
-        [module] => Source::File(module.clone()),
-        modules => Source::Entry { path: root.join(ENTRY), text: entry(&root, modules)? },
+        [module] => npm::source_at(module.clone(), None),
+        modules => npm::source_at(root.join(ENTRY), Some(entry(&root, modules)?)),
     };
     let options = Options::load(Some(&root), lock_beside(&root, path)?)?;
     let made = npm::make(&source, &options)?;
@@ -160,7 +160,7 @@ fn scripts(catalog: &Catalog, modules: &[PathBuf]) -> anyhow::Result<Vec<Script>
 }
 
 /// No file that a policy could be has this name.
-const ENTRY: &str = ".bundle.ts";
+pub(super) const ENTRY: &str = ".bundle.ts";
 
 /// The module that hands on the policies of all others.
 fn entry(root: &Path, modules: &[PathBuf]) -> anyhow::Result<String> {

@@ -13,7 +13,8 @@ use clap::{Args, Subcommand};
 
 use super::Verdict;
 use super::output::OutputFormat;
-use crate::policy::{Dialect, Inspect as _, InspectError};
+use crate::lint::{Level, Rule};
+use crate::policy::{Dialect, Inspect as _, InspectError, PolicySpec};
 
 #[derive(Debug, Args)]
 #[command(
@@ -47,7 +48,7 @@ enum BundleCommand {
     /// Show what is in a bundle: policies, the permissions they ask for, packages, sizes
     #[command(after_help = "Example:\n  bylaw bundle inspect bundle.js -o json")]
     Inspect(InspectArgs),
-    /// Check content, signature, policies, packages and lint of a bundle
+    /// Check content, signature, policies, packages, state and lint of a bundle
     #[command(after_help = "Example:\n  bylaw bundle verify bundle.js --key pub.pem")]
     Verify(VerifyArgs),
 }
@@ -68,6 +69,9 @@ struct VerifyArgs {
     /// It must be signed with this public key (PEM); one of them, where many are given
     #[arg(long = "key", value_name = "PUB.pem")]
     keys: Vec<PathBuf>,
+    /// The level of a rule of `bylaw lint`: off, warn or error; may be given many times
+    #[arg(long = "rule", value_name = "RULE=LEVEL", value_parser = super::lint::level)]
+    levels: Vec<(Rule, Level)>,
     /// How to write the answer
     #[arg(short, long, value_enum, default_value_t)]
     output: OutputFormat,
@@ -99,7 +103,7 @@ fn read_key(path: &Path) -> anyhow::Result<Vec<u8>> {
 struct Looker {
     inspector: crate::isolate::Inspector,
     /// The inspection thread asks it for what policies may not have at load.
-    _stage: super::runtime::Stage,
+    stage: super::runtime::Stage,
 }
 
 impl Looker {
@@ -108,7 +112,14 @@ impl Looker {
         let host = stage.host(crate::host::Objects::Nowhere);
         let inspector = crate::isolate::Inspector::start(host, std::sync::Arc::clone(&stage.limits))
             .context("cannot start the inspection thread")?;
-        Ok(Self { inspector, _stage: stage })
+        Ok(Self { inspector, stage })
+    }
+
+    /// The policies of a bundle as they would be in force; those that would not be are left out.
+    fn specs(&self, bundle: &Path) -> Vec<std::sync::Arc<PolicySpec>> {
+        let catalog = self.stage.loader(&[bundle.to_owned()], None, None).and_then(|mut loader| Ok(loader.load()?));
+        let revisions = catalog.map(|catalog| catalog.revisions.clone()).unwrap_or_default();
+        revisions.iter().map(|revision| std::sync::Arc::clone(&revision.spec)).collect()
     }
 
     fn declared(&self, origin: &str, script: &str) -> Result<Vec<serde_json::Value>, InspectError> {

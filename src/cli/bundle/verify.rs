@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::super::Verdict;
 use super::super::output::{OutputFormat, print, say};
+use super::make::ENTRY;
 use super::open::{Content, open};
 use super::{Looker, VerifyArgs, package_of, read_key};
 use crate::bundle::artifact::{Artifact, ArtifactError, PolicyRecord, PublicKey};
 use crate::bundle::npm::{Integrity, Lock};
-use crate::bundle::{content_hash, map_sources, module_state};
+use crate::bundle::{content_hash, map_sources, map_texts, module_state};
+use crate::lint::{Finding, Level, Rule, lint_texts};
+use crate::policy::PolicySpec;
 
 /// What was looked at, and what came of it.
 #[derive(Debug, Serialize)]
@@ -20,11 +24,13 @@ struct Check {
     what: &'static str,
     good: bool,
     message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<String>,
 }
 
 impl Check {
     fn new(what: &'static str, good: bool, message: impl Into<String>) -> Self {
-        Self { what, good, message: message.into() }
+        Self { what, good, message: message.into(), details: Vec::new() }
     }
 }
 
@@ -38,8 +44,10 @@ struct Report {
 pub(super) fn run(args: &VerifyArgs) -> anyhow::Result<Verdict> {
     let keys = args.keys.iter().map(|path| public_key(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let looker = Looker::new()?;
-    let reports: Vec<Report> =
-        open(&args.file)?.into_iter().map(|(name, content)| report(name, content, &keys, &looker)).collect();
+    let opened = open(&args.file)?;
+    let specs = looker.specs(&args.file);
+    let look = |(name, content)| report(name, content, &keys, &looker, |artifact| lint(artifact, &specs, &args.levels));
+    let reports: Vec<Report> = opened.into_iter().map(look).collect();
     match args.output {
         OutputFormat::Text => say(&reports.iter().map(text).collect::<String>())?,
         format => print(format, &reports)?,
@@ -51,7 +59,13 @@ fn public_key(path: &Path) -> anyhow::Result<PublicKey> {
     PublicKey::parse(&read_key(path)?).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))
 }
 
-fn report(bundle: String, content_of: Result<Content, ArtifactError>, keys: &[PublicKey], looker: &Looker) -> Report {
+fn report(
+    bundle: String,
+    content_of: Result<Content, ArtifactError>,
+    keys: &[PublicKey],
+    looker: &Looker,
+    lint: impl Fn(&Artifact) -> Check,
+) -> Report {
     let checks = match content_of {
         Err(error) => vec![Check::new("content", false, error.to_string())],
         Ok(Content::Script(script)) => {
@@ -69,6 +83,7 @@ fn report(bundle: String, content_of: Result<Content, ArtifactError>, keys: &[Pu
             signature(&artifact, keys),
             policies(&bundle, &artifact, looker),
             packages(&artifact),
+            state(&artifact),
             lint(&artifact),
         ],
     };
@@ -150,23 +165,57 @@ fn missing_packages(artifact: &Artifact, lock: &Lock) -> Vec<String> {
     all.into_iter().filter(|key| !lock.packages.contains_key(key)).collect()
 }
 
-fn lint(artifact: &Artifact) -> Check {
+/// What the script keeps from one request to the next is what is recorded.
+fn state(artifact: &Artifact) -> Check {
     let found = match module_state(&artifact.linked()) {
         Ok(found) => found.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        Err(error) => return Check::new("lint", false, error.to_string()),
+        Err(error) => return Check::new("state", false, error.to_string()),
     };
     if found != artifact.record.lint {
         let what = format!("finds {} things, and {} are recorded", found.len(), artifact.record.lint.len());
-        return Check::new("lint", false, what);
+        return Check::new("state", false, what);
     }
     match found.first() {
-        None => Check::new("lint", true, "it keeps nothing from one request to the next"),
-        Some(first) => Check::new("lint", true, format!("as recorded: {first}")),
+        None => Check::new("state", true, "it keeps nothing from one request to the next"),
+        Some(first) => Check::new("state", true, format!("as recorded: {first}")),
     }
 }
 
+/// The rules of `bylaw lint` on the author's own sources, as the bundle's source map has them. What runs is the script: who
+/// does not trust the maker of a bundle asks for a signature.
+fn lint(artifact: &Artifact, specs: &[Arc<PolicySpec>], levels: &[(Rule, Level)]) -> Check {
+    let texts = artifact.source_map.as_deref().map(map_texts).unwrap_or_default();
+    let is_own = |name: &str| {
+        package_of(name).is_none() && Path::new(name).extension().is_none_or(|ending| ending != "json") && name != ENTRY
+    };
+    let texts: Vec<(String, String)> = texts.into_iter().filter(|(name, _)| is_own(name)).collect();
+    if texts.is_empty() {
+        return Check::new("lint", true, "not checked: it has no source of its policies");
+    }
+    let found = match lint_texts(&texts, specs, levels) {
+        Ok(found) => found,
+        Err(error) => return Check::new("lint", false, error.to_string()),
+    };
+    let is_error = |finding: &&Finding| finding.level == Level::Error;
+    let (errors, files) = (found.iter().filter(is_error).count(), texts.len());
+    let message = match (errors, found.len() - errors) {
+        (0, 0) => format!("nothing to mend, files {files}"),
+        (errors, warnings) => format!("errors {errors}, warnings {warnings}, files {files}"),
+    };
+    Check { details: found.iter().map(told).collect(), ..Check::new("lint", errors == 0, message) }
+}
+
+fn told(finding: &Finding) -> String {
+    let word = if finding.level == Level::Error { "error" } else { "warning" };
+    let place = finding.place().map(|place| format!("{place}: ")).unwrap_or_default();
+    format!("{place}{word}[{}] {}", finding.rule, finding.diagnostic.message)
+}
+
 fn text(report: &Report) -> String {
-    let line =
-        |check: &Check| format!("  {:<10} {:<4} {}\n", check.what, if check.good { "ok" } else { "NO" }, check.message);
-    format!("{}\n{}", report.bundle, report.checks.iter().map(line).collect::<String>())
+    let mut lines = vec![report.bundle.clone()];
+    for Check { what, good, message, details } in &report.checks {
+        lines.push(format!("  {what:<10} {:<4} {message}", if *good { "ok" } else { "NO" }));
+        lines.extend(details.iter().map(|detail| format!("{:<18}{detail}", "")));
+    }
+    lines.join("\n") + "\n"
 }

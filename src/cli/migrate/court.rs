@@ -64,6 +64,7 @@ impl<'s> EngineCourt<'s> {
             let inside = folder.join(folder_name(&candidate.name));
             let written = fs::create_dir_all(&inside).and_then(|()| fs::write(inside.join(file_name), text));
             written.with_context(|| format!("cannot write {}", inside.display()))?;
+            candidate.packages.install(&inside).map_err(anyhow::Error::msg)?;
         }
         let mut loader = self.stage.loader(std::slice::from_ref(&folder), compat, None)?;
         let catalog = loader.load()?;

@@ -7,11 +7,10 @@ use std::time::Instant;
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
-use crate::cli::manifest::{Request, Served, review_as};
 use crate::decision::{DiffLimits, Effect, Mutation, PatchOp, Verdict, diff};
 use crate::engine::{Engine, Judgement, Scope, deadline};
 use crate::policy::{Catalog, Enforcement, OnError};
-use crate::review::{self, Limits, Operation, Review};
+use crate::review::{self, Asked, Limits, Operation, Review, Served, of_manifest};
 use crate::scan::report::Checked;
 use crate::scan::{
     Chunk, Contraband, FieldPath, Finding, Object, Outcome, Place, Subject, Unreadable, Wanted, contents, lines,
@@ -117,8 +116,8 @@ impl Judge {
         let Asking { operation, user, groups, dry_run, .. } = &self.asking;
         // An update that changes nothing; a deletion of what is there.
         let old_object = matches!(operation, Operation::Update | Operation::Delete).then_some(value);
-        let request = Request { operation: *operation, user, groups, object: Some(value), old_object };
-        let mut review = review_as(&request, served)?;
+        let asked = Asked { operation: *operation, user, groups, object: Some(value), old_object };
+        let mut review = of_manifest(&asked, served)?;
         if let Some(flag) = review.pointer_mut("/request/dryRun") {
             *flag = Value::Bool(*dry_run);
         }

@@ -12,7 +12,6 @@ use super::judge::Judge;
 use super::manifests::engine;
 use super::progress::Progress;
 use super::work::{Intake, Target, Work, process};
-use crate::cli::manifest::Served;
 use crate::cli::runtime::Stage;
 use crate::cluster::{
     CacheLimits, Cluster, ClusterError, ClusterNamespaces, Connection, Listed, Survey, connect, connect_to_context,
@@ -20,7 +19,7 @@ use crate::cluster::{
 use crate::host::Objects;
 use crate::matching::WORKLOADS;
 use crate::policy::{Catalog, Revision, Vantage};
-use crate::review::{GroupVersionResource, Operation};
+use crate::review::{GroupVersionResource, Operation, Served};
 use crate::scan::report::Report;
 
 /// Objects that one task judges: few enough that a page keeps all cores busy.

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::judge::{Batch, Judge};
 use super::progress::Progress;
-use crate::cli::manifest::Served;
+use crate::review::Served;
 use crate::scan::report::Report;
 use crate::scan::{Chunk, Unreadable};
 

@@ -2,14 +2,14 @@
 //! once before, for what matters; nothing else is kept.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::cli::manifest::Served;
 use crate::cluster::{ClusterError, Inventory, Kind};
 use crate::host::covers_kind;
 use crate::policy::Catalog;
+use crate::review::Served;
 use crate::scan::{Chunks, Source, contents};
 
 /// Kinds that the engine itself looks at.
@@ -22,19 +22,34 @@ pub(super) struct World {
     pub defined: HashMap<(String, String), Served>,
 }
 
-/// Reads what policies may ask about. What cannot be read is left out: it is reported when it is judged.
+/// Reads what policies may ask about, on all cores. What cannot be read is left out: it is reported when it is judged.
 pub(super) fn gather(sources: &[Source], catalog: &Catalog, given: Inventory) -> Result<World, ClusterError> {
     let wanted = Wanted::of(catalog);
-    let mut defined = HashMap::new();
     let chunks = sources.iter().filter_map(|source| Some(Chunks::new(source.name().into(), source.open().ok()?)));
-    let chunks = chunks.flatten().filter_map(Result::ok).filter(|chunk| wanted.mentioned_in(&chunk.text));
-    let values = chunks.flat_map(|chunk| contents(&chunk).objects).map(|object| object.value);
-    let kept = values.filter(|value| {
-        defined.extend(definition(value));
-        wanted.has(value)
+    let chunks = Mutex::new(chunks.flatten().filter_map(Result::ok).enumerate());
+    let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let read = || {
+        let mut found: Vec<(usize, Value)> = Vec::new();
+        while let Some((at, chunk)) = next() {
+            if wanted.mentioned_in(&chunk.text) {
+                let values = contents(&chunk).objects.into_iter().map(|object| object.value);
+                found.extend(values.filter(|value| wanted.has(value) || is_definition(value)).map(|value| (at, value)));
+            }
+        }
+        found
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut found: Vec<(usize, Value)> = std::thread::scope(|scope| {
+        let readers: Vec<_> = (1..cores).map(|_| scope.spawn(read)).collect();
+        let own = read();
+        // A reader that broke off has left things out, as what cannot be read is.
+        own.into_iter().chain(readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default())).collect()
     });
-    let inventory = given.with(kept)?;
-    Ok(World { inventory, defined })
+    // Of two objects of one name the last counts, whoever read it.
+    found.sort_by_key(|(at, _)| *at);
+    let defined = found.iter().filter_map(|(_, value)| definition(value)).collect();
+    let kept = found.into_iter().map(|(_, value)| value).filter(|value| wanted.has(value));
+    Ok(World { inventory: given.with(kept)?, defined })
 }
 
 /// The kinds that policies may read.
@@ -69,10 +84,14 @@ impl Wanted {
     }
 }
 
+fn is_definition(value: &Value) -> bool {
+    value.get("kind").is_some_and(|kind| kind == DEFINITION)
+}
+
 /// The kind that a `CustomResourceDefinition` defines.
 fn definition(value: &Value) -> Option<((String, String), Served)> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
-    if text("/kind") != Some(DEFINITION) {
+    if !is_definition(value) {
         return None;
     }
     let plural = text("/spec/names/plural")?.to_owned();

@@ -100,7 +100,7 @@ pub(super) fn run(args: TestArgs, verbosity: i8) -> anyhow::Result<Verdict> {
         return inspect(&args, address, &runtime);
     }
     let is_covered = args.coverage || args.lcov.is_some();
-    let mut session = Session::open(&args, &runtime, if is_covered { Tools::Coverage } else { Tools::None })?;
+    let mut session = Session::open(&args, &runtime, if is_covered { &Tools::Coverage } else { &Tools::None })?;
     let mut report = runtime.block_on(session.run())?;
     if args.update && update::update(&mut report)? {
         let updated = report.updated;
@@ -119,7 +119,7 @@ pub(super) fn run(args: TestArgs, verbosity: i8) -> anyhow::Result<Verdict> {
 
 fn inspect(args: &TestArgs, address: SocketAddr, runtime: &super::runtime::Stage) -> anyhow::Result<Verdict> {
     let debugger = runtime.block_on(Debugger::listen(address))?;
-    let mut session = Session::open(args, runtime, debugger.tools.clone())?;
+    let mut session = Session::open(args, runtime, &debugger.tools)?;
     let report = runtime.block_on(async {
         session.load().await?;
         debugger.wait().await;

@@ -1,17 +1,22 @@
 //! The policies and the cases of one run of the command, brought up to date as files change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::thread::available_parallelism;
+use std::time::Instant;
 
 use super::{Report, TestArgs};
 use crate::bundle::normalise;
 use crate::cases::{CaseError, Collection, FileCoverage, Runner, Stage, SuiteResult, Test, coverage};
 use crate::cli::runtime;
+use crate::cli::steps::Steps;
 use crate::isolate::Tools;
 use crate::policy::{Catalog, Code, Loader};
+
+/// Cases that are played at the same time: each takes a heap and a thread.
+const MOST_STAGES: usize = 4;
 
 pub(super) struct Session {
     loader: Loader,
@@ -21,7 +26,6 @@ pub(super) struct Session {
     partial: BTreeSet<PathBuf>,
     runner: Runner,
     filter: Option<String>,
-    is_on_terminal: bool,
 }
 
 impl Session {
@@ -30,20 +34,22 @@ impl Session {
         self.loader.wake_with(wake);
     }
 
-    pub(super) fn open(args: &TestArgs, runtime: &runtime::Stage, tools: Tools) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &TestArgs, runtime: &runtime::Stage, tools: &Tools) -> anyhow::Result<Self> {
         // Closed scripts are rewritten before they run, so that tools would not see the author's.
         let is_seen = !matches!(tools, Tools::None);
         let mut loader = runtime.loader_for(&args.policies, args.compat, None, is_seen)?;
         let catalog = loader.load()?;
-        let stage = Stage::new(runtime.handle().clone(), &runtime.limits, tools)?;
+        // Tools look at one heap.
+        let count = if is_seen { 1 } else { available_parallelism().map_or(1, NonZero::get).min(MOST_STAGES) };
+        let stage = || Stage::new(runtime.handle().clone(), &runtime.limits, tools.clone());
+        let stages = (0..count).map(|_| stage()).collect::<Result<_, _>>()?;
         let mut session = Self {
             loader,
             catalog,
             collection: Collection::default(),
             partial: partial(&args.policies),
-            runner: Runner::new(stage),
+            runner: Runner::new(stages),
             filter: args.filter.clone(),
-            is_on_terminal: std::io::stderr().is_terminal(),
         };
         session.collection.refresh(&session.loader.folders());
         Ok(session)
@@ -71,7 +77,9 @@ impl Session {
         let wanted = |test: &&Test| self.filter.as_ref().is_none_or(|filter| test.case.name.contains(filter.as_str()));
         let suites = self.collection.suites(&self.catalog, &self.partial)?;
         let tests: Vec<Test> = suites.iter().flat_map(|suite| &suite.tests).filter(wanted).cloned().collect();
-        self.runner.stage().load(&tests).await;
+        for stage in self.runner.stages() {
+            stage.load(&tests).await;
+        }
         Ok(())
     }
 
@@ -84,10 +92,14 @@ impl Session {
         }
         let suites = self.collection.suites(&self.catalog, &self.partial)?;
         let count = suites.iter().map(|suite| suite.tests.len()).sum();
+        if count == 0 && self.catalog.revisions.is_empty() {
+            let notes: Vec<String> = self.catalog.notes.iter().map(|note| format!("\n  {note}")).collect();
+            return Err(CaseError::NothingAsked { notes: notes.concat() });
+        }
         if count == 0 {
             return Err(CaseError::NoCases { paths: self.paths() });
         }
-        let mut progress = Progress { begun, shown: None, is_seen: self.is_on_terminal, done: 0, count };
+        let mut progress = Steps::new("cases", count);
         let results = self.runner.run(&suites, self.filter.as_deref(), || progress.step()).await?;
         drop(progress);
         if let (true, Some(filter)) = (results.is_empty(), &self.filter) {
@@ -99,7 +111,10 @@ impl Session {
 
     /// The lines that were run so far.
     pub(super) async fn coverage(&mut self) -> Vec<FileCoverage> {
-        let answers = self.runner.stage().coverage().await;
+        let mut answers = Vec::new();
+        for stage in self.runner.stages() {
+            answers.extend(stage.coverage().await);
+        }
         let mut codes: BTreeMap<&str, &Code> = BTreeMap::new();
         for revision in &self.catalog.revisions {
             codes.insert(&revision.code.origin, &revision.code);
@@ -118,8 +133,7 @@ impl Session {
     fn paths(&self) -> String {
         let folders: BTreeSet<String> =
             self.catalog.revisions.iter().filter_map(|revision| shown_folder(&revision.source)).collect();
-        let names: Vec<String> = folders.into_iter().collect();
-        if names.is_empty() { "no policy at all".to_owned() } else { names.join(", ") }
+        folders.into_iter().collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -132,36 +146,4 @@ fn partial(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
     let files = paths.iter().filter(|path| path.is_file());
     let absolute = files.filter_map(|path| std::path::absolute(path).ok());
     absolute.filter_map(|path| normalise(&path).parent().map(Path::to_owned)).collect()
-}
-
-/// A line on a terminal for who waits longer than a second.
-struct Progress {
-    begun: Instant,
-    shown: Option<Instant>,
-    is_seen: bool,
-    done: usize,
-    count: usize,
-}
-
-impl Progress {
-    fn step(&mut self) {
-        self.done += 1;
-        let is_due = match self.shown {
-            None => self.begun.elapsed() > Duration::from_secs(1),
-            Some(shown) => shown.elapsed() > Duration::from_millis(100),
-        };
-        if self.is_seen && is_due {
-            eprint!("\r{} of {} cases", self.done, self.count);
-            self.shown = Some(Instant::now());
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            eprint!("\r\x1b[K");
-            drop(std::io::stderr().flush());
-        }
-    }
 }

@@ -76,7 +76,9 @@ fn render(report: &Report, paint: Paint) -> String {
     };
     let run = report.played().filter(|played| played.is_new).count();
     let kept = if run < passed + failed { format!(", {run} run") } else { String::new() };
-    let _ = writeln!(text, "\n{summary}{} {}", kept, paint.faint(&format!("in {:.2} s", report.time.as_secs_f64())));
+    let gap = if text.ends_with("\n\n") { "" } else { "\n" };
+    let time = paint.faint(&format!("in {:.2} s", report.time.as_secs_f64()));
+    let _ = writeln!(text, "{gap}{summary}{kept} {time}");
     text
 }
 
@@ -89,7 +91,8 @@ fn covered(text: &mut String, files: &[FileCoverage], paint: Paint) {
         let percent = (covered * 100).checked_div(all).unwrap_or(100);
         let word = format!("{percent:>5} %");
         let word = if covered == all { paint.good(&word) } else { paint.bad(&word) };
-        let _ = writeln!(text, "{word}  {:<widest$}  {}", file.file, spans(file));
+        let line = format!("{word}  {:<widest$}  {}", file.file, spans(file));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 

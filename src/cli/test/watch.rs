@@ -17,7 +17,7 @@ use crate::policy::{Watched, watch};
 
 /// Watches until interrupted. The code says how the last run went.
 pub(super) fn run(args: TestArgs, runtime: &runtime::Stage) -> anyhow::Result<Verdict> {
-    let mut session = Session::open(&args, runtime, Tools::None)?;
+    let mut session = Session::open(&args, runtime, &Tools::None)?;
     let first = runtime.block_on(session.run());
     let is_good = Arc::new(AtomicBool::new(show(&args, first)?));
     let subject = WatchedSession { session, runtime: runtime.handle().clone() };

@@ -9,5 +9,6 @@ mod tables_tests;
 mod types;
 
 pub(super) use removed::{Served, api_version, api_version_of};
+pub(crate) use resources::plural_of_kind;
 pub(super) use resources::{Resource, resources};
 pub(super) use types::{Shape, joined, types};

@@ -124,6 +124,12 @@ impl Resources {
     }
 }
 
+/// The plural of a built-in kind.
+pub(crate) fn plural_of_kind(api_version: &str, kind: &str) -> Option<&'static str> {
+    let of = |one: &&Resource| !one.name.contains('/') && one.kind.rsplit_once('/') == Some((api_version, kind));
+    resources().0.iter().find(of).map(|one| one.name)
+}
+
 fn is_among(groups: &[String], group: &str) -> bool {
     groups.is_empty() || groups.iter().any(|known| known == "*" || known == group)
 }

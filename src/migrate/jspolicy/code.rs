@@ -1,5 +1,6 @@
 //! The source of a policy: written into its object, or packed into a bundle.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use oxc::allocator::Allocator;
@@ -9,7 +10,9 @@ use oxc::parser::{ParseOptions, Parser};
 use oxc::span::{GetSpan as _, SourceType};
 use serde_json::Value;
 
+use super::imports::{packages, with_imports};
 use super::input::Found;
+use super::package::Joined;
 use crate::bundle::{BundleLimits, scan, unpack};
 
 /// What is translated, and what it is compared with.
@@ -20,6 +23,8 @@ pub(super) struct Code {
     /// The script that the object has to be given to run at all.
     pub script: Option<String>,
     pub note: Option<String>,
+    /// What the source imports of npm packages, and in which versions.
+    pub packages: BTreeMap<String, String>,
 }
 
 /// The code of one policy, or why there is none to translate.
@@ -32,20 +37,43 @@ pub(super) fn code(found: &Found, bundle: Option<&Found>) -> Result<Code, String
         return Err("it is a module already (spec.typescript)".to_owned());
     }
     if let Some(source) = text("javascript") {
-        return readable(found, &source).map(|()| Code { source, is_typescript: false, script: None, note: None });
+        readable(found, &source)?;
+        let source = super::apart(|| with_imports(&source))?;
+        let packages = asked_for(found, &source)?;
+        return Ok(Code { source, is_typescript: false, script: None, note: None, packages });
     }
     if let Some(bundle) = bundle {
         return packed(found, bundle);
     }
     if let Some(entry) = super::package::entry(&found.path) {
-        return super::package::linked(&entry).map(|script| {
-            let source = super::apart(|| opened(&script)).unwrap_or_else(|_| script.clone());
-            let note = Some(format!("{} and what it imports are one file now, without their types", entry.display()));
-            Code { source, is_typescript: false, script: Some(script), note }
-        });
+        let Joined { imports, script } = super::package::linked(&entry)?;
+        let source = super::apart(|| opened(&script)).unwrap_or_else(|_| script.clone());
+        let note = Some(format!("{} and what it imports are one file now, without their types", entry.display()));
+        let (source, script) = (format!("{imports}{source}"), Some(imports + &script));
+        let packages = asked_for(found, &source)?;
+        return Ok(Code { source, is_typescript: false, script, note, packages });
     }
     Err("it has no source here: neither spec.javascript, nor a JsPolicyBundle of its name, nor an index.ts beside it"
         .to_owned())
+}
+
+/// The packages that a source imports, as `spec.dependencies` or the package around it ask for them; any version where
+/// nobody says.
+fn asked_for(found: &Found, source: &str) -> Result<BTreeMap<String, String>, String> {
+    let imported = super::apart(|| packages(source))?;
+    if imported.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut ranges = super::package::dependencies(&found.path);
+    let given = found.object.pointer("/spec/dependencies").and_then(Value::as_object);
+    let given =
+        given.into_iter().flatten().filter_map(|(name, range)| Some((name.clone(), range.as_str()?.to_owned())));
+    ranges.extend(given);
+    let range = |name: String| {
+        let range = ranges.get(&name).cloned().unwrap_or_else(|| "*".to_owned());
+        (name, range)
+    };
+    Ok(imported.into_iter().map(range).collect())
 }
 
 /// Whether a source parses, and is not nested beyond all reason.
@@ -61,7 +89,7 @@ fn packed(found: &Found, bundle: &Found) -> Result<Code, String> {
     readable(found, &script)?;
     let source = super::apart(|| opened(&script))?;
     let note = Some("its source is what webpack left in the bundle: names and comments may be lost".to_owned());
-    Ok(Code { source, is_typescript: false, script: None, note })
+    Ok(Code { source, is_typescript: false, script: None, note, packages: BTreeMap::new() })
 }
 
 /// The source in a bundle, with line breaks, and out of the function that webpack wraps it in.

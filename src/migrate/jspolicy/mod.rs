@@ -5,6 +5,7 @@
 
 mod code;
 mod declaration;
+mod imports;
 mod input;
 mod package;
 mod probe;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use super::cases::cases;
 use super::compare::{Candidate, Court, Mood, Side, World, compare};
 use super::folder::folder_name;
+use super::packages::Packages;
 use super::report::{PolicyReport, Report};
 use code::{Code, code};
 use declaration::declaration;
@@ -29,12 +31,20 @@ pub use input::InputError;
 /// The parser and what walks its trees recurse.
 const STACK_BYTES: usize = 256 << 20;
 
+/// Types of packages that bring none.
+const DECLARATIONS: &str = "packages.d.ts";
+
+/// The line by which a compiler that is given the module alone finds them.
+const REFERENCE: &str = "/// <reference path=\"./packages.d.ts\" />\n";
+
 /// Something to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     Text(String),
     /// Documents of a YAML file.
     Documents(Vec<Value>),
+    /// A package.json that asks for these, which stand in the `node_modules` folder beside it.
+    Packages(Packages),
 }
 
 /// What a migration came to: files by their path in the new folder, and what is to be said.
@@ -75,8 +85,12 @@ pub fn migrate(paths: &[PathBuf], reviews: &[Value], court: &mut dyn Court) -> R
     court.load(Side::Migrated, &candidates).map_err(InputError::Engine)?;
     let mut files = Vec::new();
     let mut reports = Vec::new();
+    let mut packages = Packages::default();
     for attempt in attempts {
-        reports.push(judge(attempt, court, &mut files));
+        reports.push(judge(attempt, court, &mut files, &mut packages));
+    }
+    if !packages.is_empty() {
+        files.push(("package.json".to_owned(), Body::Packages(packages)));
     }
     for (name, bundle) in bundles {
         notes.push(format!(
@@ -97,8 +111,13 @@ fn home(name: &str, files: &[(String, Body)]) -> String {
     home
 }
 
-/// Compares, and decides what is written.
-fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)>) -> PolicyReport {
+/// Compares, and decides what is written. `packages` are those at the top of the new folder.
+fn judge(
+    attempt: Attempt,
+    court: &mut dyn Court,
+    files: &mut Vec<(String, Body)>,
+    packages: &mut Packages,
+) -> PolicyReport {
     let Attempt { found, notes, original, made } = attempt;
     let name = found.name;
     let verdict = made.and_then(|made| {
@@ -116,24 +135,33 @@ fn judge(attempt: Attempt, court: &mut dyn Court, files: &mut Vec<(String, Body)
         }
     });
     let source = found.path.display().to_string();
+    let runs = found.object.pointer("/spec/type").is_none_or(|kind| kind != "Controller");
     let home = home(&name, files);
     match verdict {
         Ok((made, comparison)) => {
             let file = format!("{home}/policy.ts");
             files.push((file.clone(), Body::Text(made.module.clone())));
+            let own = &made.candidate.packages;
+            if let Some(declarations) = own.declarations() {
+                files.push((format!("{home}/{DECLARATIONS}"), Body::Text(declarations)));
+            }
+            // What asks for something else than the others has it to itself.
+            if !packages.absorb(own) {
+                files.push((format!("{home}/package.json"), Body::Packages(own.clone())));
+            }
             let cases = cases(court, &made.candidate, &comparison);
             let number = cases.len();
             if number > 0 {
                 files.push((format!("{home}/cases/migrated.yaml"), Body::Documents(cases)));
             }
             let compared = comparison.alike.len();
-            PolicyReport { name, source, file, carried: true, reason: None, compared, cases: number, notes }
+            PolicyReport { name, source, file, carried: true, reason: None, runs, compared, cases: number, notes }
         }
         Err(reason) => {
             let file = format!("{home}/policy.yaml");
             files.push((file.clone(), Body::Text(original)));
             let reason = Some(reason);
-            PolicyReport { name, source, file, carried: false, reason, compared: 0, cases: 0, notes: Vec::new() }
+            PolicyReport { name, source, file, carried: false, reason, runs, compared: 0, cases: 0, notes: Vec::new() }
         }
     }
 }
@@ -152,12 +180,14 @@ fn attempt(found: Found, bundle: Option<&Found>, reviews: &[Value]) -> Attempt {
 }
 
 fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mut Vec<String>) -> Result<Made, String> {
-    let Code { source, is_typescript, script, note } = code;
+    let Code { source, is_typescript, script, note, packages } = code;
     let declaration = declaration(&found.name, &found.object);
     let spec = found.object.get("spec").cloned().unwrap_or_default();
     let is_mutating = match spec.get("type").and_then(Value::as_str).unwrap_or_default() {
         "Controller" => {
-            return Err("policies of type Controller are not run yet, so nothing can be compared".to_owned());
+            return Err(
+                "it is of type Controller, which Bylaw does not run yet: it is kept for when it does".to_owned()
+            );
         }
         other => other == "Mutating",
     };
@@ -176,14 +206,21 @@ fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mu
         Some(line) => format!("line {line} of the script: {reason}"),
         None => reason,
     })?;
+    let packages = if packages.is_empty() { Packages::default() } else { Packages::find(&found.path, packages)? };
+    let module = if packages.declarations().is_some() { format!("{REFERENCE}{module}") } else { module };
     notes.extend(note);
     notes.extend(declaration.notes.into_iter().chain(said));
     let given: Vec<Value> = reviews.iter().filter(|review| concerns(&rule, review)).cloned().collect();
-    let original = script.map_or_else(|| original.to_owned(), |script| with_script(&found.object, &script));
+    let original = if packages.is_empty() && script.is_none() {
+        original.to_owned()
+    } else {
+        runnable(&found.object, script.as_deref())
+    };
     let candidate = Candidate {
         name: found.name.clone(),
         original,
         migrated: module.clone(),
+        packages,
         given: given.len(),
         worlds: worlds(&probe),
         reviews: given.into_iter().chain(probe.reviews).collect(),
@@ -191,11 +228,12 @@ fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mu
     Ok(Made { module, candidate })
 }
 
-/// The object with its code in it.
-fn with_script(object: &Value, script: &str) -> String {
+/// The object with its code in it; its packages stand beside it, as they do where it comes from.
+fn runnable(object: &Value, script: Option<&str>) -> String {
     let mut object = object.clone();
     if let Some(spec) = object.pointer_mut("/spec").and_then(Value::as_object_mut) {
-        spec.insert("javascript".to_owned(), json!(script));
+        spec.remove("dependencies");
+        spec.extend(script.map(|script| ("javascript".to_owned(), json!(script))));
     }
     object.to_string()
 }

@@ -1,12 +1,21 @@
 //! Policies of an npm package, as jsPolicy's template has them: a `policy.yaml`, and its source in `index.ts` beside it.
 //!
-//! The files are linked from a copy, from which imports of jsPolicy's types are taken out: nothing is left of them when
-//! it runs, and the package need not be installed. No script of the package is run.
+//! The files are linked from a copy, from which imports of packages are taken out: of those of jsPolicy's types nothing
+//! is left when it runs, and the others stand before the script, as its author wrote them. No script of the package is
+//! run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use oxc::allocator::Allocator;
+use oxc::ast::ast::{ImportDeclaration, ImportDeclarationSpecifier, Program, Statement};
+use oxc::parser::{ParseOptions, Parser};
+use oxc::semantic::SemanticBuilder;
+use oxc::span::SourceType;
+use serde_json::Value;
+
+use super::imports::{is_package, renamed};
 use crate::bundle::{MAX_SOURCE_BYTES, link_script, scan};
 
 const ENTRIES: [&str; 4] = ["index.ts", "index.mts", "index.js", "index.mjs"];
@@ -26,10 +35,20 @@ pub(super) fn entry(manifest: &Path) -> Option<PathBuf> {
     ENTRIES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// One script of a file and what it imports.
-pub(super) fn linked(entry: &Path) -> Result<String, String> {
+/// One script of a file and what it imports by a path.
+pub(super) struct Joined {
+    /// Imports of packages, which stand before it.
+    pub imports: String,
+    pub script: String,
+}
+
+/// Names that files have of packages: the statement that gives each.
+type Names = BTreeMap<String, String>;
+
+pub(super) fn linked(entry: &Path) -> Result<Joined, String> {
     let mut files = BTreeMap::new();
-    gather(entry, &mut files)?;
+    let mut names = Names::new();
+    gather(entry, &mut files, &mut names)?;
     let top = files.keys().filter_map(|path| path.parent()).fold(None, |top: Option<PathBuf>, folder| match top {
         None => Some(folder.to_owned()),
         Some(top) => Some(common(&top, folder)),
@@ -46,11 +65,26 @@ pub(super) fn linked(entry: &Path) -> Result<String, String> {
     let shown = format!("{}/", copy.0.display());
     let linked =
         link_script(&target).map_err(|error| error.to_string().replace(&shown, &format!("{}/", top.display())))?;
-    Ok(linked.script)
+    // Names of types are gone with the types.
+    let free = super::apart(|| free_names(&linked.script))?;
+    names.retain(|name, _| name.is_empty() || free.contains(name));
+    let imports = names.into_values().map(|import| import + "\n").collect();
+    Ok(Joined { imports, script: linked.script })
+}
+
+/// What the package that a manifest stands in asks for.
+pub(super) fn dependencies(manifest: &Path) -> BTreeMap<String, String> {
+    let mut above = manifest.ancestors().skip(1).map(|folder| folder.join("package.json"));
+    let text = above.find_map(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let package: Value = serde_json::from_str(&text).unwrap_or_default();
+    // Bundled ahead of time, so that many have them among what is only for development.
+    let maps = ["devDependencies", "dependencies"].into_iter().filter_map(|field| package.get(field)?.as_object());
+    let pairs = maps.flatten().filter_map(|(name, range)| Some((name.clone(), range.as_str()?.to_owned())));
+    pairs.collect()
 }
 
 /// A file and all that it imports by a path.
-fn gather(path: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<(), String> {
+fn gather(path: &Path, files: &mut BTreeMap<PathBuf, String>, names: &mut Names) -> Result<(), String> {
     let path = normal(path);
     if files.contains_key(&path) {
         return Ok(());
@@ -66,32 +100,77 @@ fn gather(path: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<(), Stri
     let text = fs::read_to_string(&path).map_err(unreadable)?.replace("\r\n", "\n");
     let scanned = scan(&shown, &path, &text).map_err(|error| error.to_string())?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut without_types = text.clone();
+    let text = super::apart(|| without_packages(&shown, &text, names))??;
     let mut further = Vec::new();
-    for import in scanned.imports.iter().rev() {
-        if TYPES.contains(&import.specifier.as_str()) {
-            take_out(&mut without_types, import.start as usize, import.end as usize);
-        } else if import.specifier.starts_with('.') {
-            let found = EXTENSIONS
-                .iter()
-                .map(|end| folder.join(format!("{}{end}", import.specifier)))
-                .find(|path| path.is_file());
-            further.extend(found);
-        }
+    for import in scanned.imports.iter().rev().filter(|import| import.specifier.starts_with('.')) {
+        let mut candidates = EXTENSIONS.iter().map(|end| folder.join(format!("{}{end}", import.specifier)));
+        further.extend(candidates.find(|path| path.is_file()));
     }
-    files.insert(path, without_types);
-    further.iter().try_for_each(|path| gather(path, files))
+    files.insert(path, text);
+    further.iter().try_for_each(|path| gather(path, files, names))
 }
 
-/// Blanks the statement that a specifier ends.
-fn take_out(text: &mut String, start: usize, end: usize) {
-    let before = text.get(..start).unwrap_or_default();
-    let Some(begin) = before.rfind("import") else { return };
-    let rest = text.get(end..).unwrap_or_default();
-    let end = if rest.starts_with(';') { end + 1 } else { end };
-    let blank: String =
-        text.get(begin..end).unwrap_or_default().chars().map(|one| if one == '\n' { '\n' } else { ' ' }).collect();
-    text.replace_range(begin..end, &blank);
+/// The text of a file with its imports of packages blanked; what they give is added to `names`.
+fn without_packages(shown: &str, text: &str, names: &mut Names) -> Result<String, String> {
+    let allocator = Allocator::default();
+    let parsed = parse(&allocator, text, SourceType::ts());
+    let mut blanked = text.to_owned();
+    for statement in &parsed.body {
+        let Statement::ImportDeclaration(import) = statement else { continue };
+        let package = import.source.value.as_str();
+        if !is_package(package) {
+            continue;
+        }
+        if !TYPES.contains(&package) && !import.import_kind.is_type() {
+            for (name, statement) in statements(import) {
+                match names.get(&name) {
+                    Some(known) if *known != statement && !name.is_empty() => {
+                        return Err(format!("{shown}: `{name}` is another import than in another file; rename it"));
+                    }
+                    Some(known) if *known != statement => names.insert(name, format!("{known}\n{statement}")),
+                    _ => names.insert(name, statement),
+                };
+            }
+        }
+        let (start, end) = (import.span.start as usize, import.span.end as usize);
+        let written = text.get(start..end).unwrap_or_default();
+        blanked.replace_range(start..end, &written.replace(|letter| letter != '\n', " "));
+    }
+    Ok(blanked)
+}
+
+/// A statement for each name that an import gives; without a name, for its effects.
+fn statements(import: &ImportDeclaration<'_>) -> Vec<(String, String)> {
+    let package = import.source.value.as_str();
+    let Some(specifiers) = &import.specifiers else {
+        return vec![(String::new(), format!("import {package:?};"))];
+    };
+    let taken = specifiers.iter().filter_map(|specifier| {
+        let local = specifier.local().name.to_string();
+        let taken = match specifier {
+            ImportDeclarationSpecifier::ImportSpecifier(one) if one.import_kind.is_type() => return None,
+            ImportDeclarationSpecifier::ImportSpecifier(one) => {
+                format!("{{ {} }}", renamed(&one.imported.name(), &local))
+            }
+            ImportDeclarationSpecifier::ImportDefaultSpecifier(_) => local.clone(),
+            ImportDeclarationSpecifier::ImportNamespaceSpecifier(_) => format!("* as {local}"),
+        };
+        Some((local, format!("import {taken} from {package:?};")))
+    });
+    taken.collect()
+}
+
+fn parse<'a>(allocator: &'a Allocator, text: &'a str, source_type: SourceType) -> Program<'a> {
+    let options = ParseOptions { allow_return_outside_function: true, ..ParseOptions::default() };
+    Parser::new(allocator, text, source_type).with_options(options).parse().program
+}
+
+/// Names that a script has of nobody.
+fn free_names(script: &str) -> BTreeSet<String> {
+    let allocator = Allocator::default();
+    let program = parse(&allocator, script, SourceType::script());
+    let semantic = SemanticBuilder::new().with_build_nodes(true).build(&program).semantic;
+    semantic.scoping().root_unresolved_references().keys().map(ToString::to_string).collect()
 }
 
 fn normal(path: &Path) -> PathBuf {
@@ -162,7 +241,8 @@ mod tests {
             ),
         ]);
         let entry = entry(&folder.path().join("src/policies/a/policy.yaml")).unwrap();
-        let script = linked(&entry).unwrap();
+        let Joined { imports, script } = linked(&entry).unwrap();
+        assert_eq!(imports, "");
         assert!(script.contains("deny(\"no name\")") && script.contains("check(request)"), "{script}");
         assert!(!script.contains("import"), "{script}");
     }
@@ -170,8 +250,42 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named() {
         let folder = package(&[("policy.yaml", ""), ("index.ts", "import { x } from './gone';\nx();\n")]);
-        let told = linked(&entry(&folder.path().join("policy.yaml")).unwrap()).unwrap_err();
+        let told = linked(&entry(&folder.path().join("policy.yaml")).unwrap()).err().unwrap();
         assert!(told.contains("index.ts:1:") && told.contains("gone"), "{told}");
         assert_eq!(entry(&folder.path().join("other.yaml")), None);
+    }
+    #[test]
+    fn imports_of_packages_stand_before_the_script_without_those_of_types() {
+        let folder = package(&[
+            ("policy.yaml", ""),
+            (
+                "index.ts",
+                "import _, { get as dig } from \"lodash\";\nimport { z, ZodType } from \"zod\";\nimport { other } from \"./lib\";\nconst known: ZodType = z.string();\nif (_.isEmpty(dig(request, 'x')) && known && other()) deny('x');\n",
+            ),
+            ("lib.ts", "import _ from \"lodash\";\nimport \"polyfill\";\nexport const other = () => _.now();\n"),
+            ("package.json", "{\"dependencies\": {\"lodash\": \"^4\"}, \"devDependencies\": {\"zod\": \"^3\"}}"),
+        ]);
+        let manifest = folder.path().join("policy.yaml");
+        let Joined { imports, script } = linked(&entry(&manifest).unwrap()).unwrap();
+        assert_eq!(
+            imports,
+            "import \"polyfill\";\nimport _ from \"lodash\";\nimport { get as dig } from \"lodash\";\nimport { z } from \"zod\";\n"
+        );
+        assert!(script.contains("_.isEmpty(dig(request") && !script.contains("import"), "{script}");
+        assert_eq!(
+            dependencies(&manifest).into_iter().collect::<Vec<_>>(),
+            [("lodash".to_owned(), "^4".to_owned()), ("zod".to_owned(), "^3".to_owned())]
+        );
+    }
+
+    #[test]
+    fn one_name_for_two_packages_is_told() {
+        let folder = package(&[
+            ("policy.yaml", ""),
+            ("index.ts", "import a from \"a\";\nimport { b } from \"./b\";\na(b);\n"),
+            ("b.ts", "import a from \"c\";\nexport const b = a;\n"),
+        ]);
+        let told = linked(&entry(&folder.path().join("policy.yaml")).unwrap()).err().unwrap();
+        assert!(told.contains("`a` is another import than in another file"), "{told}");
     }
 }

@@ -213,7 +213,7 @@ fn an_object_of_a_cluster_reaches_no_files() {
     live.put(script("d.e.f", "import './x.js';")).unwrap();
     let catalog = loader(&live, Vec::new()).load().unwrap();
     assert!(catalog.revisions.is_empty());
-    assert!(catalog.problems[0].message.contains("an object has none"), "{:?}", catalog.problems);
+    assert!(catalog.problems[0].message.contains("a cluster has no files"), "{:?}", catalog.problems);
 }
 
 #[test]

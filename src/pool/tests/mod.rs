@@ -60,14 +60,14 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 
 impl Rig {
     fn validate(&self, input: &Input, revisions: &[Arc<Revision>]) -> Vec<Verdict> {
-        self.runtime.block_on(self.pool.validate(input, revisions)).into_iter().map(|one| one.verdict).collect()
+        self.runtime.block_on(self.pool.validate(input, &revisions.into())).into_iter().map(|one| one.verdict).collect()
     }
 
     /// All of them asked at once, each for its own review.
     fn at_once(&self, asked: &[(Input, Vec<Arc<Revision>>)]) -> Vec<(Vec<Evaluated>, Duration)> {
         let begun = Instant::now();
         let asked = asked.iter().map(async |(input, revisions)| {
-            let evaluated = self.pool.validate(input, revisions).await;
+            let evaluated = self.pool.validate(input, &revisions.as_slice().into()).await;
             (evaluated, begun.elapsed())
         });
         self.runtime.block_on(join_all(asked))

@@ -11,6 +11,7 @@ use anyhow::Result;
 use crate::build::{Cargo, cargo};
 use crate::cluster::{BIN_VARIABLE, Cluster};
 use crate::run::run;
+use crate::servers::HELM_VARIABLE;
 use crate::v8_archive::Archive;
 use crate::{servers, workspace};
 
@@ -42,9 +43,10 @@ pub fn bench(arguments: &[String]) -> Result<()> {
 pub fn e2e(arguments: &[String]) -> Result<()> {
     let cargo = Cargo::with_v8()?;
     let servers = servers::ensure()?;
+    let helm = servers::ensure_helm()?;
     let mut tests = self::cargo()?;
     tests.args(["test", "--release", "--package", "bylaw", "--test", "e2e", "--"]).args(arguments);
-    cargo.archive().explain(run(tests.env(BIN_VARIABLE, servers)))
+    cargo.archive().explain(run(tests.env(BIN_VARIABLE, servers).env(HELM_VARIABLE, helm)))
 }
 
 /// Where this machine has no archive, the crate downloads it; `cargo build` then finds it in the target folder.

@@ -1,5 +1,5 @@
-//! The servers of the test cluster, and the upstream evaluator of pod security: built from `tests/cluster` with Go and
-//! cached for every checkout of the same versions.
+//! The servers of the test cluster, the upstream evaluator of pod security, and Helm: built from `tests/cluster` with Go
+//! and cached for every checkout of the same versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,11 +16,32 @@ use crate::workspace;
 /// What the binaries follow from; they are cached under the hash of these.
 const SOURCES: [&str; 3] = ["go.mod", "go.sum", "etcd/main.go"];
 
+/// Names Helm for the tests.
+pub const HELM_VARIABLE: &str = "BYLAW_TEST_HELM";
+
 const KUBERNETES: &str = "k8s.io/kubernetes";
 
-/// A module of its own, of a newer release than the servers.
-const POD_SECURITY: &str = "podsecurity";
-const POD_SECURITY_SOURCES: [&str; 3] = ["go.mod", "go.sum", "main.go"];
+/// A program in a module of its own, in the folder of its name: its dependencies are not those of the servers.
+struct Apart {
+    name: &'static str,
+    what: &'static str,
+    sources: &'static [&'static str],
+    package: &'static str,
+}
+
+const POD_SECURITY: Apart = Apart {
+    name: "podsecurity",
+    what: "the upstream evaluator of pod security",
+    sources: &["go.mod", "go.sum", "main.go"],
+    package: ".",
+};
+
+const HELM: Apart = Apart {
+    name: "helm",
+    what: "Helm, which renders the chart",
+    sources: &["go.mod", "go.sum"],
+    package: "helm.sh/helm/v4/cmd/helm",
+};
 
 /// The folder with etcd, kube-apiserver and kubectl; those not in the cache are built, which takes minutes.
 pub fn ensure() -> Result<PathBuf> {
@@ -43,16 +64,27 @@ pub fn ensure() -> Result<PathBuf> {
 
 /// The program that judges pods as upstream does; built where it is not in the cache.
 pub fn ensure_pod_security() -> Result<PathBuf> {
-    let module = workspace::root()?.join("tests/cluster").join(POD_SECURITY);
-    let folder = workspace::cache()?.join(POD_SECURITY).join(fingerprint(&module, &POD_SECURITY_SOURCES)?);
-    let program = folder.join(POD_SECURITY);
-    if !program.is_file() {
-        need_go("the upstream evaluator of pod security")?;
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        download(&module, [".".to_owned()])?;
-        build(&module, POD_SECURITY, ".", "-s -w", &folder)?;
+    POD_SECURITY.ensure()
+}
+
+/// Helm; built where it is not in the cache.
+pub fn ensure_helm() -> Result<PathBuf> {
+    HELM.ensure()
+}
+
+impl Apart {
+    fn ensure(&self) -> Result<PathBuf> {
+        let module = workspace::root()?.join("tests/cluster").join(self.name);
+        let folder = workspace::cache()?.join(self.name).join(fingerprint(&module, self.sources)?);
+        let program = folder.join(self.name);
+        if !program.is_file() {
+            need_go(self.what)?;
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            download(&module, [self.package.to_owned()])?;
+            build(&module, self.name, self.package, "-s -w", &folder)?;
+        }
+        Ok(program)
     }
-    Ok(program)
 }
 
 fn need_go(what: &str) -> Result<()> {

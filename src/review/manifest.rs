@@ -1,12 +1,23 @@
 //! Makes the AdmissionReview that an API server would send for a manifest.
 
-use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use crate::review::Operation;
+use super::Operation;
+
+/// Why there is no review of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    #[error("neither an object nor an old object was given")]
+    NoObject,
+    #[error("the manifest has no {0}")]
+    Missing(&'static str),
+    #[error("{0}: metadata.name is missing")]
+    Unnamed(String),
+}
 
 /// What the manifest does not say.
-pub(super) struct Request<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
     pub operation: Operation,
     pub user: &'a str,
     pub groups: &'a [String],
@@ -16,7 +27,7 @@ pub(super) struct Request<'a> {
 
 /// How an API server serves a kind that is not built in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Served {
+pub struct Served {
     pub plural: String,
     pub namespaced: bool,
 }
@@ -63,28 +74,18 @@ const IRREGULAR: &[(&str, &str)] = &[
     ("JsPolicyViolations", "jspolicyviolations"),
 ];
 
-/// The review of one manifest.
+/// The review of one manifest. Where it is not known how its kind is served, its name and its namespace tell.
 ///
 /// # Errors
 /// Where the manifest has no apiVersion, kind or name.
-pub(super) fn review(request: &Request<'_>) -> anyhow::Result<Value> {
-    review_as(request, None)
-}
-
-/// The same where it is known how the kind is served; otherwise its name and its namespace tell.
-///
-/// # Errors
-/// Where the manifest has no apiVersion, kind or name.
-pub(super) fn review_as(request: &Request<'_>, served: Option<&Served>) -> anyhow::Result<Value> {
-    let Some(subject) = request.object.or(request.old_object) else {
-        bail!("neither an object nor an old object was given")
-    };
+pub fn of_manifest(request: &Asked<'_>, served: Option<&Served>) -> Result<Value, ManifestError> {
+    let subject = request.object.or(request.old_object).ok_or(ManifestError::NoObject)?;
     let text = |pointer: &str| subject.pointer(pointer).and_then(Value::as_str);
-    let api_version = text("/apiVersion").context("the manifest has no apiVersion")?;
-    let kind = text("/kind").context("the manifest has no kind")?;
+    let api_version = text("/apiVersion").ok_or(ManifestError::Missing("apiVersion"))?;
+    let kind = text("/kind").ok_or(ManifestError::Missing("kind"))?;
     let name = text("/metadata/name");
     if name.or_else(|| text("/metadata/generateName")).is_none() {
-        bail!("{kind}: metadata.name is missing");
+        return Err(ManifestError::Unnamed(kind.to_owned()));
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let cluster_scoped = served.map_or_else(|| CLUSTER_SCOPED.contains(&kind), |served| !served.namespaced);
@@ -116,7 +117,7 @@ pub(super) fn review_as(request: &Request<'_>, served: Option<&Served>) -> anyho
 }
 
 /// A deletion judges what is there: the manifest itself, where no old object was given.
-fn old_object(request: &Request<'_>) -> Option<Value> {
+fn old_object(request: &Asked<'_>) -> Option<Value> {
     match request.operation {
         Operation::Create => None,
         Operation::Delete => request.old_object.or(request.object).cloned(),
@@ -153,8 +154,8 @@ mod tests {
 
     fn create(object: &Value) -> Value {
         let request =
-            Request { operation: Operation::Create, user: "jane", groups: &[], object: Some(object), old_object: None };
-        review(&request).unwrap()
+            Asked { operation: Operation::Create, user: "jane", groups: &[], object: Some(object), old_object: None };
+        of_manifest(&request, None).unwrap()
     }
 
     #[test]
@@ -192,14 +193,9 @@ mod tests {
     #[test]
     fn a_deletion_judges_what_is_there() {
         let object = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" } });
-        let request = Request {
-            operation: Operation::Delete,
-            user: "jane",
-            groups: &[],
-            object: Some(&object),
-            old_object: None,
-        };
-        let review = review(&request).unwrap();
+        let request =
+            Asked { operation: Operation::Delete, user: "jane", groups: &[], object: Some(&object), old_object: None };
+        let review = of_manifest(&request, None).unwrap();
         assert_eq!(review["request"]["object"], Value::Null);
         assert_eq!(review["request"]["oldObject"], object);
     }
