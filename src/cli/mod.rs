@@ -12,6 +12,7 @@ mod junit;
 mod lint;
 mod measured;
 mod migrate;
+mod operate;
 mod output;
 mod pool_health;
 mod review;

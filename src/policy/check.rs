@@ -12,30 +12,26 @@ use crate::matching::{MatchError, Matcher};
 
 use super::draft::Draft;
 use super::error::{FieldError, PolicyError};
-use super::jspolicy::{CodeSource, JsPolicy, PackageFrom, PackageRef, js_policy};
+use super::jspolicy::{CodeSource, JsPolicy, js_policy_of_cluster};
 use super::spec::Dialect;
 
 /// Everything that is wrong with a JsPolicy object; nothing where it can be served.
 #[must_use]
 pub fn check_policy(object: &Value) -> Vec<FieldError> {
-    let JsPolicy { draft, code, dependencies, .. } = match js_policy(object) {
+    let JsPolicy { draft, code, dependencies, .. } = match js_policy_of_cluster(object) {
         Ok(policy) => policy,
         Err(faults) => return faults,
     };
     let mut faults = Vec::new();
     let dialect = match &code {
         CodeSource::JavaScript(_) | CodeSource::Bundle => Dialect::Script,
-        CodeSource::TypeScript(_) | CodeSource::Package(_) => Dialect::Module,
+        CodeSource::TypeScript(_) | CodeSource::Package(_) | CodeSource::BundleRef(_) => Dialect::Module,
     };
     check_rules(draft, dialect, &mut faults);
     match &code {
         CodeSource::JavaScript(text) => check_script("spec.javascript", text, &dependencies, &mut faults),
         CodeSource::TypeScript(text) => check_module("spec.typescript", text, &dependencies, &mut faults),
-        CodeSource::Package(PackageRef { from: PackageFrom::File(_), .. }) => {
-            let message = "is for manifests in a folder; a cluster has no files: give `name` and `version`";
-            faults.push(fault("spec.package.file", message));
-        }
-        CodeSource::Package(_) | CodeSource::Bundle => {}
+        CodeSource::Package(_) | CodeSource::Bundle | CodeSource::BundleRef(_) => {}
     }
     faults
 }

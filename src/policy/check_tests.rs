@@ -138,7 +138,7 @@ mod schema {
             "matchConditions": [{}], "enforcement": [{"namespaceSelector": selector}],
         }});
         ASKED.take();
-        drop(js_policy(&everything));
+        drop(js_policy_of_cluster(&everything));
         let asked = ASKED.take().into_iter().map(|path| path.replace("[0]", "[]"));
         asked.filter(|path| path.starts_with("spec.")).collect()
     }

@@ -35,6 +35,7 @@ mod jspolicy_reads;
 mod jspolicy_writes;
 mod multiplexing;
 mod mutations;
+mod operator;
 mod own_kinds;
 mod permissions;
 mod restart;
