@@ -5,4 +5,4 @@
 
 mod leadership;
 
-pub use leadership::{Leadership, Leading};
+pub use leadership::{Leadership, Leading, NotLeading};
