@@ -1,8 +1,11 @@
 //! Bylaw as a part of its cluster: policies come from `JsPolicy` objects, and what follows from them is written back.
 //!
 //! Every replica reads and serves. Only the one that leads writes ([`Leadership`]): webhook configurations, bundles,
-//! status, reports.
+//! status, reports. [`lease`] elects it.
 
+mod fault;
+mod jitter;
 mod leadership;
+pub mod lease;
 
 pub use leadership::{Leadership, Leading, NotLeading};
