@@ -14,6 +14,7 @@ mod measured;
 mod migrate;
 mod output;
 mod pool_health;
+mod replica;
 mod review;
 mod runtime;
 mod sarif;

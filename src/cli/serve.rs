@@ -11,6 +11,7 @@ use clap::Args;
 use super::Verdict;
 use super::output::say;
 use super::pool_health::watch_pool;
+use super::replica::Replica;
 use super::runtime::{Stage, logging};
 use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
@@ -18,7 +19,7 @@ use crate::cluster::{
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::host::Objects;
-use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Shutdown, TlsSource};
+use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, watch};
 use crate::pool::{Pool, PoolSize};
@@ -57,7 +58,15 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     checks.set("policies", Gate::Ready, Err("policies are being loaded".to_owned()));
 
     // What can keep it from starting comes first, so that nothing is said of policies before that.
-    let server = Server::bind(config(settings), Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
+    let serving = Arc::new(Serving::default());
+    let config = config(settings, &serving);
+    let server = Server::bind(config, Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
+    let replica = match connection(settings).filter(|_| settings.operator) {
+        Some(cluster) => {
+            Some(Replica::start(&cluster, settings, serving, &checks, &stage.metrics, &shutdown).await?)
+        }
+        None => None,
+    };
     let world = World::connect(stage, settings).await?;
     let mut loader = stage.loader(&settings.policies, settings.compat, None)?;
     let catalog = loader.load()?;
@@ -96,14 +105,26 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
         tokio::spawn(watch_pool(engine, checks, metrics, shutdown.clone()))
     };
-    announce(settings, &server, count);
+    let authority = replica.as_ref().map_or_else(|| server.authority_path(), Replica::authority_path);
+    announce(settings, &server, authority, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
     drop(watcher);
+    if let Some(replica) = replica {
+        replica.end().await;
+    }
     tracing::info!(?drained, "stopped");
     match watching.await {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
+    }
+}
+
+fn connection(settings: &Settings) -> Option<Connection> {
+    match (&settings.kubeconfig, settings.in_cluster) {
+        (Some(path), _) => Some(Connection::Kubeconfig(path.clone())),
+        (None, true) => Some(Connection::InCluster),
+        (None, false) => None,
     }
 }
 
@@ -116,12 +137,7 @@ struct World {
 
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
-        let connection = match (&settings.kubeconfig, settings.in_cluster) {
-            (Some(path), _) => Some(Connection::Kubeconfig(path.clone())),
-            (None, true) => Some(Connection::InCluster),
-            (None, false) => None,
-        };
-        if let Some(connection) = connection {
+        if let Some(connection) = connection(settings) {
             let client = connect(&connection).await?;
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
@@ -157,9 +173,10 @@ fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
     named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 
-fn config(settings: &Settings) -> Config {
+fn config(settings: &Settings, serving: &Arc<Serving>) -> Config {
     let tls = match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => TlsSource::Files { cert: cert.clone(), key: key.clone() },
+        _ if settings.operator => TlsSource::Brought(Arc::clone(serving)),
         _ => TlsSource::SelfSigned { state_dir: settings.state_dir(), names: names(settings) },
     };
     let drain = DrainConfig { delay: Duration::from_secs(settings.drain_delay.unwrap_or(0)), ..DrainConfig::default() };
@@ -168,6 +185,7 @@ fn config(settings: &Settings) -> Config {
         metrics_listen: Some(settings.metrics_listen()),
         health_listen: Some(settings.health_listen()),
         tls,
+        client_ca: settings.client_ca.clone(),
         limits: Limits::default(),
         drain,
     }
@@ -199,13 +217,12 @@ fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
 }
 
 /// What a newcomer needs next, on standard output.
-fn announce(settings: &Settings, server: &Server, policies: usize) {
+fn announce(settings: &Settings, server: &Server, authority: Option<PathBuf>, policies: usize) {
     let mut lines = Vec::new();
     let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
     lines.push(format!("Bylaw is serving at {url}"));
     let from = settings.policies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     lines.push(format!("  policies   {policies} from {from}"));
-    let authority = server.authority_path();
     if let Some(path) = &authority {
         lines.push(format!("  authority  {}", path.display()));
     }

@@ -27,6 +27,7 @@ pub use kind::{Kind, path_segment};
 pub use limits::CacheLimits;
 pub use namespaces::{ClusterNamespaces, OfflineNamespaces};
 pub use object::Labels;
+pub(crate) use outage::Outage;
 pub use reader::{CacheMode, Cluster, ListQuery, Peek, Write};
 pub use store::{KindStore, join};
 pub use survey::{Listed, Pages, Served, Survey};
