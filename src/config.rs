@@ -283,7 +283,10 @@ mod tests {
         assert_eq!(settings(|_| {}), None);
         for (change, message) in [
             ((|s| s.in_cluster = false) as fn(&mut Settings), "--operator needs a cluster"),
-            (|s| (s.tls_secret, s.tls_cert) = (Some("a".into()), Some("b".into())), "--tls-secret and --tls-cert exclude"),
+            (
+                |s| (s.tls_secret, s.tls_cert) = (Some("a".into()), Some("b".into())),
+                "--tls-secret and --tls-cert exclude",
+            ),
             (|s| (s.operator, s.tls_secret) = (false, Some("a".into())), "give --operator"),
         ] {
             let error = settings(change).unwrap();

@@ -62,9 +62,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let config = config(settings, &serving);
     let server = Server::bind(config, Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
     let replica = match connection(settings).filter(|_| settings.operator) {
-        Some(cluster) => {
-            Some(Replica::start(&cluster, settings, serving, &checks, &stage.metrics, &shutdown).await?)
-        }
+        Some(cluster) => Some(Replica::start(&cluster, settings, serving, &checks, &stage.metrics, &shutdown).await?),
         None => None,
     };
     let world = World::connect(stage, settings).await?;

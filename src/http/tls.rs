@@ -355,7 +355,9 @@ mod tests {
         let (checks, metrics) = (Checks::default(), Arc::new(Metrics::default()));
         keeper.publish(now, &checks, &metrics);
         assert!(checks.passes(Gate::Ready));
-        assert!(metrics.render().contains(&format!("{{certificate=\"serving\"}} {}", keeper.serving.not_after().unwrap())));
+        assert!(
+            metrics.render().contains(&format!("{{certificate=\"serving\"}} {}", keeper.serving.not_after().unwrap()))
+        );
         keeper.publish(now + 91 * DAY, &checks, &metrics);
         assert!(!checks.passes(Gate::Ready));
     }

@@ -14,11 +14,13 @@
 // What the tests stand on.
 mod api;
 mod ask;
+mod balancer;
 mod bylaw;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod objects;
 mod policies;
+mod replicas;
 #[path = "../support/server.rs"]
 mod server;
 mod world;
@@ -28,6 +30,7 @@ mod audit;
 mod custom_resources;
 mod denials;
 mod edits;
+mod election;
 mod failure_policy;
 mod jspolicy_reads;
 mod jspolicy_writes;
@@ -37,6 +40,7 @@ mod permissions;
 mod restart;
 mod scan;
 mod selectors;
+mod shared_certificate;
 mod starter_policies;
 mod subresources;
 mod versions;

@@ -27,7 +27,11 @@ fn caller(authority: &Issued) -> Issued {
 }
 
 /// Whether a request is answered that is sent with this certificate, or without any.
-async fn is_answered(running: &Running, pair: Option<&Issued>, version: &'static rustls::SupportedProtocolVersion) -> bool {
+async fn is_answered(
+    running: &Running,
+    pair: Option<&Issued>,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> bool {
     let mut roots = RootCertStore::empty();
     roots.add(certificates::leaf_of(&running.files.cert).into()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -95,7 +99,8 @@ async fn another_authority_of_the_callers_holds_without_a_restart_and_garbage_ke
 #[tokio::test]
 async fn an_authority_of_the_callers_that_is_none_is_refused_at_the_start_with_its_flag() {
     let files = Files::new();
-    for (path, reason) in [(&files.key, "holds no PEM certificate"), (&files.key.with_extension("gone"), "cannot read")] {
+    for (path, reason) in [(&files.key, "holds no PEM certificate"), (&files.key.with_extension("gone"), "cannot read")]
+    {
         let mut config = config(&files);
         config.client_ca = Some(path.clone());
         let error = Server::bind(config, Arc::default(), Arc::default()).await.err().unwrap().to_string();

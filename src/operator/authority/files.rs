@@ -28,7 +28,9 @@ pub fn watch_bundle(path: PathBuf) -> watch::Receiver<Option<Bytes>> {
                     });
                 }
                 _ if std::mem::replace(&mut failing, true) => {}
-                _ => tracing::warn!(path = %path.display(), "no certificate of an authority can be read: the last one holds"),
+                _ => {
+                    tracing::warn!(path = %path.display(), "no certificate of an authority can be read: the last one holds")
+                }
             }
             tokio::time::sleep(EVERY).await;
         }

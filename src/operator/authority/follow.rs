@@ -137,7 +137,11 @@ impl Follower {
     /// Where there is no Secret and never was one, whoever comes first makes it: only one creation succeeds.
     async fn make_the_first(&mut self) {
         let is_absent = matches!(&*self.shared.seen.borrow(), Seen::Absent);
-        if !is_absent || self.shared.config.is_foreign || self.shared.last_good().is_some() || Instant::now() < self.make_at {
+        if !is_absent
+            || self.shared.config.is_foreign
+            || self.shared.last_good().is_some()
+            || Instant::now() < self.make_at
+        {
             return;
         }
         let made = match plan::first(&self.shared.terms, clock()) {
@@ -178,6 +182,9 @@ impl Follower {
         });
         if is_new_leaf {
             info!(not_after = leaf.pair.not_after, "serving a new shared certificate");
+        }
+        // The server looks once a second, which is long for a start.
+        if is_new_leaf && leaf.is_valid(clock()) {
             self.shared.checks.set("certificate", Gate::Ready, Ok(()));
         }
         let Some(kept) = kept.filter(|_| is_new_leaf || is_new_bundle) else { return };

@@ -69,7 +69,8 @@ async fn look(shared: &Shared, shown: &mut ShownSince) -> Result<Option<()>, Str
         Seen::Absent => (None, None),
         Seen::There { secret, material } => (Some(&**secret), Some(&**material)),
     };
-    let found = Found { secret: material, last_good: last_good.as_deref(), is_shown: is_shown(shared, material, shown).await };
+    let found =
+        Found { secret: material, last_good: last_good.as_deref(), is_shown: is_shown(shared, material, shown).await };
     let change = plan(found, &shared.terms, clock()).map_err(|error| error.to_string())?;
     let Some(Change { to, why }) = change else { return Ok(None) };
     let write = async {

@@ -81,7 +81,9 @@ pub(super) fn plan(found: Found<'_>, terms: &Terms, now: SystemTime) -> Result<O
     }
     let why = match &secret.signer {
         None => "the key of its authority is not there: a new authority is to be trusted",
-        Some(signer) if signer.ca.is_due(now) => "two thirds of its authority's life are over: a new one is to be trusted",
+        Some(signer) if signer.ca.is_due(now) => {
+            "two thirds of its authority's life are over: a new one is to be trusted"
+        }
         Some(_) => return Ok(None),
     };
     changed(announce(secret, terms, now)?, why)

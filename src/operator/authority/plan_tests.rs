@@ -32,7 +32,8 @@ fn a_rotation_trusts_first_then_signs_then_drops() {
     assert_ne!(renewed.leaf, old.leaf);
 
     let due = start + DAY * 244;
-    let held = Material { leaf: Some(old.signer.as_ref().unwrap().leaf(&terms().subjects, due, DAY * 90).unwrap()), ..old };
+    let held =
+        Material { leaf: Some(old.signer.as_ref().unwrap().leaf(&terms().subjects, due, DAY * 90).unwrap()), ..old };
     let announced = written(decide(&held, true, due));
     assert_eq!(announced.leaf, held.leaf, "nobody trusts the new authority yet");
     assert_eq!(announced.bundle.len(), 2);

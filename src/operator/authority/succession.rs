@@ -193,7 +193,9 @@ mod tests {
         offered(&mut succession, &old, 0);
         let hour = HOUR.as_secs();
         let late = Material {
-            leaf: Some(new.signer.as_ref().unwrap().leaf(&["a.example.com".to_owned()], at(hour - 60).1, HOUR).unwrap()),
+            leaf: Some(
+                new.signer.as_ref().unwrap().leaf(&["a.example.com".to_owned()], at(hour - 60).1, HOUR).unwrap(),
+            ),
             ..new
         };
         offered(&mut succession, &late, hour - 5);

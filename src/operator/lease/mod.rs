@@ -162,7 +162,9 @@ impl Election {
     /// Reads the Lease and, where it is ours or nobody's, writes it.
     async fn look(&self, observed: &mut Observed) -> Result<Standing, kube::Error> {
         let Some(mut lease) = self.leases.get_opt(&self.name).await? else {
-            observed.forget();
+            if let Some(Step::Wait { holder, until }) = observed.missing(&self.candidate, Instant::now()) {
+                return Ok(Standing::Other { holder, until });
+            }
             let created = self.leases.create(&parameters(), &self.candidate.new_lease(&self.name)).await;
             return settled(created);
         };

@@ -55,9 +55,13 @@ impl Observed {
         Step::Wait { holder, until }
     }
 
-    /// The Lease is gone, or nothing is known of it: whatever it says next is news.
-    pub(super) fn forget(&mut self) {
-        self.0 = None;
+    /// The Lease is not there. Whoever was seen to hold it does not know yet, and leads for as long as if it were.
+    pub(super) fn missing(&self, candidate: &Candidate, now: Instant) -> Option<Step> {
+        let (spec, since) = self.0.as_ref()?;
+        let holder =
+            spec.holder_identity.clone().filter(|holder| !holder.is_empty() && *holder != candidate.identity)?;
+        let until = *since + wait_of(spec, candidate.duration);
+        (now < until).then_some(Step::Wait { holder, until })
     }
 }
 
@@ -65,8 +69,7 @@ impl Candidate {
     /// The first Lease of that name.
     pub(super) fn new_lease(&self, name: &str) -> Lease {
         let labels = [("app.kubernetes.io/managed-by".to_owned(), "bylaw".to_owned())];
-        let metadata =
-            ObjectMeta { name: Some(name.to_owned()), labels: Some(labels.into()), ..ObjectMeta::default() };
+        let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels.into()), ..ObjectMeta::default() };
         Lease { metadata, spec: Some(LeaseSpec { lease_transitions: Some(0), ..self.term(&LeaseSpec::default()) }) }
     }
 
@@ -189,6 +192,21 @@ mod tests {
         let Step::Write(spec) = step else { panic!("not renewed") };
         assert_eq!((spec.lease_transitions, spec.lease_duration_seconds), (Some(4), Some(15)));
         assert_ne!(spec.renew_time, mine.renew_time);
+    }
+
+    #[test]
+    fn a_lease_that_is_deleted_is_not_made_anew_beside_its_holder() {
+        let start = Instant::now();
+        let mut observed = Observed::default();
+        assert_eq!(observed.missing(&me(), start), None, "nobody was ever seen to hold it");
+        observed.decide(&held(0, 15), &me(), start);
+        let wait = Step::Wait { holder: "other".to_owned(), until: start + TERM };
+        assert_eq!(observed.missing(&me(), start + TERM / 2), Some(wait));
+        assert_eq!(observed.missing(&me(), start + TERM), None);
+        let mut own = held(0, 15).spec.unwrap();
+        own.holder_identity = Some("me".to_owned());
+        observed.decide(&Lease { spec: Some(own), ..Lease::default() }, &me(), start);
+        assert_eq!(observed.missing(&me(), start), None, "the holder itself may");
     }
 
     #[test]

@@ -1,0 +1,309 @@
+//! Some replicas of one Bylaw: each a process of its own, one Lease, one Secret, one webhook configuration that sends to
+//! whichever is there.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::jiff::Timestamp;
+use reqwest::Method;
+use serde_json::json;
+
+use super::api::{Reply, eventually};
+use super::balancer::Balancer;
+use super::objects::config_map;
+use super::policies::policy;
+use super::server::Server;
+use super::server::lifeline::ScratchFolder;
+use super::world::World;
+
+pub const SECRET: &str = "jspolicy-webhook-cert";
+const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+
+pub struct Replicas<'w> {
+    pub world: &'w World,
+    /// Of the namespace, the Lease and the webhook configuration.
+    pub name: String,
+    pub balancer: Balancer,
+    pub replicas: BTreeMap<String, Server>,
+    addresses: BTreeMap<String, SocketAddr>,
+    arguments: Vec<String>,
+    folder: ScratchFolder,
+}
+
+impl<'w> Replicas<'w> {
+    /// A namespace for replicas; none runs yet.
+    pub fn of(world: &'w World, arguments: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("replicas-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("bylaw-{name}-{}", std::process::id()));
+        let folder = ScratchFolder::create(folder).expect("no temporary folder");
+        let judged = policy(
+            "judged",
+            r#"match: { resources: ["configmaps"], operations: ["CREATE"] }, validate({ warn }) { warn("judged"); },"#,
+        );
+        fs::create_dir(folder.path().join("policies")).expect("the folder is ours");
+        fs::write(folder.path().join("policies").join(judged.name), judged.text).expect("the folder is ours");
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        world.api.post("/api/v1/namespaces", &namespace).object();
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let (replicas, addresses) = Default::default();
+        Self { world, name, balancer: Balancer::start(), replicas, addresses, arguments, folder }
+    }
+
+    /// Starts replicas of these names at once and waits until each is ready.
+    pub fn start(&mut self, names: &[&str]) {
+        let kubeconfig = self.world.cluster.kubeconfig().display().to_string();
+        self.start_with(names, &kubeconfig);
+    }
+
+    /// The same with another way to the cluster.
+    pub fn start_with(&mut self, names: &[&str], kubeconfig: &str) {
+        for name in names {
+            // What a replica prints is the URL that all share.
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+            self.addresses.insert((*name).to_owned(), free.expect("a free port"));
+        }
+        let started: Vec<(String, Server)> = thread::scope(|scope| {
+            let all = |name: &&str| (*name).to_owned();
+            let threads: Vec<_> = names
+                .iter()
+                .map(all)
+                .map(|name| {
+                    let arguments = self.arguments_of(&name, kubeconfig);
+                    scope.spawn(move || {
+                        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                        (name, Server::start(&arguments))
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("it starts")).collect()
+        });
+        self.replicas.extend(started);
+        self.balance();
+    }
+
+    fn arguments_of(&self, name: &str, kubeconfig: &str) -> Vec<String> {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let mut arguments = vec!["--operator".to_owned()];
+        for (flag, value) in [
+            ("--kubeconfig", kubeconfig.to_owned()),
+            ("--namespace", self.name.clone()),
+            ("--identity", name.to_owned()),
+            ("--listen", self.addresses[name].to_string()),
+            ("--webhook-url", self.balancer.url()),
+            ("--policies", path("policies")),
+            ("--state-dir", self.state_of(name).display().to_string()),
+        ] {
+            arguments.extend([flag.to_owned(), value]);
+        }
+        arguments.extend(self.arguments.iter().cloned());
+        arguments
+    }
+
+    /// For the replicas that are started from now on.
+    pub fn set_arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+    }
+
+    pub fn state_of(&self, name: &str) -> PathBuf {
+        self.folder.path().join("state").join(name)
+    }
+
+    /// Sends new connections to all replicas that were not stopped.
+    pub fn balance(&self) {
+        let addresses: Vec<String> = self.replicas.keys().map(|name| self.address_of(name)).collect();
+        self.balancer.send_to(addresses.iter().map(String::as_str));
+    }
+
+    /// `https://127.0.0.1:port` of one replica.
+    pub fn address_of(&self, name: &str) -> String {
+        format!("https://{}", self.addresses[name])
+    }
+
+    /// Kills a replica with SIGKILL, and says when. Its log stays.
+    pub fn kill(&mut self, name: &str) -> (Server, Timestamp) {
+        let mut server = self.replicas.remove(name).expect("it runs");
+        signal(&server, "-KILL");
+        server.wait(Duration::from_secs(10));
+        let at = Timestamp::now();
+        self.balance();
+        (server, at)
+    }
+
+    /// The name of the replica that leads, by its own word. There is at most one, but for the moment of a change.
+    pub fn leader(&self) -> Option<&str> {
+        let leads = |server: &Server| server.get(server.metrics_url()).1.lines().any(|line| line == "bylaw_leader 1");
+        self.replicas.iter().find(|(_, server)| leads(server)).map(|(name, _)| name.as_str())
+    }
+
+    pub fn await_leader(&self) -> String {
+        eventually("a replica leads", || self.leader(), Option::is_some).expect("found").to_owned()
+    }
+
+    pub fn lease_path(&self) -> String {
+        format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/bylaw", self.name)
+    }
+
+    /// The replica in the Lease, without the random end of its name.
+    pub fn holder(&self) -> String {
+        let lease = self.world.api.get(&self.lease_path());
+        let holder = lease.body["spec"]["holderIdentity"].as_str().unwrap_or_default();
+        holder.rsplit_once('_').map_or(holder, |(name, _)| name).to_owned()
+    }
+
+    pub fn secret_path(&self) -> String {
+        format!("/api/v1/namespaces/{}/secrets/{SECRET}", self.name)
+    }
+
+    /// One part of the Secret; empty where there is none.
+    pub fn secret(&self, part: &str) -> String {
+        let Ok(reply) = self.world.api.try_send(Method::GET, &self.secret_path(), None) else { return String::new() };
+        let encoded = reply.body["data"][part].as_str().unwrap_or_default();
+        String::from_utf8_lossy(&STANDARD.decode(encoded).unwrap_or_default()).into_owned()
+    }
+
+    /// What a replica says that clients are to trust.
+    pub fn bundle_of(&self, name: &str) -> String {
+        fs::read_to_string(self.state_of(name).join("shared/ca.crt")).unwrap_or_default()
+    }
+
+    /// Sends creates of config maps in this namespace to the replicas, whose authority is in `bundle`.
+    pub fn register(&self, bundle: &str) {
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": self.name},
+            "webhooks": [{
+                "name": "replicas.e2e.example.com",
+                "clientConfig": {"url": format!("{}/validate", self.balancer.url()), "caBundle": STANDARD.encode(bundle)},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.name}},
+                "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1"],
+            }],
+        });
+        self.world.api.post(CONFIGURATIONS, &configuration).object();
+        self.await_webhook();
+    }
+
+    pub fn await_webhook(&self) {
+        let judged = |reply: &Reply| reply.is_good() && reply.warnings.len() == 1;
+        let path = format!("{}?dryRun=All", self.config_maps());
+        eventually("the webhook is called", || self.world.api.post(&path, &config_map("first", json!({}))), judged);
+    }
+
+    fn config_maps(&self) -> String {
+        format!("/api/v1/namespaces/{}/configmaps", self.name)
+    }
+
+    /// The `caBundle` of the webhook configuration.
+    pub fn shown(&self) -> String {
+        let path = format!("{CONFIGURATIONS}/{}", self.name);
+        let Ok(reply) = self.world.api.try_send(Method::GET, &path, None) else { return String::new() };
+        let encoded = reply.body["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default();
+        String::from_utf8_lossy(&STANDARD.decode(encoded).unwrap_or_default()).into_owned()
+    }
+
+    /// Writes what the leader says into the webhook configuration, as the reconciler does.
+    pub fn show(&self, bundle: &str) {
+        let path = format!("{CONFIGURATIONS}/{}", self.name);
+        let patch =
+            json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": STANDARD.encode(bundle)}]);
+        drop(self.world.api.try_send(Method::PATCH, &path, Some(("application/json-patch+json", &patch))));
+    }
+
+    /// Creates config maps all the while that `faults` goes on, and keeps the webhook configuration as the leader says.
+    /// Each create must be judged and stored; answers with how many there were.
+    pub fn under_load(&self, faults: impl FnOnce()) -> usize {
+        self.under_load_of(&|reply| reply.is_some_and(|reply| reply.is_good() && reply.warnings.len() == 1), faults)
+    }
+
+    /// The same where `good` says what may become of a create; `None` where there was no answer.
+    pub fn under_load_of(&self, good: &(dyn Fn(Option<&Reply>) -> bool + Sync), faults: impl FnOnce()) -> usize {
+        const CLIENTS: usize = 3;
+        let (over, created) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let load = || {
+            while !over.load(Ordering::Relaxed) {
+                let number = created.fetch_add(1, Ordering::Relaxed);
+                let object = config_map(&format!("c-{number}"), json!({}));
+                let body = Some(("application/json", &object));
+                let reply = self.world.api.try_send(Method::POST, &self.config_maps(), body).ok();
+                assert!(good(reply.as_ref()), "create {number}: {reply:?}");
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let reconcile = || {
+            while !over.load(Ordering::Relaxed) {
+                let leader = self.holder();
+                let bundle = if leader.is_empty() { String::new() } else { self.bundle_of(&leader) };
+                if !bundle.is_empty() && bundle != self.shown() {
+                    self.show(&bundle);
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+        };
+        thread::scope(|scope| {
+            let _over = SetOnDrop(&over);
+            for _ in 0..CLIENTS {
+                scope.spawn(load);
+            }
+            scope.spawn(reconcile);
+            faults();
+        });
+        created.into_inner()
+    }
+}
+
+/// Ends the load when the test panics, too: it would be waited for without end.
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Replicas<'_> {
+    fn drop(&mut self) {
+        let api = &self.world.api;
+        drop(api.try_send(Method::DELETE, &format!("{CONFIGURATIONS}/{}", self.name), None));
+        drop(api.try_send(Method::DELETE, &format!("/api/v1/namespaces/{}", self.name), None));
+    }
+}
+
+pub fn signal(server: &Server, signal: &str) {
+    let sent = Command::new("kill").args([signal, &server.pid().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "{signal} could not be sent");
+}
+
+/// When a replica led, by its log: from, until. A term that has no end in the log ended at `end`.
+pub fn terms(server: &Server, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let log = server.log();
+    let at = |text: &str| {
+        let lines =
+            log.lines().filter(|line| line.contains(text)).filter_map(|line| line.split(' ').next()?.parse().ok());
+        lines.collect::<Vec<Timestamp>>()
+    };
+    let (begun, ended) = (at("this replica leads"), at("this replica does not lead any more"));
+    let until = |from: &Timestamp| ended.iter().find(|until| *until >= from).copied().unwrap_or(end);
+    begun.iter().map(|from| (*from, until(from))).collect()
+}
+
+/// Panics where two of these overlap.
+pub fn assert_apart(mut terms: Vec<(Timestamp, Timestamp)>) {
+    terms.sort();
+    for pair in terms.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "two replicas led at once: {terms:?}");
+    }
+}
+
+/// The certificates of a PEM text.
+pub fn blocks(pem: &str) -> Vec<&str> {
+    pem.split_inclusive("-----END CERTIFICATE-----\n").filter(|block| block.contains("BEGIN")).collect()
+}
