@@ -37,6 +37,7 @@ mod jspolicy_writes;
 mod multiplexing;
 mod mutations;
 mod permissions;
+mod replica_faults;
 mod restart;
 mod scan;
 mod selectors;

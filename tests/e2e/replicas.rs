@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -27,15 +28,30 @@ use super::world::World;
 pub const SECRET: &str = "jspolicy-webhook-cert";
 const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 
-pub struct Replicas<'w> {
+/// Where replicas are, and what can be seen of them from there.
+#[derive(Clone)]
+pub struct Site<'w> {
     pub world: &'w World,
-    /// Of the namespace, the Lease and the webhook configuration.
+    /// Of the namespace and of the webhook configuration.
     pub name: String,
+    folder: PathBuf,
+}
+
+pub struct Replicas<'w> {
+    site: Site<'w>,
     pub balancer: Balancer,
     pub replicas: BTreeMap<String, Server>,
     addresses: BTreeMap<String, SocketAddr>,
     arguments: Vec<String>,
-    folder: ScratchFolder,
+    _folder: ScratchFolder,
+}
+
+impl<'w> Deref for Replicas<'w> {
+    type Target = Site<'w>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.site
+    }
 }
 
 impl<'w> Replicas<'w> {
@@ -55,7 +71,8 @@ impl<'w> Replicas<'w> {
         world.api.post("/api/v1/namespaces", &namespace).object();
         let arguments = arguments.iter().map(ToString::to_string).collect();
         let (replicas, addresses) = Default::default();
-        Self { world, name, balancer: Balancer::start(), replicas, addresses, arguments, folder }
+        let site = Site { world, name, folder: folder.path().to_owned() };
+        Self { site, balancer: Balancer::start(), replicas, addresses, arguments, _folder: folder }
     }
 
     /// Starts replicas of these names at once and waits until each is ready.
@@ -91,7 +108,7 @@ impl<'w> Replicas<'w> {
     }
 
     fn arguments_of(&self, name: &str, kubeconfig: &str) -> Vec<String> {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let path = |name: &str| self.folder.join(name).display().to_string();
         let mut arguments = vec!["--operator".to_owned()];
         for (flag, value) in [
             ("--kubeconfig", kubeconfig.to_owned()),
@@ -111,10 +128,6 @@ impl<'w> Replicas<'w> {
     /// For the replicas that are started from now on.
     pub fn set_arguments(&mut self, arguments: &[&str]) {
         self.arguments = arguments.iter().map(ToString::to_string).collect();
-    }
-
-    pub fn state_of(&self, name: &str) -> PathBuf {
-        self.folder.path().join("state").join(name)
     }
 
     /// Sends new connections to all replicas that were not stopped.
@@ -148,13 +161,82 @@ impl<'w> Replicas<'w> {
         eventually("a replica leads", || self.leader(), Option::is_some).expect("found").to_owned()
     }
 
+    /// Sends creates of config maps in this namespace to the replicas, whose authority is in `bundle`.
+    pub fn register(&self, bundle: &str) {
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": self.name},
+            "webhooks": [{
+                "name": "replicas.e2e.example.com",
+                "clientConfig": {"url": format!("{}/validate", self.balancer.url()), "caBundle": STANDARD.encode(bundle)},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.name}},
+                "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1"],
+            }],
+        });
+        self.world.api.post(CONFIGURATIONS, &configuration).object();
+        self.await_webhook();
+    }
+
+    /// Creates config maps all the while that `faults` goes on, and keeps the webhook configuration as the leader says.
+    /// Each create must be judged and stored; answers with how many there were.
+    pub fn under_load(&mut self, faults: impl FnOnce(&mut Self)) -> usize {
+        self.under_load_of(judged, faults)
+    }
+
+    /// The same where `good` says what may become of a create; `None` where there was no answer.
+    pub fn under_load_of(
+        &mut self,
+        good: impl Fn(Option<&Reply>) -> bool + Sync,
+        faults: impl FnOnce(&mut Self),
+    ) -> usize {
+        const CLIENTS: usize = 3;
+        let (over, created) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let site = self.site.clone();
+        let load = || {
+            while !over.load(Ordering::Relaxed) {
+                let number = created.fetch_add(1, Ordering::Relaxed);
+                let object = config_map(&format!("c-{number}"), json!({}));
+                let body = Some(("application/json", &object));
+                let reply = site.world.api.try_send(Method::POST, &site.config_maps(), body).ok();
+                assert!(good(reply.as_ref()), "create {number}: {reply:?}");
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let reconcile = || {
+            while !over.load(Ordering::Relaxed) {
+                let leader = site.holder();
+                let bundle = if leader.is_empty() { String::new() } else { site.bundle_of(&leader) };
+                if !bundle.is_empty() && bundle != site.shown() {
+                    site.show(&bundle);
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+        };
+        thread::scope(|scope| {
+            let _over = SetOnDrop(&over);
+            for _ in 0..CLIENTS {
+                scope.spawn(load);
+            }
+            scope.spawn(reconcile);
+            faults(self);
+        });
+        created.into_inner()
+    }
+}
+
+impl Site<'_> {
+    pub fn state_of(&self, name: &str) -> PathBuf {
+        self.folder.join("state").join(name)
+    }
+
     pub fn lease_path(&self) -> String {
         format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/bylaw", self.name)
     }
 
     /// The replica in the Lease, without the random end of its name.
     pub fn holder(&self) -> String {
-        let lease = self.world.api.get(&self.lease_path());
+        let Ok(lease) = self.world.api.try_send(Method::GET, &self.lease_path(), None) else { return String::new() };
         let holder = lease.body["spec"]["holderIdentity"].as_str().unwrap_or_default();
         holder.rsplit_once('_').map_or(holder, |(name, _)| name).to_owned()
     }
@@ -173,23 +255,6 @@ impl<'w> Replicas<'w> {
     /// What a replica says that clients are to trust.
     pub fn bundle_of(&self, name: &str) -> String {
         fs::read_to_string(self.state_of(name).join("shared/ca.crt")).unwrap_or_default()
-    }
-
-    /// Sends creates of config maps in this namespace to the replicas, whose authority is in `bundle`.
-    pub fn register(&self, bundle: &str) {
-        let configuration = json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"name": self.name},
-            "webhooks": [{
-                "name": "replicas.e2e.example.com",
-                "clientConfig": {"url": format!("{}/validate", self.balancer.url()), "caBundle": STANDARD.encode(bundle)},
-                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.name}},
-                "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1"],
-            }],
-        });
-        self.world.api.post(CONFIGURATIONS, &configuration).object();
-        self.await_webhook();
     }
 
     pub fn await_webhook(&self) {
@@ -217,47 +282,11 @@ impl<'w> Replicas<'w> {
             json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": STANDARD.encode(bundle)}]);
         drop(self.world.api.try_send(Method::PATCH, &path, Some(("application/json-patch+json", &patch))));
     }
+}
 
-    /// Creates config maps all the while that `faults` goes on, and keeps the webhook configuration as the leader says.
-    /// Each create must be judged and stored; answers with how many there were.
-    pub fn under_load(&self, faults: impl FnOnce()) -> usize {
-        self.under_load_of(&|reply| reply.is_some_and(|reply| reply.is_good() && reply.warnings.len() == 1), faults)
-    }
-
-    /// The same where `good` says what may become of a create; `None` where there was no answer.
-    pub fn under_load_of(&self, good: &(dyn Fn(Option<&Reply>) -> bool + Sync), faults: impl FnOnce()) -> usize {
-        const CLIENTS: usize = 3;
-        let (over, created) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let load = || {
-            while !over.load(Ordering::Relaxed) {
-                let number = created.fetch_add(1, Ordering::Relaxed);
-                let object = config_map(&format!("c-{number}"), json!({}));
-                let body = Some(("application/json", &object));
-                let reply = self.world.api.try_send(Method::POST, &self.config_maps(), body).ok();
-                assert!(good(reply.as_ref()), "create {number}: {reply:?}");
-                thread::sleep(Duration::from_millis(5));
-            }
-        };
-        let reconcile = || {
-            while !over.load(Ordering::Relaxed) {
-                let leader = self.holder();
-                let bundle = if leader.is_empty() { String::new() } else { self.bundle_of(&leader) };
-                if !bundle.is_empty() && bundle != self.shown() {
-                    self.show(&bundle);
-                }
-                thread::sleep(Duration::from_millis(100));
-            }
-        };
-        thread::scope(|scope| {
-            let _over = SetOnDrop(&over);
-            for _ in 0..CLIENTS {
-                scope.spawn(load);
-            }
-            scope.spawn(reconcile);
-            faults();
-        });
-        created.into_inner()
-    }
+/// Whether a create was judged and stored.
+pub fn judged(reply: Option<&Reply>) -> bool {
+    reply.is_some_and(|reply| reply.is_good() && reply.warnings.len() == 1)
 }
 
 /// Ends the load when the test panics, too: it would be waited for without end.

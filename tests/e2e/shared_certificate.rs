@@ -105,7 +105,7 @@ fn no_create_fails_while_authority_and_leaf_are_rotated_again_and_again() {
     replicas.start(&["a", "b"]);
     replicas.register(&replicas.secret("ca.crt"));
     let (prober, mut authorities, mut leaves, mut probes) = (Prober::new(), BTreeSet::new(), BTreeSet::new(), 0);
-    let created = replicas.under_load(|| {
+    let created = replicas.under_load(|replicas| {
         let deadline = Instant::now() + Duration::from_mins(4);
         // Three authorities have come, and the first has gone.
         while authorities.len() < 3 || blocks(&replicas.shown()).len() > 1 {
@@ -135,7 +135,7 @@ fn a_secret_that_is_deleted_or_filled_with_garbage_is_healed_and_no_create_fails
     replicas.start(&["a", "b"]);
     let first = replicas.secret("ca.crt");
     replicas.register(&first);
-    let created = replicas.under_load(|| {
+    let created = replicas.under_load(|replicas| {
         world.api.delete(&replicas.secret_path()).object();
         let deleted = Instant::now();
         let healed = eventually("it is back", || replicas.secret("ca.crt"), |bundle| blocks(bundle).len() == 2);
@@ -211,7 +211,7 @@ fn jspolicys_certificate_is_taken_over_and_no_create_fails() {
     replicas.start(&["a", "b"]);
     // jsPolicy's configuration, which trusts its certificate and nothing else.
     replicas.register(&old);
-    let created = replicas.under_load(|| {
+    let created = replicas.under_load(|replicas| {
         let ours = || replicas.secret("tls.crt");
         eventually("our own authority signs", ours, |leaf| *leaf != old);
         let prober = Prober::new();
@@ -233,7 +233,7 @@ fn a_secret_of_somebody_else_is_only_read_and_its_rotation_loses_no_create() {
     world.api.post(&secrets, &secret).object();
     replicas.start(&["a", "b"]);
     replicas.register(&first);
-    let created = replicas.under_load(|| {
+    let created = replicas.under_load(|replicas| {
         // As cert-manager does it: authority, leaf and key at once.
         let (second, secret) = foreign_secret(&replicas.name, "theirs");
         world.api.put(&format!("{secrets}/theirs"), &secret).object();
