@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,7 +36,7 @@ pub(super) struct Replica {
     pub namespace: String,
     pub leadership: Leadership,
     /// What webhook configurations are to show as `caBundle`; see [`Authority::bundle`].
-    pub bundle: watch::Receiver<Option<Bytes>>,
+    pub bundle: watch::Receiver<Option<Arc<[u8]>>>,
     bundle_path: Option<PathBuf>,
     election: JoinHandle<()>,
     certificates: Option<JoinHandle<()>>,

@@ -35,8 +35,8 @@ impl Callers {
             path: path.to_owned(),
             source,
         })?;
-        let verifier = verifier(&text, provider)
-            .map_err(|reason| HttpError::Callers { path: path.to_owned(), reason: reason.to_string() })?;
+        let verifier =
+            verifier(&text, provider).map_err(|reason| HttpError::Callers { path: path.to_owned(), reason })?;
         Ok(Self {
             path: path.to_owned(),
             seen: ArcSwap::from_pointee(text),

@@ -10,7 +10,7 @@ pub(super) fn random() -> u32 {
 
 /// A time, shortened by up to a fifth.
 pub(super) fn shortened(time: Duration) -> Duration {
-    time - time.mul_f64(f64::from(random()) / f64::from(u32::MAX) / 5.0)
+    time.mul_f64(1.0 - f64::from(random()) / f64::from(u32::MAX) / 5.0)
 }
 
 #[cfg(test)]

@@ -52,9 +52,9 @@ mod tests {
                 always("a test", || {
                     let (begun, alive) = (Arc::clone(&begun), Arc::clone(&alive));
                     async move {
-                        let _alive = alive;
                         assert!(begun.fetch_add(1, SeqCst) > 0, "the first time");
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
+                        drop(alive);
                     }
                 })
                 .await;

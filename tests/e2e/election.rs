@@ -32,7 +32,7 @@ fn a_leader_that_is_killed_is_succeeded_and_never_led_beside_another() {
     replicas.start(&[&first]);
     let second = replicas.await_leader();
     eprintln!("led again {} after the kill", Timestamp::now().duration_since(at));
-    for server in replicas.replicas.values() {
+    for server in replicas.running.values() {
         led.extend(terms(server, Timestamp::now()));
     }
     assert_apart(led);
@@ -48,7 +48,7 @@ fn a_leader_that_is_told_to_stop_hands_over_at_once() {
     let mut replicas = Replicas::of(world, &["--lease-duration", "60s"]);
     replicas.start(&["a", "b"]);
     let first = replicas.await_leader();
-    let mut stopped = replicas.replicas.remove(&first).expect("it runs");
+    let mut stopped = replicas.running.remove(&first).expect("it runs");
     let told = Timestamp::now();
     stopped.terminate();
     assert!(stopped.wait(Duration::from_secs(20)).success(), "{}", stopped.log());
@@ -101,7 +101,7 @@ fn a_leader_that_was_stopped_and_goes_on_does_not_lead_beside_its_successor() {
     let mut replicas = Replicas::of(world, &LEASE);
     replicas.start(&["a", "b"]);
     let first = replicas.await_leader();
-    let stopped = replicas.replicas.remove(&first).expect("it runs");
+    let stopped = replicas.running.remove(&first).expect("it runs");
     signal(&stopped, "-STOP");
     let second = replicas.await_leader();
     signal(&stopped, "-CONT");
@@ -129,7 +129,7 @@ fn an_election_outlasts_its_lease_and_the_api_server() {
     );
     eprintln!("{first} led, then {last:?}");
     let mut led = Vec::new();
-    for server in replicas.replicas.values() {
+    for server in replicas.running.values() {
         led.extend(terms(server, Timestamp::now()));
         let page = server.get(&format!("{}?verbose", server.health_url())).1;
         assert!(page.contains("[+]leadership ok") && page.contains("leads"), "{page}");

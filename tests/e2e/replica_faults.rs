@@ -17,7 +17,7 @@ fn no_create_fails_while_replicas_are_replaced_one_after_the_other() {
     let created = replicas.under_load(|replicas| {
         for (old, new) in [("a", "d"), ("b", "e"), ("c", "f")] {
             replicas.start(&[new]);
-            let mut stopped = replicas.replicas.remove(old).expect("it runs");
+            let mut stopped = replicas.running.remove(old).expect("it runs");
             stopped.terminate();
             // Endpoints are told while it still accepts.
             replicas.balance();
@@ -48,7 +48,7 @@ fn a_replica_that_is_killed_costs_no_more_than_what_it_was_about_to_answer() {
         replicas.kill(&leader);
         replicas.start(&["c"]);
         let next = replicas.await_leader();
-        let follower = replicas.replicas.keys().find(|name| **name != next).expect("there are two").clone();
+        let follower = replicas.running.keys().find(|name| **name != next).expect("there are two").clone();
         replicas.kill(&follower);
         thread::sleep(Duration::from_secs(1));
     });
@@ -74,7 +74,7 @@ fn replicas_go_on_when_the_api_server_comes_back() {
         world.api.delete(&replicas.secret_path()).object();
         eventually("it is back", || replicas.secret("ca.crt"), |bundle| bundle.contains(&before));
     });
-    for server in replicas.replicas.values() {
+    for server in replicas.running.values() {
         let (status, page) = server.get(server.health_url());
         assert_eq!(status, 200, "{page}");
     }

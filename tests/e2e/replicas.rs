@@ -40,7 +40,7 @@ pub struct Site<'w> {
 pub struct Replicas<'w> {
     site: Site<'w>,
     pub balancer: Balancer,
-    pub replicas: BTreeMap<String, Server>,
+    pub running: BTreeMap<String, Server>,
     addresses: BTreeMap<String, SocketAddr>,
     arguments: Vec<String>,
     _folder: ScratchFolder,
@@ -70,9 +70,9 @@ impl<'w> Replicas<'w> {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         world.api.post("/api/v1/namespaces", &namespace).object();
         let arguments = arguments.iter().map(ToString::to_string).collect();
-        let (replicas, addresses) = Default::default();
+        let (running, addresses) = Default::default();
         let site = Site { world, name, folder: folder.path().to_owned() };
-        Self { site, balancer: Balancer::start(), replicas, addresses, arguments, _folder: folder }
+        Self { site, balancer: Balancer::start(), running, addresses, arguments, _folder: folder }
     }
 
     /// Starts replicas of these names at once and waits until each is ready.
@@ -103,7 +103,7 @@ impl<'w> Replicas<'w> {
                 .collect();
             threads.into_iter().map(|thread| thread.join().expect("it starts")).collect()
         });
-        self.replicas.extend(started);
+        self.running.extend(started);
         self.balance();
     }
 
@@ -132,7 +132,7 @@ impl<'w> Replicas<'w> {
 
     /// Sends new connections to all replicas that were not stopped.
     pub fn balance(&self) {
-        let addresses: Vec<String> = self.replicas.keys().map(|name| self.address_of(name)).collect();
+        let addresses: Vec<String> = self.running.keys().map(|name| self.address_of(name)).collect();
         self.balancer.send_to(addresses.iter().map(String::as_str));
     }
 
@@ -143,7 +143,7 @@ impl<'w> Replicas<'w> {
 
     /// Kills a replica with SIGKILL, and says when. Its log stays.
     pub fn kill(&mut self, name: &str) -> (Server, Timestamp) {
-        let mut server = self.replicas.remove(name).expect("it runs");
+        let mut server = self.running.remove(name).expect("it runs");
         signal(&server, "-KILL");
         server.wait(Duration::from_secs(10));
         let at = Timestamp::now();
@@ -154,7 +154,7 @@ impl<'w> Replicas<'w> {
     /// The name of the replica that leads, by its own word. There is at most one, but for the moment of a change.
     pub fn leader(&self) -> Option<&str> {
         let leads = |server: &Server| server.get(server.metrics_url()).1.lines().any(|line| line == "bylaw_leader 1");
-        self.replicas.iter().find(|(_, server)| leads(server)).map(|(name, _)| name.as_str())
+        self.running.iter().find(|(_, server)| leads(server)).map(|(name, _)| name.as_str())
     }
 
     pub fn await_leader(&self) -> String {
@@ -278,9 +278,9 @@ impl Site<'_> {
     /// Writes what the leader says into the webhook configuration, as the reconciler does.
     pub fn show(&self, bundle: &str) {
         let path = format!("{CONFIGURATIONS}/{}", self.name);
-        let patch =
+        let change =
             json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": STANDARD.encode(bundle)}]);
-        drop(self.world.api.try_send(Method::PATCH, &path, Some(("application/json-patch+json", &patch))));
+        drop(self.world.api.try_send(Method::PATCH, &path, Some(("application/json-change+json", &change))));
     }
 }
 

@@ -93,7 +93,7 @@ fn replicas_that_start_at_once_share_one_authority() {
     // Any of them, or the one that led by then.
     let made =
         |line: &&str| line.contains("made the shared authority") || line.contains("wrote the shared certificate");
-    let logs: String = replicas.replicas.values().map(Server::log).collect();
+    let logs: String = replicas.running.values().map(Server::log).collect();
     assert_eq!(logs.lines().filter(made).count(), 1, "{logs}");
     replicas.register(&bundle);
 }
@@ -104,7 +104,7 @@ fn no_create_fails_while_authority_and_leaf_are_rotated_again_and_again() {
     let mut replicas = Replicas::of(world, &FAST);
     replicas.start(&["a", "b"]);
     replicas.register(&replicas.secret("ca.crt"));
-    let (prober, mut authorities, mut leaves, mut probes) = (Prober::new(), BTreeSet::new(), BTreeSet::new(), 0);
+    let (prober, mut authorities, mut leaves, mut connections) = (Prober::new(), BTreeSet::new(), BTreeSet::new(), 0);
     let created = replicas.under_load(|replicas| {
         let deadline = Instant::now() + Duration::from_mins(4);
         // Three authorities have come, and the first has gone.
@@ -113,7 +113,7 @@ fn no_create_fails_while_authority_and_leaf_are_rotated_again_and_again() {
             let shown = replicas.shown();
             for name in ["a", "b"] {
                 assert_eq!(prober.distrust(&replicas.address_of(name), &shown), None, "{name} under {shown}");
-                probes += 1;
+                connections += 1;
             }
             authorities.extend(blocks(&replicas.secret("ca.crt")).into_iter().map(str::to_owned));
             leaves.insert(replicas.secret("tls.crt"));
@@ -121,7 +121,7 @@ fn no_create_fails_while_authority_and_leaf_are_rotated_again_and_again() {
         }
     });
     eprintln!(
-        "{created} creates, {probes} new connections, {} authorities, {} leaves",
+        "{created} creates, {connections} new connections, {} authorities, {} leaves",
         authorities.len(),
         leaves.len()
     );

@@ -1,9 +1,9 @@
 //! The authority of a certificate that comes in files: what webhook configurations are to show then.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::material::certificates;
@@ -12,7 +12,7 @@ use super::material::certificates;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The content of a file of certificates, now and whenever it changes. What holds no certificate keeps the old.
-pub fn watch_bundle(path: PathBuf) -> watch::Receiver<Option<Bytes>> {
+pub fn watch_bundle(path: PathBuf) -> watch::Receiver<Option<Arc<[u8]>>> {
     let (tell, told) = watch::channel(None);
     tokio::spawn(async move {
         let mut failing = false;
@@ -20,7 +20,7 @@ pub fn watch_bundle(path: PathBuf) -> watch::Receiver<Option<Bytes>> {
             match tokio::fs::read(&path).await {
                 Ok(text) if !certificates(&text).is_empty() => {
                     failing = false;
-                    let text = Some(Bytes::from(text));
+                    let text = Some(Arc::from(text));
                     tell.send_if_modified(|now| {
                         let is_new = *now != text;
                         *now = text;
@@ -29,7 +29,7 @@ pub fn watch_bundle(path: PathBuf) -> watch::Receiver<Option<Bytes>> {
                 }
                 _ if std::mem::replace(&mut failing, true) => {}
                 _ => {
-                    tracing::warn!(path = %path.display(), "no certificate of an authority can be read: the last one holds")
+                    tracing::warn!(path = %path.display(), "no certificate of an authority can be read: the last one holds");
                 }
             }
             tokio::time::sleep(EVERY).await;

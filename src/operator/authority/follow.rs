@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
-use super::material::Material;
+use super::material::{Data, Material};
 use super::{Seen, Shared, clock, keep, plan};
 use crate::cluster::Outage;
 use crate::http::Gate;
@@ -84,7 +83,7 @@ impl Follower {
             self.shared.seen.send_replace(Seen::Absent);
             return;
         };
-        let material = Arc::new(Material::read(secret.data.as_ref().unwrap_or(&Default::default())));
+        let material = Arc::new(Material::read(secret.data.as_ref().unwrap_or(&Data::new())));
         if material.faults != self.faults {
             self.faults.clone_from(&material.faults);
             if !self.faults.is_empty() {
@@ -174,12 +173,8 @@ impl Follower {
         };
         let Some(leaf) = leaf else { return };
         let is_new_leaf = self.shared.serving.swap_new(&leaf.pair);
-        let bundle = bundle.map(Bytes::from);
-        let is_new_bundle = self.shared.bundle.send_if_modified(|now| {
-            let is_new = *now != bundle;
-            now.clone_from(&bundle);
-            is_new
-        });
+        let bundle = bundle.map(|pem| Arc::from(pem.into_bytes()));
+        let is_new_bundle = *self.shared.bundle.borrow() != bundle;
         if is_new_leaf {
             info!(not_after = leaf.pair.not_after, "serving a new shared certificate");
         }
@@ -187,10 +182,15 @@ impl Follower {
         if is_new_leaf && leaf.is_valid(clock()) {
             self.shared.checks.set("certificate", Gate::Ready, Ok(()));
         }
-        let Some(kept) = kept.filter(|_| is_new_leaf || is_new_bundle) else { return };
-        let disk = self.shared.disk.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || disk.write(&kept)).await {
-            warn!(%error, "the shared certificate is in use, but could not be kept");
+        if let Some(kept) = kept.filter(|_| is_new_leaf || is_new_bundle) {
+            let disk = self.shared.disk.clone();
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || disk.write(&kept)).await {
+                warn!(%error, "the shared certificate is in use, but could not be kept");
+            }
+        }
+        // Whoever is told may look for the file.
+        if is_new_bundle {
+            self.shared.bundle.send_replace(bundle);
         }
     }
 

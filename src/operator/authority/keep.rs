@@ -25,18 +25,26 @@ const BETWEEN_WRITES: Duration = Duration::from_millis(500);
 /// For one write.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Since when clients trust a bundle.
-type ShownSince = Option<(String, Instant)>;
+/// The longest time between two looks at the webhook configurations: somebody may never show what we wait for.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What is known of whether clients trust a bundle.
+#[derive(Default)]
+struct Trust {
+    /// Since when they do.
+    since: Option<(String, Instant)>,
+    looked: Option<Instant>,
+}
 
 pub(super) async fn keep(shared: Arc<Shared>) {
     let mut leadership = shared.leadership.clone();
     let mut seen = shared.seen.subscribe();
     while leadership.wait_for(true).await.is_some() {
-        let mut shown = None;
+        let mut trust = Trust::default();
         let mut writing = Outage::default();
         while leadership.is_leader() {
             seen.mark_unchanged();
-            let pause = match look(&shared, &mut shown).await {
+            let pause = match look(&shared, &mut trust).await {
                 Ok(None) => TICK,
                 Ok(Some(())) => {
                     writing.recovered();
@@ -57,11 +65,11 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         }
     }
     // The election is over, and the process with it.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Does what is due. `None` where nothing is.
-async fn look(shared: &Shared, shown: &mut ShownSince) -> Result<Option<()>, String> {
+async fn look(shared: &Shared, trust: &mut Trust) -> Result<Option<()>, String> {
     let seen = shared.seen.borrow().clone();
     let last_good = shared.last_good();
     let (secret, material) = match &seen {
@@ -70,7 +78,7 @@ async fn look(shared: &Shared, shown: &mut ShownSince) -> Result<Option<()>, Str
         Seen::There { secret, material } => (Some(&**secret), Some(&**material)),
     };
     let found =
-        Found { secret: material, last_good: last_good.as_deref(), is_shown: is_shown(shared, material, shown).await };
+        Found { secret: material, last_good: last_good.as_deref(), is_shown: is_shown(shared, material, trust).await };
     let change = plan(found, &shared.terms, clock()).map_err(|error| error.to_string())?;
     let Some(Change { to, why }) = change else { return Ok(None) };
     let write = async {
@@ -89,23 +97,23 @@ async fn look(shared: &Shared, shown: &mut ShownSince) -> Result<Option<()>, Str
 }
 
 /// Whether the configurations have shown the whole bundle for long enough for every API server to have noticed.
-async fn is_shown(shared: &Shared, material: Option<&Material>, since: &mut ShownSince) -> bool {
+async fn is_shown(shared: &Shared, material: Option<&Material>, trust: &mut Trust) -> bool {
     let Some(material) = material.filter(|material| material.next.is_some()) else {
-        *since = None;
+        *trust = Trust::default();
         return false;
     };
-    let bundle = pem(&material.bundle);
-    if !shared.shown.shows(bundle.as_bytes()).await {
-        *since = None;
-        return false;
-    }
-    match since {
-        Some((shown, at)) if *shown == bundle => at.elapsed() >= shared.config.propagation,
-        _ => {
-            *since = Some((bundle, Instant::now()));
-            shared.config.propagation.is_zero()
+    let propagation = shared.config.propagation;
+    if trust.looked.is_none_or(|looked| looked.elapsed() >= LOOK_AGAIN.min(propagation / 2)) {
+        trust.looked = Some(Instant::now());
+        let bundle = pem(&material.bundle);
+        let is_same = trust.since.as_ref().is_some_and(|(shown, _)| *shown == bundle);
+        if !shared.shown.shows(bundle.as_bytes()).await {
+            trust.since = None;
+        } else if !is_same {
+            trust.since = Some((bundle, Instant::now()));
         }
     }
+    trust.since.as_ref().is_some_and(|(shown, at)| at.elapsed() >= propagation && *shown == pem(&material.bundle))
 }
 
 /// Makes the Secret. `false` where there is one already.

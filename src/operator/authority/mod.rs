@@ -19,7 +19,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use tokio::sync::watch;
@@ -76,7 +75,7 @@ struct Shared {
     serving: Arc<Serving>,
     succession: Mutex<Succession>,
     seen: watch::Sender<Seen>,
-    bundle: watch::Sender<Option<Bytes>>,
+    bundle: watch::Sender<Option<Arc<[u8]>>>,
     leadership: Leadership,
     shown: Arc<dyn Shown>,
     checks: Arc<Checks>,
@@ -127,7 +126,7 @@ impl Authority {
     /// The certificates in PEM that webhook configurations are to show as `caBundle`, now and whenever they change. `None`
     /// until they are known; empty where the certificate is of an authority that everybody trusts.
     #[must_use]
-    pub fn bundle(&self) -> watch::Receiver<Option<Bytes>> {
+    pub fn bundle(&self) -> watch::Receiver<Option<Arc<[u8]>>> {
         self.0.bundle.subscribe()
     }
 

@@ -62,10 +62,10 @@ pub(super) fn plan(found: Found<'_>, terms: &Terms, now: SystemTime) -> Result<O
     if let Some(good) = found.last_good.filter(|good| good.is_good(now) && !leaf.is_valid(now)) {
         return changed(good.clone(), "it has expired: the last good content is back");
     }
-    if let Some(signer) = usable(secret.signer.as_ref(), now) {
-        if let Some(why) = renewal(leaf, signer, terms, now) {
-            return changed(renewed(secret, signer, terms, now)?, why);
-        }
+    if let Some(signer) = usable(secret.signer.as_ref(), now)
+        && let Some(why) = renewal(leaf, signer, terms, now)
+    {
+        return changed(renewed(secret, signer, terms, now)?, why);
     }
     if !leaf.is_valid(now) && usable(secret.next.as_ref(), now).is_none() {
         return changed(first(terms, now)?, "it has expired with its authority");
