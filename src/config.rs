@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use crate::operator::webhooks::Shape;
+
 /// jsPolicy's compatibility switch: its ambient rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -43,18 +45,35 @@ pub struct Settings {
     /// Where the self-signed authority is kept [default: the XDG state folder]
     #[arg(long, value_name = "DIR", env = "BYLAW_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
-    /// A cluster that policies read and write
+    /// A cluster that policies read and write. Without --policies, or with --operator, its JsPolicy objects are served
+    /// too, and its webhook configurations and their status are kept
     #[arg(long, value_name = "FILE", env = "BYLAW_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
-    /// Use the cluster that this process runs in
+    /// The same of the cluster that this process runs in
     #[arg(long, env = "BYLAW_IN_CLUSTER")]
     pub in_cluster: bool,
-    /// Be one of the replicas of that cluster: elect the one that writes, share a certificate
+    /// Serve the cluster's JsPolicy objects beside those of --policies; of two with one name, that of a file
     #[arg(long, env = "BYLAW_OPERATOR")]
     pub operator: bool,
-    /// Where the Lease and the Secret of the replicas are [default: the namespace of the pod]
-    #[arg(long, value_name = "NAME", env = "BYLAW_NAMESPACE")]
+    /// The namespace that this server belongs to [default: that of its pod]; replicas share a Lease and a
+    /// Secret there
+    #[arg(long, value_name = "NAMESPACE", env = "BYLAW_NAMESPACE")]
     pub namespace: Option<String>,
+    /// The Service that an API server calls: NAMESPACE/NAME or NAMESPACE/NAME:PORT [default: NAMESPACE/bylaw in a pod]
+    #[arg(long, value_name = "SERVICE", env = "BYLAW_WEBHOOK_SERVICE")]
+    pub webhook_service: Option<String>,
+    /// The authority that an API server is told to trust, in PEM [default: the self-signed one]
+    #[arg(long, value_name = "FILE", env = "BYLAW_WEBHOOK_CA")]
+    pub webhook_ca: Option<PathBuf>,
+    /// The name of the webhook configurations [default: bylaw]
+    #[arg(long, value_name = "NAME", env = "BYLAW_WEBHOOK_NAME")]
+    pub webhook_name: Option<String>,
+    /// One webhook configuration of each kind, or one for each policy [default: grouped]
+    #[arg(long, value_enum, env = "BYLAW_WEBHOOK_MODE")]
+    pub webhook_mode: Option<Shape>,
+    /// Namespaces whose objects no policy is asked about; give it empty for none [default: kube-system and --namespace]
+    #[arg(long, value_name = "NAMESPACES", env = "BYLAW_EXEMPT_NAMESPACES", value_delimiter = ',')]
+    pub exempt_namespaces: Option<Vec<String>>,
     /// The Lease that the replica which writes holds [default: bylaw]
     #[arg(long, value_name = "NAME", env = "BYLAW_LEASE_NAME")]
     pub lease_name: Option<String>,
@@ -117,12 +136,14 @@ pub enum ConfigError {
     Parse { path: PathBuf, line: u64, column: u64, message: String },
     #[error("--tls-cert and --tls-key go together: {missing} is missing")]
     HalfPair { missing: &'static str },
-    #[error("no policies: give --policies with a file or a folder")]
+    #[error(
+        "no policies: give --policies with a file or a folder, or --kubeconfig or --in-cluster for those of a cluster"
+    )]
     NoPolicies,
     #[error("--kubeconfig and --in-cluster exclude each other: give one")]
     TwoClusters,
-    #[error("{flag} needs a cluster: give --kubeconfig or --in-cluster")]
-    NoCluster { flag: &'static str },
+    #[error("--operator needs a cluster: give --kubeconfig FILE or --in-cluster")]
+    NoCluster,
     #[error("--tls-secret and --tls-cert exclude each other: give one")]
     TwoCertificates,
     #[error("--tls-secret is for replicas of a cluster: give --operator")]
@@ -160,6 +181,11 @@ impl Settings {
             certificate_life: self.certificate_life.or(file.certificate_life),
             authority_life: self.authority_life.or(file.authority_life),
             propagation: self.propagation.or(file.propagation),
+            webhook_service: self.webhook_service.or(file.webhook_service),
+            webhook_ca: self.webhook_ca.or(file.webhook_ca),
+            webhook_name: self.webhook_name.or(file.webhook_name),
+            webhook_mode: self.webhook_mode.or(file.webhook_mode),
+            exempt_namespaces: self.exempt_namespaces.or(file.exempt_namespaces),
             inventory: self.inventory.or(file.inventory),
             compat: self.compat.or(file.compat),
             echo: self.echo || file.echo,
@@ -175,19 +201,19 @@ impl Settings {
     /// # Errors
     /// The first such thing.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.policies.is_empty() && !self.echo {
+        if self.operator && !self.has_cluster() {
+            return Err(ConfigError::NoCluster);
+        }
+        if self.policies.is_empty() && !self.echo && !self.is_operator() {
             return Err(ConfigError::NoPolicies);
         }
         if self.kubeconfig.is_some() && self.in_cluster {
             return Err(ConfigError::TwoClusters);
         }
-        if self.operator && self.kubeconfig.is_none() && !self.in_cluster {
-            return Err(ConfigError::NoCluster { flag: "--operator" });
-        }
         if self.tls_secret.is_some() && self.tls_cert.is_some() {
             return Err(ConfigError::TwoCertificates);
         }
-        if self.tls_secret.is_some() && !self.operator {
+        if self.tls_secret.is_some() && !self.is_operator() {
             return Err(ConfigError::NoOperator);
         }
         match (&self.tls_cert, &self.tls_key) {
@@ -195,6 +221,16 @@ impl Settings {
             (None, Some(_)) => Err(ConfigError::HalfPair { missing: "--tls-cert" }),
             _ => Ok(()),
         }
+    }
+
+    fn has_cluster(&self) -> bool {
+        self.kubeconfig.is_some() || self.in_cluster
+    }
+
+    /// Whether policies come from a cluster, and what follows from them is written back.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        self.operator || self.has_cluster() && self.policies.is_empty() && !self.echo
     }
 
     #[must_use]
@@ -262,6 +298,22 @@ mod tests {
         std::fs::write(&path, "listne: 127.0.0.1:1\n").unwrap();
         let error = Settings::default().or_file(&path).unwrap_err().to_string();
         assert!(error.contains("listne"), "{error}");
+    }
+
+    #[test]
+    fn a_cluster_without_policies_from_files_makes_an_operator() {
+        let settings = |policies: &[&str], cluster: bool, operator: bool| Settings {
+            policies: policies.iter().map(PathBuf::from).collect(),
+            kubeconfig: cluster.then(|| "k".into()),
+            operator,
+            ..Settings::default()
+        };
+        assert!(settings(&[], true, false).is_operator());
+        assert!(!settings(&["p"], true, false).is_operator(), "then policies only read it");
+        assert!(settings(&["p"], true, true).is_operator());
+        assert!(settings(&[], true, false).check().is_ok());
+        assert!(settings(&[], false, false).check().unwrap_err().to_string().contains("--kubeconfig"));
+        assert!(settings(&["p"], false, true).check().unwrap_err().to_string().contains("--operator needs a cluster"));
     }
 
     #[test]

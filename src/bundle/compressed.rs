@@ -1,10 +1,12 @@
 //! `JsPolicyBundle.spec.bundle`: base64 of gzip of a script, unpacked under a budget.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
 use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 
 /// The first two bytes of every gzip stream (RFC 1952 §2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -38,10 +40,29 @@ pub enum CompressedError {
     Damaged(String),
     #[error("unpacks to more than {limit} bytes; shrink the script, for example by leaving packages out")]
     TooLarge { limit: usize },
+    #[error("packs to {size} bytes, and the API server takes no object above {limit}; write an OCI layout instead")]
+    TooLargePacked { size: usize, limit: usize },
     #[error("unpacks to more than {ratio} times its size, as decompression bombs do")]
     Bomb { ratio: usize },
     #[error("is not UTF-8 at byte {0}; a bundle is the text of a script")]
     NotUtf8(usize),
+}
+
+/// etcd takes 1.5 MiB an object, everything counted.
+pub const MAX_PACKED: usize = 1_400_000;
+
+/// `spec.bundle` of a script. The same text gives the same bytes: no time stands in the gzip stream.
+///
+/// # Errors
+/// Where no API server would take it, or nobody could load it again.
+pub fn pack(text: &str) -> Result<String, CompressedError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    let packed = STANDARD.encode(packed.map_err(|error| CompressedError::Damaged(error.to_string()))?);
+    if packed.len() > MAX_PACKED {
+        return Err(CompressedError::TooLargePacked { size: packed.len(), limit: MAX_PACKED });
+    }
+    unpack(&packed, BundleLimits::default()).map(|_| packed)
 }
 
 /// The script in a bundle. Stops reading as soon as a bound is passed, however much the stream still holds.

@@ -34,7 +34,7 @@ mod sources;
 
 pub(crate) use apart::apart;
 pub use closed::{Closed, Open, closed};
-pub use compressed::{BundleLimits, CompressedError, unpack};
+pub use compressed::{BundleLimits, CompressedError, pack, unpack};
 pub use diagnostics::{BundleError, Diagnostic, Place};
 pub use hash::{bundle_hash, content_hash};
 pub use link::{Language, Linked, SDK_GLOBAL, link_file, link_inline, link_inline_here};

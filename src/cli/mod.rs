@@ -12,6 +12,7 @@ mod lint;
 mod manifest;
 mod measured;
 mod migrate;
+mod operate;
 mod output;
 mod pool_health;
 mod replica;

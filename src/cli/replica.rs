@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::operate;
 use crate::cluster::{Connection, connect};
 use crate::config::Settings;
 use crate::http::{Checks, Serving, Shutdown};
@@ -19,8 +20,6 @@ use crate::operator::lease::{Election, ElectionConfig, LEASE_DURATION};
 use crate::operator::{Leadership, Leading};
 use crate::telemetry::Metrics;
 
-/// jsPolicy's Service, which is taken over in place.
-const SERVICE_NAME: &str = "jspolicy";
 const LEASE_NAME: &str = "bylaw";
 
 /// How long a start waits for the shared certificate before it goes on without: unready, but there.
@@ -31,9 +30,8 @@ const RELEASED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A replica that runs. Its certificates are kept until it is dropped.
 pub(super) struct Replica {
-    pub client: Client,
-    /// Where Bylaw itself is.
-    pub namespace: String,
+    client: Client,
+    namespace: String,
     pub leadership: Leadership,
     /// What webhook configurations are to show as `caBundle`; see [`Authority::bundle`].
     pub bundle: watch::Receiver<Option<Arc<[u8]>>>,
@@ -46,7 +44,9 @@ impl Replica {
     /// Stands for the leadership, and serves the shared certificate through `serving` unless the settings name files.
     pub(super) async fn start(
         connection: &Connection,
+        namespace: String,
         settings: &Settings,
+        address: &str,
         serving: Arc<Serving>,
         checks: &Arc<Checks>,
         metrics: &Arc<Metrics>,
@@ -54,7 +54,6 @@ impl Replica {
     ) -> anyhow::Result<Self> {
         // A client of its own: a renewal must not wait behind what policies ask for.
         let client = connect(connection).await?;
-        let namespace = namespace(settings, &client);
         let (leading, leadership) = Leading::new();
         let config = ElectionConfig {
             namespace: namespace.clone(),
@@ -78,7 +77,7 @@ impl Replica {
             let beside = || certificate.with_file_name("ca.crt");
             replica.bundle = watch_bundle(settings.tls_ca.clone().unwrap_or_else(beside));
         } else {
-            replica.share_certificate(settings, serving, checks, metrics).await;
+            replica.share_certificate(settings, address, serving, checks, metrics).await;
         }
         Ok(replica)
     }
@@ -86,18 +85,21 @@ impl Replica {
     async fn share_certificate(
         &mut self,
         settings: &Settings,
+        address: &str,
         serving: Arc<Serving>,
         checks: &Arc<Checks>,
         metrics: &Arc<Metrics>,
     ) {
-        let service = service_name(settings);
-        let url = settings.webhook_url.as_deref();
-        let shown = Configurations::new(self.client.clone(), &self.namespace, &service, url);
+        let service = operate::service(settings, &self.namespace);
+        let (namespace, name) = service.split_once('/').unwrap_or((&self.namespace, &service));
+        let name = name.split(':').next().unwrap_or_default();
+        let url = operate::url(settings, address);
+        let shown = Configurations::new(self.client.clone(), namespace, name, url.as_deref());
         let config = AuthorityConfig {
             namespace: self.namespace.clone(),
             secret: settings.tls_secret.clone().unwrap_or_else(|| SECRET_NAME.to_owned()),
             is_foreign: settings.tls_secret.is_some(),
-            subjects: subjects(&service, &self.namespace, url),
+            subjects: subjects(name, namespace, url.as_deref()),
             authority_life: settings.authority_life.map_or(AUTHORITY_LIFE, Into::into),
             leaf_life: settings.certificate_life.map_or(LEAF_LIFE, Into::into),
             propagation: settings.propagation.map_or(PROPAGATION, Into::into),
@@ -143,27 +145,10 @@ impl Drop for Replica {
     }
 }
 
-/// jsPolicy's variable keeps its meaning.
-fn service_name(settings: &Settings) -> String {
-    let of_jspolicy = || variable("JS_POLICY_SERVICE_NAME");
-    settings.service_name.clone().or_else(of_jspolicy).unwrap_or_else(|| SERVICE_NAME.to_owned())
-}
-
-/// The flag, what the pod is told of itself, jsPolicy's variable; else what the credentials say.
-fn namespace(settings: &Settings, client: &Client) -> String {
-    let told = || variable("POD_NAMESPACE").or_else(|| variable("KUBE_NAMESPACE"));
-    settings.namespace.clone().or_else(told).unwrap_or_else(|| client.default_namespace().to_owned())
-}
-
 fn identity(settings: &Settings) -> String {
     let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
-    let told = settings.identity.clone().or_else(|| variable("POD_NAME"));
+    let told = settings.identity.clone().or_else(|| operate::variable("POD_NAME"));
     told.or_else(host).unwrap_or_else(|| "bylaw".to_owned())
-}
-
-/// A variable that is set to something.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// What API servers may call a replica: the Service, the URL; and loopback, for people.

@@ -1,14 +1,17 @@
-//! `bylaw serve`: the webhook server on policies from folders.
+//! `bylaw serve`: the webhook server on policies from folders, and from a cluster.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use clap::Args;
+use kube::Client;
 
 use super::Verdict;
+use super::operate;
 use super::output::say;
 use super::pool_health::watch_pool;
 use super::replica::Replica;
@@ -21,13 +24,14 @@ use crate::engine::Engine;
 use crate::host::Objects;
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::matching::NamespaceLabels;
+use crate::operator::{Duties, Leading, Source};
 use crate::policy::{Catalog, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::telemetry::{Metrics, PolicyState};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  bylaw serve -p policies\n  bylaw serve -p policies --inventory manifests/ --listen 0.0.0.0:8443 --tls-cert \
+    after_help = "Examples:\n  bylaw serve -p policies\n  bylaw serve --kubeconfig ~/.kube/config --webhook-url https://192.0.2.1:8443\n  bylaw serve -p policies --inventory manifests/ --listen 0.0.0.0:8443 --tls-cert \
                         tls.crt --tls-key tls.key"
 )]
 pub(super) struct ServeArgs {
@@ -61,13 +65,26 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let serving = Arc::new(Serving::default());
     let config = config(settings, &serving);
     let server = Server::bind(config, Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
-    let replica = match connection(settings).filter(|_| settings.operator) {
-        Some(cluster) => Some(Replica::start(&cluster, settings, serving, &checks, &stage.metrics, &shutdown).await?),
+    let address = server.address().to_string();
+    let replica = match connection(settings).zip(shared_namespace(settings)) {
+        Some((cluster, namespace)) => {
+            let (checks, metrics) = (&checks, &stage.metrics);
+            Some(Replica::start(&cluster, namespace, settings, &address, serving, checks, metrics, &shutdown).await?)
+        }
         None => None,
     };
     let world = World::connect(stage, settings).await?;
     let mut loader = stage.loader(&settings.policies, settings.compat, None)?;
-    let catalog = loader.load()?;
+    let mut source = world.source(stage, settings);
+    if let Some(source) = &source {
+        loader = loader.with_cluster(source.live.clone());
+    }
+    let mut catalog = loader.load()?;
+    if let Some(source) = &mut source {
+        // What was known from before is there by now: what the cluster adds to it can only be better.
+        source.open().await;
+        catalog = loader.reload(&BTreeSet::new()).unwrap_or(catalog);
+    }
     report(&catalog, &checks, &stage.metrics);
     let count = catalog.revisions.len();
     world.prepare(&catalog).await;
@@ -87,6 +104,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     )?;
     let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
 
+    let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
     let watcher = {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
         let runtime = stage.handle().clone();
@@ -96,8 +114,35 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 let kinds = kinds_read(&catalog);
                 runtime.spawn(async move { cluster.prepare(kinds).await });
             }
-            engine.publish(catalog);
+            engine.publish(Arc::clone(&catalog));
+            in_force.send_replace(catalog);
         })?
+    };
+    // Where replicas share nothing, there is no other that writes.
+    let (alone, leads_alone) = Leading::new();
+    alone.set(replica.is_none());
+    let files = || operate::authority(settings.webhook_ca.clone().or_else(|| server.authority_path()));
+    let (leadership, trusted) = match &replica {
+        Some(replica) => (replica.leadership.clone(), replica.bundle.clone()),
+        None => (leads_alone, files()),
+    };
+    let operator = match source {
+        Some(source) => {
+            let client = world.client.as_ref().context("an operator without a cluster")?;
+            let duties = Duties {
+                registration: operate::registration(settings, client, &address).await?,
+                catalogs,
+                authority: trusted,
+                leadership,
+                checks: Arc::clone(&checks),
+                register: {
+                    let engine = Arc::clone(&engine);
+                    Box::new(move |registered| engine.register(registered))
+                },
+            };
+            Some(source.operate(duties))
+        }
+        None => None,
     };
     let watching = {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
@@ -107,7 +152,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     announce(settings, &server, authority, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
-    drop(watcher);
+    drop((operator, watcher, alone));
     if let Some(replica) = replica {
         replica.end().await;
     }
@@ -116,6 +161,11 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+/// The namespace in which replicas share a Lease and a Secret. An operator that is in none is alone.
+fn shared_namespace(settings: &Settings) -> Option<String> {
+    operate::own_namespace(settings).filter(|_| settings.is_operator())
 }
 
 fn connection(settings: &Settings) -> Option<Connection> {
@@ -131,6 +181,7 @@ struct World {
     objects: Objects,
     namespaces: Arc<dyn NamespaceLabels>,
     cluster: Option<Cluster>,
+    client: Option<Client>,
 }
 
 impl World {
@@ -143,9 +194,10 @@ impl World {
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
-            let cluster = Cluster::new(client, stage.handle(), CacheLimits::default());
+            let cluster = Cluster::new(client.clone(), stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
-            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster: Some(cluster) });
+            let (cluster, client) = (Some(cluster), Some(client));
+            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster, client });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
@@ -154,7 +206,14 @@ impl World {
         let namespaces =
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces, cluster: None })
+        Ok(Self { objects, namespaces, cluster: None, client: None })
+    }
+
+    /// The policies of the cluster, where they are asked for.
+    fn source(&self, stage: &Stage, settings: &Settings) -> Option<Source> {
+        let client = self.client.as_ref().filter(|_| settings.is_operator())?;
+        let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
+        Some(Source::known(client.clone(), stage.handle(), &namespace, &settings.state_dir()))
     }
 
     /// Starts the caches of the kinds that policies may read, so that no first request waits for a list.
@@ -174,7 +233,7 @@ fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
 fn config(settings: &Settings, serving: &Arc<Serving>) -> Config {
     let tls = match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => TlsSource::Files { cert: cert.clone(), key: key.clone() },
-        _ if settings.operator => TlsSource::Brought(Arc::clone(serving)),
+        _ if shared_namespace(settings).is_some() => TlsSource::Brought(Arc::clone(serving)),
         _ => TlsSource::SelfSigned { state_dir: settings.state_dir(), names: names(settings) },
     };
     let drain = DrainConfig { delay: Duration::from_secs(settings.drain_delay.unwrap_or(0)), ..DrainConfig::default() };
@@ -219,7 +278,9 @@ fn announce(settings: &Settings, server: &Server, authority: Option<PathBuf>, po
     let mut lines = Vec::new();
     let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
     lines.push(format!("Bylaw is serving at {url}"));
-    let from = settings.policies.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let files = settings.policies.iter().map(|path| path.display().to_string());
+    let from: Vec<String> = files.chain(settings.is_operator().then(|| "the cluster".to_owned())).collect();
+    let from = from.join(", ");
     lines.push(format!("  policies   {policies} from {from}"));
     if let Some(path) = &authority {
         lines.push(format!("  authority  {}", path.display()));

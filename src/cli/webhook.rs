@@ -1,6 +1,5 @@
 //! `bylaw webhook`: the configurations that make an API server send here what the policies match, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -9,23 +8,24 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Verdict;
+use super::operate::{https, service_of};
 use super::output::{OutputFormat, print, say, yaml};
 use super::runtime::{Offline, Stage};
+use crate::cluster::{Connection, connect};
 use crate::config::Settings;
-use crate::matching::WORKLOADS;
-use crate::policy::{Catalog, MatchSpec, PolicySpec, Revision, Scope};
+use crate::operator::webhooks::{Registration, Shape, configurations, take_away};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bylaw webhook -p policies --url https://127.0.0.1:8443 | kubectl apply -f -\n  bylaw webhook -p \
-                        policies --service bylaw-system/bylaw --ca ca.crt"
+                        policies --service bylaw-system/bylaw --ca ca.crt\n  bylaw webhook --remove --kubeconfig ~/.kube/config"
 )]
 pub(super) struct WebhookArgs {
     /// A policy file, a folder of them, or a policy package; may be given many times
-    #[arg(short, long, value_name = "PATH", required = true)]
+    #[arg(short, long, value_name = "PATH", required_unless_present = "remove")]
     policies: Vec<PathBuf>,
     /// Where the API server reaches this server: https://HOST:PORT
-    #[arg(long, value_name = "URL", required_unless_present = "service", conflicts_with = "service")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["service", "remove"], conflicts_with = "service")]
     url: Option<String>,
     /// The Service in front of it: NAMESPACE/NAME or NAMESPACE/NAME:PORT
     #[arg(long, value_name = "SERVICE")]
@@ -39,20 +39,44 @@ pub(super) struct WebhookArgs {
     /// Name of both configurations
     #[arg(long, default_value = "bylaw")]
     name: String,
+    /// Namespaces whose objects are never asked about; give it empty for none
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',', default_value = "kube-system")]
+    exempt_namespaces: Vec<String>,
+    /// One configuration of each kind, or one for each policy
+    #[arg(long, value_enum, default_value_t)]
+    mode: Shape,
+    /// Take the configurations of a server out of the cluster instead, as before it is uninstalled
+    #[arg(long, conflicts_with_all = ["policies", "url", "service", "ca"])]
+    remove: bool,
+    /// The cluster to take them out of
+    #[arg(long, value_name = "FILE", requires = "remove", conflicts_with = "in_cluster")]
+    kubeconfig: Option<PathBuf>,
+    /// The same of the cluster that this process runs in
+    #[arg(long, requires = "remove")]
+    in_cluster: bool,
     /// How to write them
     #[arg(short, long, value_enum, default_value_t)]
     output: OutputFormat,
 }
 
-/// Namespaces that a webhook must not be able to lock up: the control plane's own.
-const EXEMPT_NAMESPACES: [&str; 1] = ["kube-system"];
-
 pub(super) fn run(args: &WebhookArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     super::runtime::quiet_logging(verbosity)?;
+    if args.remove {
+        return remove(args);
+    }
     let stage = Stage::new()?;
     let catalog = Offline::of(&args.policies).catalog(&stage)?;
     let client = args.client_config()?;
-    let configurations = configurations(&args.name, &client, &catalog);
+    let registration = Registration {
+        name: args.name.clone(),
+        client,
+        shape: args.mode,
+        exempt: args.exempt_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect(),
+        owner: None,
+        narrows: true,
+    };
+    let configurations: Vec<Value> =
+        configurations(&registration, &catalog, |_| None).into_iter().map(|desired| desired.object).collect();
     if configurations.is_empty() {
         bail!(
             "no policy in {} matches anything",
@@ -72,6 +96,27 @@ pub(super) fn run(args: &WebhookArgs, verbosity: i8) -> anyhow::Result<Verdict> 
     Ok(Verdict::Yes)
 }
 
+/// Whatever a server of this name keeps in a cluster.
+fn remove(args: &WebhookArgs) -> anyhow::Result<Verdict> {
+    let connection = match &args.kubeconfig {
+        Some(path) => Connection::Kubeconfig(path.clone()),
+        None if args.in_cluster => Connection::InCluster,
+        None => bail!("--remove needs a cluster: give --kubeconfig FILE or --in-cluster"),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let removed = runtime.block_on(async {
+        let client = connect(&connection).await?;
+        anyhow::Ok(take_away(&client, &args.name).await?)
+    })?;
+    let told: Vec<String> = removed.iter().map(|name| format!("{name} removed")).collect();
+    match args.output {
+        OutputFormat::Text if told.is_empty() => say(&format!("no configuration is of {}", args.name))?,
+        OutputFormat::Text => say(&told.join("\n"))?,
+        other => print(other, &json!({ "removed": removed }))?,
+    }
+    Ok(Verdict::Yes)
+}
+
 impl WebhookArgs {
     /// `clientConfig` without a path.
     fn client_config(&self) -> anyhow::Result<Value> {
@@ -84,110 +129,13 @@ impl WebhookArgs {
             bail!("{} is not a certificate in PEM", path.display());
         }
         let bundle = base64::engine::general_purpose::STANDARD.encode(pem);
-        if let Some(url) = &self.url {
-            let parsed = url::Url::parse(url).with_context(|| format!("--url {url}"))?;
-            if parsed.scheme() != "https" {
-                bail!("--url {url}: an API server calls webhooks over https only");
-            }
-            return Ok(json!({ "url": url.trim_end_matches('/'), "caBundle": bundle }));
-        }
-        let service = self.service.as_deref().unwrap_or_default();
-        let (namespace, name) =
-            service.split_once('/').context("--service must be NAMESPACE/NAME or NAMESPACE/NAME:PORT")?;
-        let (name, port) = match name.split_once(':') {
-            Some((name, port)) => {
-                (name, port.parse::<u16>().with_context(|| format!("--service: {port:?} is not a port"))?)
-            }
-            None => (name, 443),
+        let mut client = match (&self.url, &self.service) {
+            (Some(url), _) => https(url).with_context(|| format!("--url {url}"))?,
+            (None, service) => service_of(service.as_deref().unwrap_or_default()).context("--service")?,
         };
-        Ok(json!({ "service": { "namespace": namespace, "name": name, "port": port }, "caBundle": bundle }))
-    }
-}
-
-/// A `ValidatingWebhookConfiguration` and a `MutatingWebhookConfiguration`, each where there is a policy for it.
-fn configurations(name: &str, client: &Value, catalog: &Catalog) -> Vec<Value> {
-    let kinds = [("ValidatingWebhookConfiguration", "validate"), ("MutatingWebhookConfiguration", "mutate")];
-    let made = kinds.into_iter().filter_map(|(kind, path)| {
-        let concerns = |spec: &PolicySpec| if path == "validate" { spec.validates } else { spec.mutates };
-        let webhooks = webhooks(path, client, catalog, concerns);
-        (!webhooks.is_empty()).then(|| {
-            json!({
-                "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind,
-                "metadata": { "name": name, "labels": { "app.kubernetes.io/name": "bylaw" } }, "webhooks": webhooks,
-            })
-        })
-    });
-    made.collect()
-}
-
-/// One webhook for all policies that the API server treats alike.
-fn webhooks(path: &str, client: &Value, catalog: &Catalog, concerns: impl Fn(&PolicySpec) -> bool) -> Vec<Value> {
-    let mut webhooks = BTreeMap::<String, Vec<&Revision>>::new();
-    for revision in catalog.revisions.iter().filter(|revision| concerns(&revision.spec)) {
-        webhooks.entry(revision.webhook()).or_default().push(revision);
-    }
-    webhooks.iter().map(|(name, members)| webhook(name, path, client, members)).collect()
-}
-
-fn webhook(name: &str, path: &str, client: &Value, members: &[&Revision]) -> Value {
-    let rules: BTreeSet<String> = members.iter().flat_map(|one| rules(&one.spec.rules)).collect();
-    let rules: Vec<Value> = rules.into_iter().map(|text| text.parse().unwrap_or_default()).collect();
-    let timeout = members.iter().map(|one| one.spec.timeout.as_secs()).max().unwrap_or(10).clamp(1, 30);
-    // They are the same for all members.
-    let (failure, matching) =
-        members.first().map(|one| (one.webhook_failure, one.spec.rules.match_policy)).unwrap_or_default();
-    json!({
-        "name": format!("{name}.{path}.bylaw.dev"),
-        "clientConfig": with_path(client, &format!("{path}/{name}")),
-        "rules": rules,
-        "failurePolicy": format!("{failure:?}"),
-        "matchPolicy": format!("{matching:?}"),
-        "namespaceSelector": { "matchExpressions": [
-            { "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": EXEMPT_NAMESPACES },
-        ] },
-        "sideEffects": "NoneOnDryRun",
-        "timeoutSeconds": timeout,
-        "admissionReviewVersions": ["v1", "v1beta1"],
-    })
-}
-
-fn with_path(client: &Value, path: &str) -> Value {
-    let mut client = client.clone();
-    if let Some(url) = client.get("url").and_then(Value::as_str).map(|url| format!("{url}/{path}")) {
-        client.as_object_mut().and_then(|fields| fields.insert("url".to_owned(), url.into()));
-    } else if let Some(service) = client.get_mut("service").and_then(Value::as_object_mut) {
-        service.insert("path".to_owned(), format!("/{path}").into());
-    }
-    client
-}
-
-/// Rules as texts, so that equal ones are kept once and in a fixed order.
-fn rules(spec: &MatchSpec) -> Vec<String> {
-    let any_if_empty = |list: &[String]| if list.is_empty() { vec!["*".to_owned()] } else { list.to_vec() };
-    let mut rules =
-        vec![rule(spec, &any_if_empty(&spec.api_groups), &any_if_empty(&spec.api_versions), &spec.resources)];
-    if spec.workloads {
-        let v1 = ["v1".to_owned()];
-        for group in ["", "apps", "batch"] {
-            let resources = WORKLOADS.iter().filter(|(of, _)| *of == group).map(|(_, resource)| (*resource).to_owned());
-            rules.push(rule(spec, &[group.to_owned()], &v1, &resources.collect::<Vec<_>>()));
+        if let Some(fields) = client.as_object_mut() {
+            fields.insert("caBundle".to_owned(), bundle.into());
         }
+        Ok(client)
     }
-    rules
-}
-
-fn rule(spec: &MatchSpec, groups: &[String], versions: &[String], resources: &[String]) -> String {
-    let operations: Vec<&str> = match spec.operations.as_slice() {
-        [] => vec!["*"],
-        some => some.iter().map(|operation| operation.as_str()).collect(),
-    };
-    let scope = match spec.scope {
-        Scope::All => "*",
-        Scope::Cluster => "Cluster",
-        Scope::Namespaced => "Namespaced",
-    };
-    json!({
-        "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": resources, "scope": scope,
-    })
-    .to_string()
 }

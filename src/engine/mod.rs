@@ -3,25 +3,28 @@
 //! The order is fixed. Mutating policies run by `priority`, then by name, each on what the last one left; validating
 //! policies all see the same object, and their verdicts are merged by name.
 
+mod asked;
 mod chain;
 mod log;
 mod namespaces;
 mod setting;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 
-use crate::decision::{Cause, Decision, Document, Judged, Style, Verdict, merge, undecided};
+use crate::decision::{Decision, Document, Judged, Style, Verdict, merge, undecided};
 use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
 use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, OnError, Revision};
+use crate::policy::{Catalog, OnError, Revision, webhooks};
 use crate::pool::Pool;
 use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
+use asked::{failed, keep_webhook, named, position};
 use chain::{Chain, ends_request};
 use namespaces::NamespaceTexts;
 pub use setting::Setting;
@@ -65,6 +68,9 @@ pub struct Judgement {
     pub unasked: Vec<Verdict>,
 }
 
+/// By policy the webhook that the API server is known to call for it.
+pub type Registered = HashMap<Arc<str>, String>;
+
 /// The policies in force, with what each request needs of them resolved.
 struct Serving {
     index: Index,
@@ -89,6 +95,7 @@ pub struct Engine {
     pool: Pool,
     catalog: Arc<ArcSwap<Catalog>>,
     serving: ArcSwap<Serving>,
+    registered: ArcSwapOption<Registered>,
     namespaces: Arc<dyn NamespaceLabels>,
     texts: NamespaceTexts,
     metrics: Arc<Metrics>,
@@ -108,8 +115,8 @@ impl Engine {
     ) -> Self {
         let serving = ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new() });
         let texts = NamespaceTexts::default();
-        let engine =
-            Self { pool, catalog, serving, namespaces, texts, metrics, limits: review::Limits::default(), echo };
+        let (registered, limits) = (ArcSwapOption::empty(), review::Limits::default());
+        let engine = Self { pool, catalog, serving, registered, namespaces, texts, metrics, limits, echo };
         engine.refresh();
         engine
     }
@@ -121,15 +128,22 @@ impl Engine {
         self.refresh();
     }
 
+    /// From now on only these policies are known to have their webhook in the cluster: any other is asked by whatever
+    /// webhook is called. So no change of a policy's webhook leaves a moment in which nobody asks for it.
+    pub fn register(&self, registered: Arc<Registered>) {
+        self.registered.store(Some(registered));
+    }
+
     fn refresh(&self) {
         let catalog = self.catalog.load();
         let entries: Vec<Entry> = catalog
             .revisions
             .iter()
-            .map(|revision| Entry {
+            .zip(webhooks(&catalog.revisions).names)
+            .map(|(revision, webhook)| Entry {
                 revision: Arc::clone(revision),
                 metrics: self.metrics.policy(&revision.spec.name, &revision.code.hash),
-                webhook: revision.webhook(),
+                webhook,
             })
             .collect();
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
@@ -167,7 +181,7 @@ impl Engine {
         };
         let mut asked = self.matching(&serving, review, phase, deadline).await;
         if let Some(name) = webhook {
-            keep_webhook(&serving, name, &mut asked);
+            keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
         }
         match phase {
             Phase::Validate => {
@@ -348,37 +362,6 @@ impl Admit for Engine {
     fn knows_policy(&self, name: &str) -> bool {
         position(&self.serving.load(), name).is_some()
     }
-}
-
-fn failed(serving: &Serving, failed: Vec<(u32, MatchError)>) -> Vec<Judged> {
-    let of = |at: u32| serving.entries.get(at as usize).map(|entry| &entry.revision.spec);
-    let failed = failed.into_iter().filter_map(|(at, error)| Some((of(at)?, error)));
-    failed.map(|(spec, error)| Judged::unasked(spec, Cause::Matching, error.to_string())).collect()
-}
-
-fn position(serving: &Serving, name: &str) -> Option<usize> {
-    serving.entries.binary_search_by(|entry| (*entry.revision.spec.name).cmp(name)).ok()
-}
-
-/// Leaves those that this webhook was registered for; all of them where it was registered for none that is in force.
-fn keep_webhook(serving: &Serving, name: &str, asked: &mut Matches) {
-    if !serving.entries.iter().any(|entry| entry.webhook == name) {
-        return;
-    }
-    let is_member = |at: u32| serving.entries.get(at as usize).is_some_and(|entry| entry.webhook == name);
-    asked.matched.retain(|at| is_member(*at));
-    asked.failed.retain(|(at, _)| is_member(*at));
-}
-
-/// The named policy alone, where it has a handler for this phase.
-fn named(serving: &Serving, name: &str, phase: Phase) -> Matches {
-    let found = position(serving, name).filter(|at| {
-        serving.entries.get(*at).is_some_and(|entry| match phase {
-            Phase::Validate => entry.revision.spec.validates,
-            Phase::Mutate => entry.revision.spec.mutates,
-        })
-    });
-    Matches { matched: found.and_then(|at| u32::try_from(at).ok()).into_iter().collect(), failed: Vec::new() }
 }
 
 fn record(entry: &Entry, kind: PolicyKind, one: &Evaluated) {

@@ -3,9 +3,6 @@
 use std::error::Error as _;
 use std::fmt::Write as _;
 
-/// Who our writes are by.
-pub(super) const FIELD_MANAGER: &str = "bylaw";
-
 /// The message of the API server, or the causes of an answer that did not come: hyper keeps the reason in there.
 pub(super) fn reason(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {

@@ -41,6 +41,8 @@ pub(super) struct Harvest {
     pub outcomes: Vec<(Arc<PathBuf>, Outcome)>,
     pub problems: Vec<Problem>,
     pub notes: Vec<Note>,
+    /// By name what is served where a policy is broken and no revision of it was served before.
+    pub fallbacks: BTreeMap<String, Arc<Revision>>,
 }
 
 impl Harvest {
@@ -90,6 +92,7 @@ impl Harvest {
                 }
                 Outcome::Broken { policy, error } => {
                     let last_good = previous.get(policy).filter(|revision| revision.source == *file);
+                    let last_good = last_good.or_else(|| self.fallbacks.get(policy));
                     (policy.clone(), error, last_good.into_iter().collect())
                 }
                 Outcome::FileBroken { error } => {
@@ -97,7 +100,7 @@ impl Harvest {
                     (shown_path(file), error, last_good.collect())
                 }
             };
-            if matches!(**error, PolicyError::Pending) {
+            if error.is_pending() {
                 self.notes.push(Note { subject, message: error.to_string() });
             } else {
                 problems.push(Problem {

@@ -15,7 +15,6 @@ use super::draft::Complete;
 use super::error::{FieldError, PolicyError};
 use super::parameters;
 use super::spec::{Dialect, Domain, Permissions, PolicySpec};
-use super::webhook;
 
 /// `failurePolicy`: what the API server does when it gets no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -32,6 +31,8 @@ pub struct Revision {
     pub code: Arc<Code>,
     pub about: About,
     pub webhook_failure: WebhookFailure,
+    /// Mutating policies are asked again when a later webhook changed the object.
+    pub is_reinvoked: bool,
     /// The match fields, compiled.
     pub matcher: Arc<Matcher>,
     /// The file that declares it.
@@ -50,7 +51,7 @@ impl Revision {
     /// # Errors
     /// Where the match fields cannot be compiled: a condition that is no CEL, a label that cannot be.
     pub(super) fn new(complete: Complete, code: Arc<Code>, source: Arc<PathBuf>) -> Result<Self, PolicyError> {
-        let Complete { spec, about, schema, webhook_failure, .. } = complete;
+        let Complete { spec, about, schema, webhook_failure, is_reinvoked, .. } = complete;
         let matcher = Matcher::compile(&spec.rules).map_err(|error| {
             let wrong = match error {
                 MatchError::Invalid { field, message } => FieldError { field, message },
@@ -67,6 +68,7 @@ impl Revision {
             code,
             about,
             webhook_failure,
+            is_reinvoked,
             matcher,
             source,
             schema,
@@ -74,12 +76,6 @@ impl Revision {
             domain,
             conduct,
         })
-    }
-
-    /// The name of the webhook that asks for this policy.
-    #[must_use]
-    pub fn webhook(&self) -> String {
-        webhook::name(self.webhook_failure, &self.spec.rules)
     }
 
     /// The same policy with other parameters over its own.

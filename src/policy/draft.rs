@@ -54,6 +54,8 @@ pub(super) struct Draft {
     pub timeout: Option<Duration>,
     pub isolation: Option<Isolation>,
     pub webhook_failure: Option<WebhookFailure>,
+    /// `reinvocationPolicy: IfNeeded`.
+    pub is_reinvoked: Option<bool>,
     /// Said to the reader, not wrong.
     pub notes: Vec<String>,
 }
@@ -65,6 +67,7 @@ pub(super) struct Complete {
     pub about: About,
     pub schema: Option<Arc<Value>>,
     pub webhook_failure: WebhookFailure,
+    pub is_reinvoked: bool,
     pub reconciles: bool,
 }
 
@@ -97,6 +100,7 @@ impl Draft {
             timeout: self.timeout.or(base.timeout),
             isolation: self.isolation.or(base.isolation),
             webhook_failure: self.webhook_failure.or(base.webhook_failure),
+            is_reinvoked: self.is_reinvoked.or(base.is_reinvoked),
             notes: self.notes.into_iter().chain(base.notes).collect(),
         }
     }
@@ -165,11 +169,14 @@ impl Draft {
             tenant: None,
         };
         let schema = self.schema.map(Arc::new);
-        Ok(Complete { spec, about: self.about, schema, webhook_failure, reconciles: self.handlers.reconciles })
+        let is_reinvoked = self.is_reinvoked.unwrap_or_default();
+        let reconciles = self.handlers.reconciles;
+        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, reconciles })
     }
 }
 
-fn layered(base: Option<Value>, over: Option<Value>) -> Option<Value> {
+/// The fields of `over` over those of `base`.
+pub(super) fn layered(base: Option<Value>, over: Option<Value>) -> Option<Value> {
     match (base, over) {
         (Some(Value::Object(mut base)), Some(Value::Object(over))) => {
             base.extend(over);

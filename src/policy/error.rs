@@ -46,6 +46,8 @@ pub enum PolicyError {
     /// Its packages are on their way.
     #[error("is being bundled with its packages; it is served as soon as they are there")]
     Pending,
+    #[error("waits for {what}")]
+    Awaited { what: String },
     #[error("{file}: {reason}")]
     NotAPolicy { file: String, reason: String },
     #[error("policies cannot be watched: {reason}")]
@@ -53,6 +55,12 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// Whether nothing is wrong: what it needs is on its way.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending | Self::Awaited { .. })
+    }
+
     /// What it says of a place, where it is about one.
     #[must_use]
     pub fn diagnostic(&self) -> Option<&Diagnostic> {

@@ -20,7 +20,7 @@ use super::spec::Enforcement;
 
 /// `spec.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum PolicyType {
+pub enum PolicyType {
     #[default]
     Validating,
     Mutating,
@@ -36,6 +36,8 @@ pub(super) enum CodeSource {
     Package(PackageRef),
     /// In the `JsPolicyBundle` of the same name.
     Bundle,
+    /// In a `JsPolicyBundle` with this content, in lower-case hex.
+    BundleRef(String),
 }
 
 /// `spec.package`.
@@ -68,20 +70,39 @@ pub(super) struct JsPolicy {
 }
 
 /// Fields of the contract that belong to parts of Bylaw that do not read manifests.
-const NOT_YET: [(&str, &str); 7] = [
+const NOT_YET: [(&str, &str); 6] = [
     ("parametersFrom", "parameters from a ConfigMap need a cluster; write them into spec.parameters"),
     ("background", "background scans are not run"),
     ("limits", "the server's own limits apply"),
     ("tenants", "the policy judges every tenant"),
     ("auditPolicy", "violations are logged, not stored"),
     ("auditLogSize", "violations are logged, not stored"),
-    ("reinvocationPolicy", "it is a matter of the webhook configuration"),
 ];
 
-/// A field in which code could stand that cannot be fetched yet.
+/// Those of them that mean something where there is a cluster.
+const FOR_CLUSTERS: [&str; 1] = ["parametersFrom"];
+
+/// A field that names code in a cluster.
 const BUNDLE_REF: &str = "bundleRef";
 
+/// Whether there is a cluster around an object, or files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Files,
+    Cluster,
+}
+
+/// One in a file.
 pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
+    read(object, Around::Files)
+}
+
+/// One that an API server keeps: it may refer to other objects, and to no files.
+pub(super) fn js_policy_of_cluster(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
+    read(object, Around::Cluster)
+}
+
+fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     let faults = Faults::default();
     let fields = Fields::of(object, "", &faults);
     let metadata = fields.object("metadata");
@@ -95,7 +116,7 @@ pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
     let empty = Value::Object(serde_json::Map::new());
     let spec = Fields::of(fields.value("spec").unwrap_or(&empty), "spec", &faults);
     let kind = kind(&spec);
-    let code = code(&spec);
+    let code = code(&spec, around);
     let dependencies = dependencies(&spec);
     let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_));
     read_rules(&spec, kind, is_module, &mut draft);
@@ -105,7 +126,7 @@ pub(super) fn js_policy(object: &Value) -> Result<JsPolicy, Vec<FieldError>> {
         PolicyType::Mutating => Handlers { mutates: true, ..Handlers::default() },
         PolicyType::Controller => Handlers { reconciles: true, ..Handlers::default() },
     };
-    read_noted(&spec, &mut draft);
+    read_noted(&spec, &mut draft, around);
     faults.into_result()?;
     Ok(JsPolicy { draft, kind, code, dependencies })
 }
@@ -139,20 +160,22 @@ fn kind(spec: &Fields<'_, '_>) -> PolicyType {
     spec.choice("type", &words).unwrap_or_default()
 }
 
-fn code(spec: &Fields<'_, '_>) -> CodeSource {
+fn code(spec: &Fields<'_, '_>, around: Around) -> CodeSource {
     let given = |name| spec.string(name).filter(|text| !text.trim().is_empty()).map(str::to_owned);
-    let (javascript, typescript, package) = (given("javascript"), given("typescript"), package(spec));
+    let (javascript, typescript, package) = (given("javascript"), given("typescript"), package(spec, around));
+    let bundle = if around == Around::Cluster { bundle_ref(spec) } else { None };
     let sources = [
         ("javascript", javascript.map(CodeSource::JavaScript)),
         ("typescript", typescript.map(CodeSource::TypeScript)),
         ("package", package.map(CodeSource::Package)),
+        (BUNDLE_REF, bundle.map(CodeSource::BundleRef)),
     ];
     let mut found = sources.into_iter().filter_map(|(name, code)| Some((name, code?)));
     let Some((first, code)) = found.next() else {
-        if spec.value(BUNDLE_REF).is_some() {
+        if around == Around::Files && spec.value(BUNDLE_REF).is_some() {
             spec.fault(
                 BUNDLE_REF,
-                "not yet resolvable; put the code into spec.typescript, spec.javascript, spec.package or a \
+                "refers to a bundle of a cluster, and there is none here; put the code into spec.typescript, spec.javascript, spec.package or a \
                  JsPolicyBundle",
             );
         }
@@ -164,7 +187,18 @@ fn code(spec: &Fields<'_, '_>) -> CodeSource {
     code
 }
 
-fn package(spec: &Fields<'_, '_>) -> Option<PackageRef> {
+/// The content hash of a bundle, with `sha256:` before it or without.
+fn bundle_ref(spec: &Fields<'_, '_>) -> Option<String> {
+    let text = spec.string(BUNDLE_REF)?;
+    let hash = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if !is_hash {
+        spec.fault(BUNDLE_REF, "must be `sha256:` and 64 digits in lower case, as `bylaw bundle` prints it");
+    }
+    is_hash.then(|| hash.to_owned())
+}
+
+fn package(spec: &Fields<'_, '_>, around: Around) -> Option<PackageRef> {
     let package = spec.object("package")?;
     let word = |name| package.string(name).map(str::to_owned);
     let (name, version, file) = (word("name"), word("version"), word("file"));
@@ -172,6 +206,10 @@ fn package(spec: &Fields<'_, '_>) -> Option<PackageRef> {
     package.refuse_unknown();
     if integrity.as_deref().is_some_and(|text| Integrity::parse(text).is_none()) {
         package.fault("integrity", "must be `sha512-…`; npm shows it with `npm view NAME@VERSION dist.integrity`");
+    }
+    if around == Around::Cluster && file.is_some() {
+        package.fault("file", "is a tarball beside a manifest, and an object has none; write `name` and `version`");
+        return None;
     }
     let from = match (name, version, file) {
         (None, None, Some(file)) => PackageFrom::File(file),
@@ -245,7 +283,7 @@ fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {
     if draft.parameters.as_ref().is_some_and(|parameters| !parameters.is_object()) {
         spec.fault("parameters", "must be an object");
     }
-    spec.choice("reinvocationPolicy", &[("Never", ()), ("IfNeeded", ())]);
+    draft.is_reinvoked = spec.choice("reinvocationPolicy", &[("Never", false), ("IfNeeded", true)]);
     spec.choice("auditPolicy", &[("Log", ()), ("Skip", ())]);
     spec.integer("auditLogSize", 1..=40);
 }
@@ -265,8 +303,9 @@ fn violation_policy(spec: &Fields<'_, '_>, notes: &mut Vec<String>) -> Option<En
     Some(*enforcement)
 }
 
-fn read_noted(spec: &Fields<'_, '_>, draft: &mut Draft) {
-    let noted = NOT_YET.into_iter().filter(|(name, _)| spec.value(name).is_some());
+fn read_noted(spec: &Fields<'_, '_>, draft: &mut Draft, around: Around) {
+    let is_read = |name: &str| around == Around::Cluster && FOR_CLUSTERS.contains(&name);
+    let noted = NOT_YET.into_iter().filter(|(name, _)| spec.value(name).is_some() && !is_read(name));
     draft.notes.extend(noted.map(|(name, why)| format!("spec.{name}: without effect here: {why}")));
     if spec.value("enforcement").is_some() {
         draft.notes.push("spec.enforcement: without effect here: spec.violationPolicy applies everywhere".to_owned());

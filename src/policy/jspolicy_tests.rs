@@ -135,7 +135,7 @@ fn without_source_the_code_is_in_a_bundle() {
     assert_eq!(read(json!({"javascript": null})).code, CodeSource::Bundle);
     assert_eq!(read(json!({"javascript": "  "})).code, CodeSource::Bundle);
     let not_yet = fault(json!({"javascript": null, "bundleRef": "x"}));
-    assert!(not_yet.starts_with("spec.bundleRef: not yet resolvable"), "{not_yet}");
+    assert!(not_yet.starts_with("spec.bundleRef: refers to a bundle of a cluster"), "{not_yet}");
     assert!(
         fault(json!({"typescript": "export default 1"})).starts_with("spec.typescript: stands beside `javascript`")
     );

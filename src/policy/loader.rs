@@ -16,6 +16,7 @@ use super::error::PolicyError;
 use super::files::{BuildResult, ManifestFile, ModuleEntry, ModuleFile, Settings, Stamp, are_alike};
 use super::folder::{Discovery, FileKind, Found, discover};
 use super::graph::policies;
+use super::live::{Entries, Live, Refreshed};
 use super::module::Given;
 use super::packages::Packages;
 use super::tarballs::TarballFile;
@@ -40,6 +41,8 @@ pub struct Loader {
     manifests: BTreeMap<PathBuf, ManifestFile>,
     tarballs: BTreeMap<PathBuf, TarballFile>,
     bundles: Bundles,
+    /// The policies of a cluster, where there is one.
+    cluster: Option<Entries>,
     catalog: Arc<Catalog>,
 }
 
@@ -58,8 +61,15 @@ impl Loader {
             manifests: BTreeMap::new(),
             tarballs: BTreeMap::new(),
             bundles: Bundles::default(),
+            cluster: None,
             catalog: Arc::default(),
         }
+    }
+
+    /// Also loads the policies of a cluster. Of two with one name that of a file is served.
+    #[must_use]
+    pub fn with_cluster(self, live: Live) -> Self {
+        Self { cluster: Some(Entries::new(live)), ..self }
     }
 
     /// The first load. Policies that are wrong are problems of the catalog, not errors.
@@ -71,18 +81,20 @@ impl Loader {
             *found = discover(path)?;
         }
         self.refresh(&BTreeSet::new());
-        // Whoever starts has nothing to serve meanwhile.
-        loop {
+        // Whoever starts has nothing to serve meanwhile. A cluster does not stand still until a registry answers.
+        while self.cluster.is_none() {
             let bundled = self.settings.packages.wait();
             if bundled.is_empty() {
                 break;
             }
             self.refresh(&bundled);
         }
-        match self.first_unreadable() {
-            Some(error) => Err(error),
-            None => Ok(self.publish(Vec::new())),
+        if let Some(error) = self.first_unreadable() {
+            return Err(error);
         }
+        let catalog = self.publish(Vec::new());
+        self.tell();
+        Ok(catalog)
     }
 
     /// Loads again what changed; `touched` names files that certainly did. `None` where nothing did. Whatever cannot be
@@ -110,13 +122,30 @@ impl Loader {
         }
         let mut touched = touched.clone();
         touched.extend(self.settings.packages.due());
-        is_changed |= self.refresh(&touched);
+        let refreshed = self.refresh(&touched);
+        is_changed |= refreshed.serves;
         is_changed |= gone.iter().any(|problem| !self.catalog.problems.contains(problem));
-        is_changed.then(|| self.publish(gone))
+        let published = is_changed.then(|| self.publish(gone));
+        if is_changed || refreshed.tells {
+            self.tell();
+        }
+        published
+    }
+
+    /// Reports of the policies of the cluster.
+    fn tell(&self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.tell(&self.catalog);
+        }
     }
 
     /// From now on `wake` is told of files that a reload should look at: something for them has arrived.
-    pub fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+    pub fn wake_with(&self, wake: impl Fn(PathBuf) + Send + Clone + 'static) {
+        if let Some(cluster) = &self.cluster {
+            let wake = wake.clone();
+            // It keeps account of what changed itself.
+            cluster.live().wake_with(move || wake(PathBuf::from("objects of the cluster")));
+        }
         self.settings.packages.wake_with(wake);
     }
 
@@ -155,14 +184,21 @@ impl Loader {
     }
 
     /// Brings everything that is kept up to date; whether anything changed.
-    fn refresh(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
+    fn refresh(&mut self, touched: &BTreeSet<PathBuf>) -> Refreshed {
         let modules = self.refresh_modules(touched);
         let entries = self.refresh_entries(touched);
         let manifests = self.refresh_manifests(touched);
         let tarballs = self.refresh_tarballs(touched);
-        let Self { manifests: known, tarballs: packed, .. } = &*self;
-        self.settings.packages.retain(|path| known.contains_key(path) || packed.contains_key(path));
-        modules || entries || manifests || tarballs
+        let mut refreshed = match &mut self.cluster {
+            Some(cluster) => cluster.refresh(&self.settings, touched),
+            None => Refreshed::default(),
+        };
+        refreshed.serves |= modules || entries || manifests || tarballs;
+        let Self { manifests: known, tarballs: packed, cluster, .. } = &*self;
+        let is_object = |path: &Path| cluster.as_ref().is_some_and(|cluster| cluster.contains(path));
+        let is_there = |path: &Path| known.contains_key(path) || packed.contains_key(path) || is_object(path);
+        self.settings.packages.retain(is_there);
+        refreshed
     }
 
     fn refresh_tarballs(&mut self, touched: &BTreeSet<PathBuf>) -> bool {
@@ -256,9 +292,13 @@ impl Loader {
         for file in self.manifests.values() {
             harvest_manifest(file, &mut harvest);
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.harvest(&mut harvest);
+        }
         let mut catalog = harvest.into_catalog(&self.catalog);
         if catalog.revisions.is_empty() {
-            let paths: Vec<String> = self.roots.iter().map(|(path, _)| shown_path(path)).collect();
+            let mut paths: Vec<String> = self.roots.iter().map(|(path, _)| shown_path(path)).collect();
+            paths.extend(self.cluster.as_ref().map(|_| "the cluster".to_owned()));
             catalog.add_note(&paths.join(", "), "holds no policy that can be served: every request is allowed");
         }
         log_news(&self.catalog, &catalog);

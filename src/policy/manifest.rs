@@ -59,7 +59,7 @@ pub fn inline_code(file: &str, text: &str) -> Vec<InlineSource> {
         let (is_typescript, code) = match item.policy.code {
             CodeSource::JavaScript(code) => (false, code),
             CodeSource::TypeScript(code) => (true, code),
-            CodeSource::Package(_) | CodeSource::Bundle => return None,
+            CodeSource::Package(_) | CodeSource::Bundle | CodeSource::BundleRef(_) => return None,
         };
         Some(InlineSource { policy: item.name, is_typescript, code, places: item.places })
     };
@@ -179,7 +179,7 @@ impl Located {
         let (source, scalar) = match code {
             CodeSource::JavaScript(source) => (source, &spec.javascript),
             CodeSource::TypeScript(source) => (source, &spec.typescript),
-            CodeSource::Package(_) | CodeSource::Bundle => return Vec::new(),
+            CodeSource::Package(_) | CodeSource::Bundle | CodeSource::BundleRef(_) => return Vec::new(),
         };
         let Some(scalar) = scalar else { return Vec::new() };
         let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);

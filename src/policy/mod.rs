@@ -16,6 +16,7 @@ mod folder;
 mod graph;
 mod inline;
 mod jspolicy;
+pub mod live;
 mod loader;
 mod locks;
 mod manifest;
@@ -39,6 +40,7 @@ pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
 pub(crate) use fields::closest;
+pub use jspolicy::PolicyType;
 pub use loader::{LoadOptions, Loader};
 pub use manifest::{InlineSource, inline_code};
 pub use names::is_policy_name;
@@ -47,3 +49,5 @@ pub use spec::{
     MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
 };
 pub use watch::{PolicyWatcher, Watched, watch};
+pub(crate) use webhook::narrows;
+pub use webhook::{Webhooks, webhooks};

@@ -39,7 +39,7 @@ pub(super) struct Context<'c> {
 /// A JsPolicy with inline code made ready. `None`: its code is in a bundle.
 pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<Result<Built, PolicyError>> {
     let JsPolicy { draft, kind, code, dependencies } = &item.policy;
-    let around = Around { orders: &context.orders, folder: context.source.parent(), dependencies };
+    let around = Around { orders: &context.orders, folder: folder_of(&context.source), dependencies };
     match code {
         CodeSource::JavaScript(source) => {
             let inline = Inline::new(context.file, context.text, &item.name, source, &item.places);
@@ -54,8 +54,13 @@ pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<R
             Some(module(context, draft.clone(), &inline, &around))
         }
         CodeSource::Package(package) => Some(from_package(context, draft.clone(), &item.name, package)),
-        CodeSource::Bundle => None,
+        CodeSource::Bundle | CodeSource::BundleRef(_) => None,
     }
+}
+
+/// The folder that a policy's source is in; an object of a cluster is in none.
+pub(super) fn folder_of(source: &Path) -> Option<&Path> {
+    source.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 /// The script of a `JsPolicyBundle`.
@@ -82,7 +87,13 @@ pub(super) fn build_bundled(context: &Context<'_>, item: &PolicyItem, code: Arc<
     let over = item.policy.draft.clone();
     match code.dialect {
         Dialect::Script => script(context, over, item.policy.kind, code, None),
-        Dialect::Module => bundled_module(context, over, &item.name, &code),
+        Dialect::Module => {
+            let chosen = match &item.policy.code {
+                CodeSource::Package(package) => package.policy.as_deref(),
+                _ => None,
+            };
+            bundled_module(context, over, chosen.unwrap_or(&item.name), &code)
+        }
     }
 }
 

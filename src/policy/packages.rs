@@ -12,6 +12,7 @@ use crate::bundle::npm::{Lock, Made, NpmError, Options, Source, make};
 
 use super::error::PolicyError;
 use super::locks::ManifestLock;
+use super::objects::folder_of;
 
 /// Bundling is a matter of one processor; a registry that hangs must not take both.
 const AT_ONCE: usize = 2;
@@ -172,6 +173,8 @@ pub(super) struct Orders<'p> {
     packages: &'p Packages,
     file: &'p Path,
     lock: OnceCell<Result<ManifestLock, NpmError>>,
+    /// What was resolved before, where no file keeps it.
+    known: Option<Lock>,
     asked: RefCell<BTreeSet<Key>>,
     made: RefCell<Lock>,
 }
@@ -182,19 +185,36 @@ impl<'p> Orders<'p> {
         if is_new {
             packages.hurry(file);
         }
-        Self { packages, file, lock: OnceCell::new(), asked: RefCell::default(), made: RefCell::default() }
+        let (lock, known) = (OnceCell::new(), None);
+        Self { packages, file, lock, known, asked: RefCell::default(), made: RefCell::default() }
+    }
+
+    /// The same of an object, for which others keep what was resolved.
+    pub(super) fn of_object(packages: &'p Packages, source: &'p Path, is_new: bool, known: Lock) -> Self {
+        Self { known: Some(known), ..Self::new(packages, source, is_new) }
+    }
+
+    /// Ends the reading of an object: the packages that it came with.
+    pub(super) fn finish(self) -> Lock {
+        self.packages.settle(self.file, &self.asked.borrow());
+        self.made.into_inner()
     }
 
     /// What a source comes to; `subject` is what it is for.
     pub(super) fn made(&self, source: &Source, subject: &str) -> Result<Arc<Made>, PolicyError> {
-        let lock = self.lock.get_or_init(|| ManifestLock::read(self.file));
-        let lock = lock.as_ref().map_err(|error| BundleError::from(error.clone()))?;
+        let lock = match &self.known {
+            Some(known) => known,
+            None => {
+                let kept = self.lock.get_or_init(|| ManifestLock::read(self.file));
+                &kept.as_ref().map_err(|error| BundleError::from(error.clone()))?.lock
+            }
+        };
         let source_text = serde_json::to_string(source).map_err(|error| PolicyError::NotAPolicy {
             file: subject.to_owned(),
             reason: format!("cannot be bundled: {error}"),
         })?;
         let key = (self.file.to_owned(), source_text);
-        let answer = self.packages.ask(&key, source, &lock.lock);
+        let answer = self.packages.ask(&key, source, lock);
         self.asked.borrow_mut().insert(key);
         match answer {
             Answer::Made(made) => {
@@ -225,7 +245,7 @@ impl<'p> Orders<'p> {
 }
 
 fn bundle(source: &Source, file: &Path, lock: Lock) -> Result<Made, BundleError> {
-    make(source, &Options::load(file.parent(), lock)?)
+    make(source, &Options::load(folder_of(file), lock)?)
 }
 
 fn finish(state: &mut State, key: &Key, made: Result<Arc<Made>, BundleError>) {

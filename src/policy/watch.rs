@@ -58,7 +58,7 @@ pub trait Watched: Send + 'static {
     fn reload(&mut self, touched: &BTreeSet<PathBuf>) -> Option<Self::News>;
 
     /// Takes what tells of a file whose reading, put off, has come to its end.
-    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static);
+    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + Clone + 'static);
 }
 
 impl Watched for Loader {
@@ -72,7 +72,7 @@ impl Watched for Loader {
         Self::reload(self, touched)
     }
 
-    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + Clone + 'static) {
         Self::wake_with(self, wake);
     }
 }

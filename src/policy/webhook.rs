@@ -5,27 +5,102 @@
 //! `matchPolicy` is `Equivalent` (`k8s.io/apiserver`, admission/plugin/webhook/generic). Beside rules for other versions a
 //! policy would never be shown its own.
 
-use super::catalog::WebhookFailure;
-use super::spec::{MatchPolicy, MatchSpec};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::catalog::{Revision, WebhookFailure};
+use super::spec::{LabelSelector, MatchPolicy, MatchSpec};
 use crate::bundle::content_hash;
 
 /// Digits of the hash: enough to tell the few webhooks of one configuration apart.
 const DIGITS: usize = 8;
 
-/// The name of the webhook, one part of a DNS name.
-pub(super) fn name(failure: WebhookFailure, rules: &MatchSpec) -> String {
+/// Webhooks of one configuration. Each that matches is a call, so that telling apart what only narrows a webhook pays
+/// for few: beyond that, policies of different selectors and conditions share one that has none of them, for the engine
+/// asks no policy that does not match.
+const MAX_WEBHOOKS: usize = 8;
+
+/// The API server's own.
+const DEFAULT_TIMEOUT: u64 = 10;
+
+/// Which webhook each policy of a catalog belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhooks {
+    /// For each policy the name of its webhook, one part of a DNS name.
+    pub names: Vec<String>,
+    /// Whether all policies of a webhook have the same selectors and conditions.
+    pub are_narrow: bool,
+}
+
+/// Groups the policies of a catalog.
+#[must_use]
+pub fn webhooks(revisions: &[Arc<Revision>]) -> Webhooks {
+    let named = |are_narrow: bool| -> Vec<String> {
+        revisions.iter().map(|revision| name(&Facets::of(revision, are_narrow))).collect()
+    };
+    let names = named(true);
+    let are_narrow = names.iter().collect::<BTreeSet<_>>().len() <= MAX_WEBHOOKS;
+    Webhooks { names: if are_narrow { names } else { named(false) }, are_narrow }
+}
+
+/// What the policies of one webhook have in common.
+struct Facets<'r> {
+    failure: WebhookFailure,
+    rules: &'r MatchSpec,
+    timeout: u64,
+    is_reinvoked: bool,
+    are_narrow: bool,
+}
+
+impl<'r> Facets<'r> {
+    fn of(revision: &'r Revision, are_narrow: bool) -> Self {
+        Self {
+            failure: revision.webhook_failure,
+            rules: &revision.spec.rules,
+            timeout: revision.spec.timeout.as_secs().clamp(1, 30),
+            is_reinvoked: revision.is_reinvoked,
+            are_narrow,
+        }
+    }
+}
+
+/// The selectors and conditions that the API server may judge in a policy's place. Those of a policy that also judges pod
+/// templates are about pods, and the API server would hold workloads against them.
+#[must_use]
+pub(crate) fn narrows(rules: &MatchSpec) -> bool {
+    let any = LabelSelector::default();
+    let has_own = rules.object_selector != any || !rules.match_conditions.is_empty() || rules.namespace_selector != any;
+    has_own && !rules.workloads
+}
+
+fn name(facets: &Facets<'_>) -> String {
+    let Facets { failure, rules, timeout, is_reinvoked, are_narrow } = facets;
     let failure = match failure {
         WebhookFailure::Fail => "fail",
         WebhookFailure::Ignore => "ignore",
     };
-    match rules.match_policy {
-        MatchPolicy::Exact => format!("{failure}-exact"),
-        MatchPolicy::Equivalent if !may_be_converted(rules) => format!("{failure}-equivalent"),
-        MatchPolicy::Equivalent => {
-            let hash = content_hash(&format!("{:?}{:?}", sorted(&rules.api_groups), sorted(&rules.api_versions)));
-            format!("{failure}-equivalent-{}", hash.chars().take(DIGITS).collect::<String>())
-        }
+    let (matching, is_converted) = match rules.match_policy {
+        MatchPolicy::Exact => ("exact", false),
+        MatchPolicy::Equivalent => ("equivalent", may_be_converted(rules)),
+    };
+    let mut apart = String::new();
+    if is_converted {
+        apart.push_str(&format!("{:?}{:?}", sorted(&rules.api_groups), sorted(&rules.api_versions)));
     }
+    if *timeout != DEFAULT_TIMEOUT {
+        apart.push_str(&format!(" {timeout} s"));
+    }
+    if *is_reinvoked {
+        apart.push_str(" reinvoked");
+    }
+    if *are_narrow && narrows(rules) {
+        let MatchSpec { namespace_selector, object_selector, match_conditions, .. } = rules;
+        apart.push_str(&format!(" {namespace_selector:?}{object_selector:?}{match_conditions:?}"));
+    }
+    if apart.is_empty() {
+        return format!("{failure}-{matching}");
+    }
+    format!("{failure}-{matching}-{}", content_hash(&apart).chars().take(DIGITS).collect::<String>())
 }
 
 /// Whether an object that the rules are about may be sent in a version that they do not name.
@@ -57,7 +132,11 @@ mod tests {
     }
 
     fn fail(groups: &[&str], versions: &[&str], resource: &str) -> String {
-        name(WebhookFailure::Fail, &rules(groups, versions, resource))
+        name(&facets(&rules(groups, versions, resource)))
+    }
+
+    fn facets(rules: &MatchSpec) -> Facets<'_> {
+        Facets { failure: WebhookFailure::Fail, rules, timeout: 10, is_reinvoked: false, are_narrow: true }
     }
 
     #[test]
@@ -95,8 +174,30 @@ mod tests {
     #[test]
     fn failure_and_match_policies_have_webhooks_of_their_own() {
         let exact = MatchSpec { match_policy: MatchPolicy::Exact, ..rules(&["apps"], &["v1"], "deployments") };
-        assert_eq!(name(WebhookFailure::Fail, &exact), "fail-exact");
-        assert_eq!(name(WebhookFailure::Ignore, &exact), "ignore-exact");
-        assert_eq!(name(WebhookFailure::Ignore, &MatchSpec::default()), "ignore-equivalent");
+        let ignored = |rules| name(&Facets { failure: WebhookFailure::Ignore, ..facets(rules) });
+        assert_eq!(name(&facets(&exact)), "fail-exact");
+        assert_eq!(ignored(&exact), "ignore-exact");
+        assert_eq!(ignored(&MatchSpec::default()), "ignore-equivalent");
+    }
+
+    #[test]
+    fn selectors_timeouts_and_reinvocation_have_webhooks_of_their_own() {
+        let plain = rules(&[], &[], "pods");
+        let labels = |value: &str| LabelSelector {
+            match_labels: [("a".to_owned(), value.to_owned())].into(),
+            ..LabelSelector::default()
+        };
+        let selecting = MatchSpec { object_selector: labels("x"), ..plain.clone() };
+        let others = [
+            name(&facets(&plain)),
+            name(&facets(&selecting)),
+            name(&facets(&MatchSpec { object_selector: labels("y"), ..plain.clone() })),
+            name(&facets(&MatchSpec { namespace_selector: labels("x"), ..plain.clone() })),
+            name(&Facets { timeout: 5, ..facets(&plain) }),
+            name(&Facets { is_reinvoked: true, ..facets(&plain) }),
+        ];
+        assert_eq!(others.iter().collect::<BTreeSet<_>>().len(), others.len(), "{others:?}");
+        assert_eq!(name(&Facets { are_narrow: false, ..facets(&selecting) }), "fail-equivalent");
+        assert_eq!(name(&facets(&MatchSpec { workloads: true, ..selecting })), "fail-equivalent");
     }
 }

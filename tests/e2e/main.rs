@@ -36,6 +36,7 @@ mod jspolicy_reads;
 mod jspolicy_writes;
 mod multiplexing;
 mod mutations;
+mod operator;
 mod permissions;
 mod replica_faults;
 mod restart;

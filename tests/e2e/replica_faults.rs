@@ -13,7 +13,7 @@ fn no_create_fails_while_replicas_are_replaced_one_after_the_other() {
     let Some(world) = World::shared() else { return };
     let mut replicas = Replicas::of(world, &["--lease-duration", "3s", "--drain-delay", "1"]);
     replicas.start(&["a", "b", "c"]);
-    replicas.register(&replicas.secret("ca.crt"));
+    replicas.await_webhook();
     let created = replicas.under_load(|replicas| {
         for (old, new) in [("a", "d"), ("b", "e"), ("c", "f")] {
             replicas.start(&[new]);
@@ -34,7 +34,7 @@ fn a_replica_that_is_killed_costs_no_more_than_what_it_was_about_to_answer() {
     let Some(world) = World::shared() else { return };
     let mut replicas = Replicas::of(world, &["--lease-duration", "3s"]);
     replicas.start(&["a", "b"]);
-    replicas.register(&replicas.secret("ca.crt"));
+    replicas.await_webhook();
     let lost = AtomicUsize::new(0);
     // Nothing is let through unjudged; a request that was on its way to the dead is refused.
     let refused = |reply: &Reply| !reply.is_good() && reply.message().contains("failed calling webhook");
@@ -62,7 +62,7 @@ fn replicas_go_on_when_the_api_server_comes_back() {
     let Some(world) = World::start() else { return };
     let mut replicas = Replicas::of(&world, &["--lease-duration", "3s", "--propagation", "1s"]);
     replicas.start(&["a", "b"]);
-    replicas.register(&replicas.secret("ca.crt"));
+    replicas.await_webhook();
     // No answer is as good as a refusal.
     let good = |reply: Option<&Reply>| reply.is_none_or(|reply| !reply.is_good()) || judged(reply);
     let created = replicas.under_load_of(good, |replicas| {

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::api::{Reply, eventually};
 use super::balancer::Balancer;
 use super::objects::config_map;
+use super::operator::definition;
 use super::policies::policy;
 use super::server::Server;
 use super::server::lifeline::ScratchFolder;
@@ -63,12 +64,22 @@ impl<'w> Replicas<'w> {
         let folder = ScratchFolder::create(folder).expect("no temporary folder");
         let judged = policy(
             "judged",
-            r#"match: { resources: ["configmaps"], operations: ["CREATE"] }, validate({ warn }) { warn("judged"); },"#,
+            &r#"
+            match: {
+              resources: ["configmaps"], operations: ["CREATE"],
+              namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "NAME" } },
+            },
+            validate({ warn }) { warn("judged"); },
+            "#
+            .replace("NAME", &objects_of(&name)),
         );
         fs::create_dir(folder.path().join("policies")).expect("the folder is ours");
         fs::write(folder.path().join("policies").join(judged.name), judged.text).expect("the folder is ours");
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        world.api.post("/api/v1/namespaces", &namespace).object();
+        define(world);
+        for name in [&name, &objects_of(&name)] {
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            world.api.post("/api/v1/namespaces", &namespace).object();
+        }
         let arguments = arguments.iter().map(ToString::to_string).collect();
         let (running, addresses) = Default::default();
         let site = Site { world, name, folder: folder.path().to_owned() };
@@ -116,6 +127,7 @@ impl<'w> Replicas<'w> {
             ("--identity", name.to_owned()),
             ("--listen", self.addresses[name].to_string()),
             ("--webhook-url", self.balancer.url()),
+            ("--webhook-name", self.name.clone()),
             ("--policies", path("policies")),
             ("--state-dir", self.state_of(name).display().to_string()),
         ] {
@@ -161,25 +173,24 @@ impl<'w> Replicas<'w> {
         eventually("a replica leads", || self.leader(), Option::is_some).expect("found").to_owned()
     }
 
-    /// Sends creates of config maps in this namespace to the replicas, whose authority is in `bundle`.
-    pub fn register(&self, bundle: &str) {
+    /// A configuration that somebody else keeps, such as jsPolicy, and that trusts `bundle`.
+    pub fn register_old(&self, bundle: &str) {
         let configuration = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"name": self.name},
+            "metadata": {"name": self.old()},
             "webhooks": [{
-                "name": "replicas.e2e.example.com",
+                "name": "old.replicas.example.com",
                 "clientConfig": {"url": format!("{}/validate", self.balancer.url()), "caBundle": STANDARD.encode(bundle)},
                 "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
-                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.name}},
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": objects_of(&self.name)}},
                 "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1"],
             }],
         });
         self.world.api.post(CONFIGURATIONS, &configuration).object();
-        self.await_webhook();
     }
 
-    /// Creates config maps all the while that `faults` goes on, and keeps the webhook configuration as the leader says.
-    /// Each create must be judged and stored; answers with how many there were.
+    /// Creates config maps all the while that `faults` goes on, and keeps a configuration of somebody else as the leader
+    /// says. Each create must be judged and stored; answers with how many there were.
     pub fn under_load(&mut self, faults: impl FnOnce(&mut Self)) -> usize {
         self.under_load_of(judged, faults)
     }
@@ -207,10 +218,10 @@ impl<'w> Replicas<'w> {
             while !over.load(Ordering::Relaxed) {
                 let leader = site.holder();
                 let bundle = if leader.is_empty() { String::new() } else { site.bundle_of(&leader) };
-                if !bundle.is_empty() && bundle != site.shown() {
+                if !bundle.is_empty() {
                     site.show(&bundle);
                 }
-                thread::sleep(Duration::from_millis(100));
+                thread::sleep(Duration::from_millis(200));
             }
         };
         thread::scope(|scope| {
@@ -258,16 +269,20 @@ impl Site<'_> {
     }
 
     pub fn await_webhook(&self) {
-        let judged = |reply: &Reply| reply.is_good() && reply.warnings.len() == 1;
+        let judged = |reply: &Reply| reply.is_good() && !reply.warnings.is_empty();
         let path = format!("{}?dryRun=All", self.config_maps());
         eventually("the webhook is called", || self.world.api.post(&path, &config_map("first", json!({}))), judged);
     }
 
     fn config_maps(&self) -> String {
-        format!("/api/v1/namespaces/{}/configmaps", self.name)
+        format!("/api/v1/namespaces/{}/configmaps", objects_of(&self.name))
     }
 
-    /// The `caBundle` of the webhook configuration.
+    fn old(&self) -> String {
+        format!("{}-old", self.name)
+    }
+
+    /// The `caBundle` of Bylaw's webhook configuration.
     pub fn shown(&self) -> String {
         let path = format!("{CONFIGURATIONS}/{}", self.name);
         let Ok(reply) = self.world.api.try_send(Method::GET, &path, None) else { return String::new() };
@@ -275,18 +290,34 @@ impl Site<'_> {
         String::from_utf8_lossy(&STANDARD.decode(encoded).unwrap_or_default()).into_owned()
     }
 
-    /// Writes what the leader says into the webhook configuration, as the reconciler does.
+    /// Writes what is to be trusted into the configuration of somebody else, where there is one.
     pub fn show(&self, bundle: &str) {
-        let path = format!("{CONFIGURATIONS}/{}", self.name);
+        let path = format!("{CONFIGURATIONS}/{}", self.old());
         let change =
             json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": STANDARD.encode(bundle)}]);
-        drop(self.world.api.try_send(Method::PATCH, &path, Some(("application/json-change+json", &change))));
+        drop(self.world.api.try_send(Method::PATCH, &path, Some(("application/json-patch+json", &change))));
     }
 }
 
 /// Whether a create was judged and stored.
 pub fn judged(reply: Option<&Reply>) -> bool {
-    reply.is_some_and(|reply| reply.is_good() && reply.warnings.len() == 1)
+    reply.is_some_and(|reply| reply.is_good() && !reply.warnings.is_empty())
+}
+
+/// The namespace of the objects that are judged: no policy is asked about Bylaw's own.
+fn objects_of(name: &str) -> String {
+    format!("{name}-objects")
+}
+
+/// An operator is ready when it has seen the policies of its cluster; here there are none.
+fn define(world: &World) {
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    for (plural, kind) in [("jspolicies", "JsPolicy"), ("jspolicybundles", "JsPolicyBundle")] {
+        let there = |reply: &Reply| reply.is_good() || reply.status == 409;
+        eventually("a CRD", || world.api.post(definitions, &definition(plural, kind)), there);
+        let path = format!("/apis/policy.jspolicy.com/v1beta1/{plural}");
+        eventually("the kind is served", || world.api.get(&path), Reply::is_good);
+    }
 }
 
 /// Ends the load when the test panics, too: it would be waited for without end.
@@ -300,9 +331,15 @@ impl Drop for SetOnDrop<'_> {
 
 impl Drop for Replicas<'_> {
     fn drop(&mut self) {
-        let api = &self.world.api;
-        drop(api.try_send(Method::DELETE, &format!("{CONFIGURATIONS}/{}", self.name), None));
-        drop(api.try_send(Method::DELETE, &format!("/api/v1/namespaces/{}", self.name), None));
+        // They would put it back.
+        self.running.clear();
+        let api = &self.site.world.api;
+        for name in [self.name.clone(), self.old()] {
+            drop(api.try_send(Method::DELETE, &format!("{CONFIGURATIONS}/{name}"), None));
+        }
+        for name in [self.name.clone(), objects_of(&self.name)] {
+            drop(api.try_send(Method::DELETE, &format!("/api/v1/namespaces/{name}"), None));
+        }
     }
 }
 

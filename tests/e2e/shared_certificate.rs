@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::api::eventually;
+use super::operator::js_policy;
 use super::replicas::{Replicas, SECRET, blocks};
 use super::server::Server;
 use super::world::World;
@@ -95,7 +96,7 @@ fn replicas_that_start_at_once_share_one_authority() {
         |line: &&str| line.contains("made the shared authority") || line.contains("wrote the shared certificate");
     let logs: String = replicas.running.values().map(Server::log).collect();
     assert_eq!(logs.lines().filter(made).count(), 1, "{logs}");
-    replicas.register(&bundle);
+    replicas.await_webhook();
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn no_create_fails_while_authority_and_leaf_are_rotated_again_and_again() {
     let Some(world) = World::shared() else { return };
     let mut replicas = Replicas::of(world, &FAST);
     replicas.start(&["a", "b"]);
-    replicas.register(&replicas.secret("ca.crt"));
+    replicas.await_webhook();
     let (prober, mut authorities, mut leaves, mut connections) = (Prober::new(), BTreeSet::new(), BTreeSet::new(), 0);
     let created = replicas.under_load(|replicas| {
         let deadline = Instant::now() + Duration::from_mins(4);
@@ -134,7 +135,7 @@ fn a_secret_that_is_deleted_or_filled_with_garbage_is_healed_and_no_create_fails
     let mut replicas = Replicas::of(world, &["--propagation", "1s", "--lease-duration", "3s"]);
     replicas.start(&["a", "b"]);
     let first = replicas.secret("ca.crt");
-    replicas.register(&first);
+    replicas.await_webhook();
     let created = replicas.under_load(|replicas| {
         world.api.delete(&replicas.secret_path()).object();
         let deleted = Instant::now();
@@ -184,14 +185,19 @@ fn an_expired_certificate_is_healed_at_the_next_start() {
     let bundle = replicas.secret("ca.crt");
     assert_ne!(bundle, expired);
     assert_eq!(Prober::new().distrust(&replicas.address_of("a"), &bundle), None);
-    replicas.register(&bundle);
+    replicas.await_webhook();
 }
 
 #[test]
 fn a_replica_that_starts_without_an_api_server_serves_the_certificate_it_kept() {
-    let Some(world) = World::shared() else { return };
-    let mut replicas = Replicas::of(world, &[]);
+    let Some(world) = World::start() else { return };
+    let mut replicas = Replicas::of(&world, &[]);
+    // It is ready without an API server where it knows policies of the cluster from before.
+    let known = js_policy("known", &json!({"resources": ["secrets"], "javascript": "deny('known')"}));
+    world.api.post("/apis/policy.jspolicy.com/v1beta1/jspolicies", &known).object();
     replicas.start(&["a"]);
+    let status = || world.api.get("/apis/policy.jspolicy.com/v1beta1/jspolicies/known.e2e.example.com").body;
+    eventually("it is enforced", status, |policy| policy["status"]["phase"] == "Synced");
     let bundle = replicas.secret("ca.crt");
     replicas.kill("a");
     let nowhere = replicas.state_of("a").join("kubeconfig");
@@ -208,9 +214,10 @@ fn jspolicys_certificate_is_taken_over_and_no_create_fails() {
     let mut replicas = Replicas::of(world, &["--propagation", "1s", "--lease-duration", "3s"]);
     let (old, secret) = jspolicy_secret(&replicas.name);
     world.api.post(replicas.secret_path().trim_end_matches(&format!("/{SECRET}")), &secret).object();
-    replicas.start(&["a", "b"]);
     // jsPolicy's configuration, which trusts its certificate and nothing else.
-    replicas.register(&old);
+    replicas.register_old(&old);
+    replicas.start(&["a", "b"]);
+    replicas.await_webhook();
     let created = replicas.under_load(|replicas| {
         let ours = || replicas.secret("tls.crt");
         eventually("our own authority signs", ours, |leaf| *leaf != old);
@@ -229,10 +236,10 @@ fn a_secret_of_somebody_else_is_only_read_and_its_rotation_loses_no_create() {
     let mut replicas =
         Replicas::of(world, &["--tls-secret", "theirs", "--propagation", "3s", "--lease-duration", "3s"]);
     let secrets = replicas.secret_path().trim_end_matches(SECRET).trim_end_matches('/').to_owned();
-    let (first, secret) = foreign_secret(&replicas.name, "theirs");
+    let (_, secret) = foreign_secret(&replicas.name, "theirs");
     world.api.post(&secrets, &secret).object();
     replicas.start(&["a", "b"]);
-    replicas.register(&first);
+    replicas.await_webhook();
     let created = replicas.under_load(|replicas| {
         // As cert-manager does it: authority, leaf and key at once.
         let (second, secret) = foreign_secret(&replicas.name, "theirs");

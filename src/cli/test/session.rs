@@ -26,7 +26,7 @@ pub(super) struct Session {
 
 impl Session {
     /// See `Loader::wake_with`.
-    pub(super) fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+    pub(super) fn wake_with(&self, wake: impl Fn(PathBuf) + Send + Clone + 'static) {
         self.loader.wake_with(wake);
     }
 

@@ -54,7 +54,7 @@ impl Watched for WatchedSession {
         self.session.refresh(touched).then(|| self.runtime.block_on(self.session.run()))
     }
 
-    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + 'static) {
+    fn wake_with(&self, wake: impl Fn(PathBuf) + Send + Clone + 'static) {
         self.session.wake_with(wake);
     }
 }

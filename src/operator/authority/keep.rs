@@ -13,8 +13,8 @@ use super::material::{CA_CERTIFICATES, CA_KEY, CERTIFICATE, KEY, Material, NEXT_
 use super::plan::{Change, Found, plan};
 use super::{Seen, Shared, clock};
 use crate::cluster::Outage;
-use crate::operator::NotLeading;
-use crate::operator::fault::{FIELD_MANAGER, reason};
+use crate::operator::fault::reason;
+use crate::operator::{FIELD_MANAGER, NotLeading};
 
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_secs(1);

@@ -16,8 +16,8 @@ use kube::{Api, Client};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info, warn};
 
-use super::fault::{FIELD_MANAGER, reason};
-use super::{Leading, jitter};
+use super::fault::reason;
+use super::{FIELD_MANAGER, Leading, jitter};
 use crate::http::{Checks, Gate};
 use crate::telemetry::Metrics;
 use record::{Candidate, Observed, Step, released};

@@ -1,0 +1,26 @@
+//! Webhook configurations: rendered from the policies, kept in the cluster as they should be, and jsPolicy's taken away
+//! once ours stand.
+//!
+//! ```text
+//! render    what there should be            observed  what there is
+//! stands    whether that does what it should
+//! keeper    makes it so, and tells          takeover  what jsPolicy left
+//! write     as the leader alone             pace      and not too often
+//! ```
+
+mod keeper;
+mod observed;
+mod pace;
+pub mod render;
+mod stands;
+mod takeover;
+mod write;
+
+pub use keeper::Registry;
+pub(super) use keeper::{Keeper, Sources};
+pub(super) use observed::Observed;
+pub(super) use pace::Pace;
+pub use render::{Desired, Phase, Registration, Shape, configurations};
+pub use stands::{corrections, is_clean, stands};
+pub(super) use write::Write;
+pub use write::take_away;

@@ -1,0 +1,372 @@
+//! The configurations that make an API server send here what the policies match, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::bundle::content_hash;
+use crate::matching::WORKLOADS;
+use crate::policy::live::PolicyObject;
+use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Scope, Vantage, Webhooks, webhooks};
+
+pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
+
+/// Says which objects are ours.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "bylaw");
+/// Says of which Bylaw of a cluster they are: its `--name`.
+pub const INSTANCE: &str = "bylaw.dev/instance";
+
+/// The label that the API server puts on every namespace (KEP-2161).
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// The groups of Bylaw's own kinds. A policy that could refuse them could not be mended.
+const OWN_GROUPS: [&str; 2] = ["policy.jspolicy.com", "bylaw.dev"];
+const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
+
+/// Letters of the suffix of a configuration of one policy, as many as jsPolicy's.
+const SUFFIX: usize = 5;
+
+/// The two kinds of configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    Validate,
+    Mutate,
+}
+
+impl Phase {
+    pub const BOTH: [Self; 2] = [Self::Validate, Self::Mutate];
+
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Validate => "ValidatingWebhookConfiguration",
+            Self::Mutate => "MutatingWebhookConfiguration",
+        }
+    }
+
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Validate => "validatingwebhookconfigurations",
+            Self::Mutate => "mutatingwebhookconfigurations",
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Validate => "validate",
+            Self::Mutate => "mutate",
+        }
+    }
+
+    const fn concerns(self, spec: &PolicySpec) -> bool {
+        match self {
+            Self::Validate => spec.validates,
+            Self::Mutate => spec.mutates,
+        }
+    }
+}
+
+/// How many configurations there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum Shape {
+    /// One of each kind, in which the policies that an API server treats alike share a webhook.
+    #[default]
+    Grouped,
+    /// One for each policy, as jsPolicy has them.
+    #[value(name = "perPolicy")]
+    PerPolicy,
+}
+
+/// What does not depend on the policies.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Of the configurations, and of this Bylaw among others.
+    pub name: String,
+    /// `clientConfig` without a path.
+    pub client: Value,
+    pub shape: Shape,
+    /// Namespaces whose objects are never asked about: a webhook must not be able to lock up the control plane, or itself.
+    pub exempt: Vec<String>,
+    /// What the configurations go with when it is deleted.
+    pub owner: Option<Value>,
+    /// Whether selectors and conditions of policies become the webhook's own. The API server refuses a configuration as a
+    /// whole for one condition that it does not understand.
+    pub narrows: bool,
+}
+
+/// A configuration as it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    pub phase: Phase,
+    pub name: String,
+    pub object: Value,
+}
+
+/// All configurations for a catalog; `object_of` finds the JsPolicy that a policy comes from.
+#[must_use]
+pub fn configurations(
+    registration: &Registration,
+    catalog: &Catalog,
+    object_of: impl Fn(&str) -> Option<(String, String)>,
+) -> Vec<Desired> {
+    match registration.shape {
+        Shape::Grouped => Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog)).collect(),
+        Shape::PerPolicy => per_policy(registration, catalog, object_of),
+    }
+}
+
+fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Option<Desired> {
+    let Webhooks { names, are_narrow } = webhooks(&catalog.revisions);
+    let mut groups = BTreeMap::<&str, Vec<&Revision>>::new();
+    for (revision, name) in catalog.revisions.iter().zip(&names) {
+        if is_asked(revision, phase) {
+            groups.entry(name).or_default().push(revision);
+        }
+    }
+    let narrows = are_narrow && registration.narrows;
+    let of = |(name, members): (&&str, &Vec<&Revision>)| {
+        let path = format!("{}/{name}", phase.path());
+        webhook(registration, phase, &format!("{name}.{}.bylaw.dev", phase.path()), &path, members, narrows)
+    };
+    let webhooks: Vec<Value> = groups.iter().map(of).collect();
+    let owner = registration.owner.clone();
+    (!webhooks.is_empty()).then(|| desired(registration, phase, registration.name.clone(), webhooks, owner))
+}
+
+fn per_policy(
+    registration: &Registration,
+    catalog: &Catalog,
+    object_of: impl Fn(&str) -> Option<(String, String)>,
+) -> Vec<Desired> {
+    let mut all = Vec::new();
+    for revision in &catalog.revisions {
+        let policy = &*revision.spec.name;
+        let name = format!("{policy}-{}", suffix(&registration.name, policy));
+        let owner = object_of(policy).map(|(name, uid)| {
+            json!({
+                "apiVersion": "policy.jspolicy.com/v1beta1", "kind": "JsPolicy", "name": name, "uid": uid,
+                "controller": true,
+            })
+        });
+        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(revision, *phase)) {
+            let path = format!("policy/{policy}");
+            let webhook = webhook(registration, phase, policy, &path, &[revision], registration.narrows);
+            let owner = owner.clone().or_else(|| registration.owner.clone());
+            all.push(desired(registration, phase, name.clone(), vec![webhook], owner));
+        }
+    }
+    all
+}
+
+/// Letters as jsPolicy's random ones look, but the same each time.
+fn suffix(instance: &str, policy: &str) -> String {
+    let digits = content_hash(&format!("{instance}/{policy}"));
+    digits.bytes().take(SUFFIX).map(|digit| char::from(b'a' + digit % 26)).collect()
+}
+
+/// The host's API server does not ask policies for virtual clusters alone.
+fn is_asked(revision: &Revision, phase: Phase) -> bool {
+    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(Vantage::Virtual)
+}
+
+fn desired(
+    registration: &Registration,
+    phase: Phase,
+    name: String,
+    webhooks: Vec<Value>,
+    owner: Option<Value>,
+) -> Desired {
+    let mut object = json!({
+        "apiVersion": API_VERSION, "kind": phase.kind(),
+        "metadata": { "name": name, "labels": {
+            "app.kubernetes.io/name": "bylaw", MANAGED_BY.0: MANAGED_BY.1, INSTANCE: registration.name,
+        } },
+        "webhooks": webhooks,
+    });
+    if let (Some(owner), Some(metadata)) = (owner, object.get_mut("metadata").and_then(Value::as_object_mut)) {
+        metadata.insert("ownerReferences".to_owned(), json!([owner]));
+    }
+    Desired { phase, name, object }
+}
+
+fn webhook(
+    registration: &Registration,
+    phase: Phase,
+    name: &str,
+    path: &str,
+    members: &[&Revision],
+    narrows: bool,
+) -> Value {
+    let timeout = members.iter().map(|one| one.spec.timeout.as_secs()).max().unwrap_or(10).clamp(1, 30);
+    // They are the same for all members.
+    let (failure, matching, is_reinvoked) = members
+        .first()
+        .map(|one| (one.webhook_failure, one.spec.rules.match_policy, one.is_reinvoked))
+        .unwrap_or_default();
+    let shared = members.first().map(|one| &one.spec.rules).filter(|rules| narrows && crate::policy::narrows(rules));
+    let rules = rules(members);
+    let conditions = conditions(shared, &rules);
+    let mut webhook = json!({
+        "name": name,
+        "clientConfig": with_path(&registration.client, path),
+        "rules": rules,
+        "failurePolicy": format!("{failure:?}"),
+        "matchPolicy": format!("{matching:?}"),
+        "namespaceSelector": namespaces(shared.map(|rules| &rules.namespace_selector), &registration.exempt),
+        "sideEffects": "NoneOnDryRun",
+        "timeoutSeconds": timeout,
+        "admissionReviewVersions": ["v1", "v1beta1"],
+    });
+    if let Some(fields) = webhook.as_object_mut() {
+        if let Some(selector) =
+            shared.map(|rules| &rules.object_selector).filter(|one| **one != LabelSelector::default())
+        {
+            fields.insert("objectSelector".to_owned(), json!(selector));
+        }
+        if !conditions.is_empty() {
+            fields.insert("matchConditions".to_owned(), Value::Array(conditions));
+        }
+        if phase == Phase::Mutate && is_reinvoked {
+            fields.insert("reinvocationPolicy".to_owned(), json!("IfNeeded"));
+        }
+    }
+    webhook
+}
+
+fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
+    let mut selector = selector.map_or_else(|| json!({}), |selector| json!(selector));
+    if exempt.is_empty() {
+        return selector;
+    }
+    let left_out = json!({ "key": NAME_LABEL, "operator": "NotIn", "values": exempt });
+    match selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
+        Some(expressions) => expressions.push(left_out),
+        None => {
+            drop(selector.as_object_mut().map(|fields| fields.insert("matchExpressions".to_owned(), json!([left_out]))))
+        }
+    }
+    selector
+}
+
+/// Those of the policies, and where the rules reach Bylaw's own objects, those that leave them out.
+fn conditions(shared: Option<&MatchSpec>, rules: &[Value]) -> Vec<Value> {
+    let mut conditions: Vec<Value> =
+        shared.into_iter().flat_map(|rules| &rules.match_conditions).map(|condition| json!(condition)).collect();
+    let texts = |rule: &Value, field: &str| -> Vec<String> {
+        let list = rule.get(field).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    let reaches = |groups: &[&str], resource: Option<&str>| {
+        rules.iter().any(|rule| {
+            let of_group =
+                texts(rule, "apiGroups").iter().any(|group| group == "*" || groups.contains(&group.as_str()));
+            let of_resource = texts(rule, "resources").iter().any(|one| {
+                let one = one.split('/').next().unwrap_or_default();
+                one == "*" || resource.is_none_or(|resource| one == resource)
+            });
+            of_group && of_resource
+        })
+    };
+    let own_resource = |rule: &Value| texts(rule, "resources").iter().any(|one| is_own_resource(one));
+    if reaches(&OWN_GROUPS, None) && rules.iter().any(own_resource) {
+        let expression = "!(request.resource.group in ['policy.jspolicy.com', 'bylaw.dev'])";
+        conditions.push(json!({ "name": "not-bylaws-own-objects", "expression": expression }));
+    }
+    if reaches(&[DEFINITIONS.0], Some(DEFINITIONS.1)) {
+        let expression = "!(request.resource.group == 'apiextensions.k8s.io' && \
+                          (request.name.endsWith('.policy.jspolicy.com') || request.name.endsWith('.bylaw.dev')))";
+        conditions.push(json!({ "name": "not-bylaws-own-kinds", "expression": expression }));
+    }
+    conditions
+}
+
+/// Plurals of Bylaw's own kinds: a rule for pods of any group does not reach them.
+fn is_own_resource(resource: &str) -> bool {
+    const OWN: [&str; 7] = [
+        "jspolicies",
+        "jspolicybundles",
+        "jspolicyviolations",
+        "policyexceptions",
+        "tenants",
+        "tenantpolicies",
+        "virtualclusters",
+    ];
+    let resource = resource.split('/').next().unwrap_or_default();
+    resource == "*" || OWN.contains(&resource)
+}
+
+fn with_path(client: &Value, path: &str) -> Value {
+    let mut client = client.clone();
+    if let Some(url) = client.get("url").and_then(Value::as_str).map(|url| format!("{url}/{path}")) {
+        client.as_object_mut().and_then(|fields| fields.insert("url".to_owned(), url.into()));
+    } else if let Some(service) = client.get_mut("service").and_then(Value::as_object_mut) {
+        service.insert("path".to_owned(), format!("/{path}").into());
+    }
+    client
+}
+
+/// All but the resources of a rule, in a fixed order.
+type Scoped = (Vec<String>, Vec<String>, Vec<String>, &'static str);
+
+/// What the members match, in as few rules as say just that.
+fn rules(members: &[&Revision]) -> Vec<Value> {
+    let mut rules = BTreeMap::<Scoped, BTreeSet<String>>::new();
+    for spec in members.iter().map(|one| &one.spec.rules) {
+        let any_if_empty = |list: &[String]| if list.is_empty() { vec!["*".to_owned()] } else { sorted(list) };
+        let (groups, versions) = (any_if_empty(&spec.api_groups), any_if_empty(&spec.api_versions));
+        rules.entry(scoped(spec, groups, versions)).or_default().extend(spec.resources.iter().cloned());
+        if spec.workloads {
+            for group in ["", "apps", "batch"] {
+                let resources =
+                    WORKLOADS.iter().filter(|(of, _)| *of == group).map(|(_, resource)| (*resource).to_owned());
+                let rule = scoped(spec, vec![group.to_owned()], vec!["v1".to_owned()]);
+                rules.entry(rule).or_default().extend(resources);
+            }
+        }
+    }
+    let rule = |((operations, groups, versions, scope), resources): (Scoped, BTreeSet<String>)| {
+        json!({
+            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(resources),
+            "scope": scope,
+        })
+    };
+    rules.into_iter().map(rule).collect()
+}
+
+fn scoped(spec: &MatchSpec, groups: Vec<String>, versions: Vec<String>) -> Scoped {
+    let operations: Vec<String> = match spec.operations.as_slice() {
+        [] => vec!["*".to_owned()],
+        some => sorted(&some.iter().map(|operation| operation.as_str().to_owned()).collect::<Vec<_>>()),
+    };
+    let scope = match spec.scope {
+        Scope::All => "*",
+        Scope::Cluster => "Cluster",
+        Scope::Namespaced => "Namespaced",
+    };
+    (operations, groups, versions, scope)
+}
+
+fn sorted(list: &[String]) -> Vec<String> {
+    list.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The API server refuses a resource beside a wildcard that has it in it.
+fn together(resources: BTreeSet<String>) -> Vec<String> {
+    let has = |name: &str| resources.contains(name);
+    if has("*/*") {
+        return vec!["*/*".to_owned()];
+    }
+    let is_covered = |resource: &str| match resource.split_once('/') {
+        None => resource != "*" && has("*"),
+        Some((of, sub)) => sub != "*" && has(&format!("{of}/*")) || of != "*" && has(&format!("*/{sub}")),
+    };
+    resources.iter().filter(|resource| !is_covered(resource)).cloned().collect()
+}
+
+/// Name and uid of the JsPolicy, for an owner reference.
+#[must_use]
+pub fn owner_of(object: &PolicyObject) -> (String, String) {
+    (object.name.to_string(), object.uid.clone())
+}
