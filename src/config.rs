@@ -22,7 +22,7 @@ pub enum Compat {
 /// Every setting of `bylaw serve`, each optional: the form of the flags and of the configuration file alike.
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Settings {
     /// A policy file, a folder of them, or a policy package; may be given many times
     #[arg(short, long, value_name = "PATH", env = "BYLAW_POLICIES", value_delimiter = ':')]

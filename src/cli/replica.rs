@@ -40,20 +40,28 @@ pub(super) struct Replica {
     certificates: Option<JoinHandle<()>>,
 }
 
+/// Where a replica is.
+pub(super) struct Site<'a> {
+    pub cluster: &'a Connection,
+    /// Bylaw's own, in which all replicas are.
+    pub namespace: String,
+    /// Where this one listens.
+    pub address: &'a str,
+}
+
 impl Replica {
     /// Stands for the leadership, and serves the shared certificate through `serving` unless the settings name files.
     pub(super) async fn start(
-        connection: &Connection,
-        namespace: String,
+        site: Site<'_>,
         settings: &Settings,
-        address: &str,
         serving: Arc<Serving>,
         checks: &Arc<Checks>,
         metrics: &Arc<Metrics>,
         shutdown: &Shutdown,
     ) -> anyhow::Result<Self> {
         // A client of its own: a renewal must not wait behind what policies ask for.
-        let client = connect(connection).await?;
+        let Site { cluster, namespace, address } = site;
+        let client = connect(cluster).await?;
         let (leading, leadership) = Leading::new();
         let config = ElectionConfig {
             namespace: namespace.clone(),

@@ -14,7 +14,7 @@ use super::Verdict;
 use super::operate;
 use super::output::say;
 use super::pool_health::watch_pool;
-use super::replica::Replica;
+use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
 use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
@@ -66,13 +66,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let config = config(settings, &serving);
     let server = Server::bind(config, Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
     let address = server.address().to_string();
-    let replica = match connection(settings).zip(shared_namespace(settings)) {
-        Some((cluster, namespace)) => {
-            let (checks, metrics) = (&checks, &stage.metrics);
-            Some(Replica::start(&cluster, namespace, settings, &address, serving, checks, metrics, &shutdown).await?)
-        }
-        None => None,
-    };
+    let replica = replica(stage, settings, &address, serving, &checks, &shutdown).await?;
     let world = World::connect(stage, settings).await?;
     let mut loader = stage.loader(&settings.policies, settings.compat, None)?;
     let mut source = world.source(stage, settings);
@@ -161,6 +155,20 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+/// Joins the other replicas, where there may be any.
+async fn replica(
+    stage: &Stage,
+    settings: &Settings,
+    address: &str,
+    serving: Arc<Serving>,
+    checks: &Arc<Checks>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<Replica>> {
+    let Some((cluster, namespace)) = connection(settings).zip(shared_namespace(settings)) else { return Ok(None) };
+    let site = Site { cluster: &cluster, namespace, address };
+    Ok(Some(Replica::start(site, settings, serving, checks, &stage.metrics, shutdown).await?))
 }
 
 /// The namespace in which replicas share a Lease and a Secret. An operator that is in none is alone.

@@ -1,4 +1,4 @@
-//! From the watches of a cluster to the policies that are loaded: JsPolicies, their bundles, and the ConfigMaps that they
+//! From the watches of a cluster to the policies that are loaded: `JsPolicy` objects, their bundles, and the `ConfigMap`s that they
 //! take parameters from.
 
 use std::collections::BTreeMap;
@@ -18,10 +18,10 @@ use tracing::{info, warn};
 use super::follow::{Seen, Why, follow};
 use crate::policy::live::{BundleObject, ConfigMapData, ConfigMapRef, Full, Live, PolicyObject};
 
-/// ConfigMaps that are watched, each by a watch of its own: a role need not see all of them.
+/// `ConfigMap`s that are watched, each by a watch of its own: a role need not see all of them.
 const MAX_CONFIG_MAPS: usize = 256;
 
-/// How often it is looked whether all ConfigMaps are there, by whoever waits for them at the start.
+/// How often it is looked whether all `ConfigMap`s are there, by whoever waits for them at the start.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How much of the cluster has been seen.
@@ -50,7 +50,7 @@ impl Drop for Feed {
 }
 
 impl Feed {
-    /// Starts watching; `namespace` is where ConfigMaps are that a policy does not say the namespace of.
+    /// Starts watching; `namespace` is where `ConfigMap`s are that a policy does not say the namespace of.
     #[must_use]
     pub fn start(client: &Client, runtime: &Handle, live: &Live, namespace: &str) -> Self {
         let (see_policies, policies) = watch::channel(View::Opening);
@@ -89,13 +89,12 @@ impl Feed {
     pub fn view(&self) -> View {
         let (policies, bundles) = (self.policies.borrow().clone(), self.bundles.borrow().clone());
         match (policies, bundles) {
-            (View::Open, View::Open) => View::Open,
-            (View::Open, other) => other,
-            (other, _) => other,
+            (View::Open, bundles) => bundles,
+            (policies, _) => policies,
         }
     }
 
-    /// Waits until all has been seen once, ConfigMaps too; false where that takes longer.
+    /// Waits until all has been seen once, `ConfigMap`s too; false where that takes longer.
     pub async fn opened(&self, at_most: Duration, live: &Live) -> bool {
         let (mut policies, mut bundles) = (self.policies.clone(), self.bundles.clone());
         let all = async {
@@ -204,7 +203,7 @@ fn told(taken: Result<(), Full>) {
     }
 }
 
-/// The ConfigMaps that are watched.
+/// The `ConfigMap`s that are watched.
 #[derive(Default)]
 struct ConfigMaps(Mutex<BTreeMap<ConfigMapRef, (AbortHandle, watch::Receiver<bool>)>>);
 
@@ -219,7 +218,9 @@ impl ConfigMaps {
 impl Drop for ConfigMaps {
     fn drop(&mut self) {
         let watched = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        watched.values().for_each(|(task, _)| task.abort());
+        for (task, _) in watched.values() {
+            task.abort();
+        }
     }
 }
 
@@ -269,8 +270,7 @@ async fn follow_config_map(client: Client, of: ConfigMapRef, live: Live, see: wa
         match seen {
             Seen::All(objects) => live.put_config_map(&of, objects.first().map(data)),
             Seen::One(object) => live.put_config_map(&of, Some(data(&object))),
-            Seen::Gone(_) => live.put_config_map(&of, None),
-            Seen::Lost(Why::Absent) => live.put_config_map(&of, None),
+            Seen::Gone(_) | Seen::Lost(Why::Absent) => live.put_config_map(&of, None),
             Seen::Lost(Why::Error(error)) => {
                 if !*see.borrow() {
                     warn!(

@@ -4,7 +4,7 @@
 //! status, reports. [`lease`] elects it. [`authority`] keeps the certificates that all replicas share.
 //!
 //! ```text
-//! follow   one watch           feed      JsPolicies, bundles, ConfigMaps  -> policy::live -> the loader
+//! follow   one watch           feed      `JsPolicy` objects, bundles, `ConfigMap`s  -> policy::live -> the loader
 //! cache    what was last good  webhooks  the configurations               <- the catalog
 //! status   what is said        writer    status, bundles, events          <- what became of each policy
 //! ```
@@ -155,7 +155,7 @@ async fn report(
     feed: Feed,
     known: usize,
     is_open: watch::Sender<bool>,
-    mut registry: watch::Receiver<Registry>,
+    mut registries: watch::Receiver<Registry>,
     checks: Arc<Checks>,
 ) {
     let mut view = feed.watched();
@@ -168,15 +168,19 @@ async fn report(
         let (result, details) = told(&now, ever, known);
         checks.set("cluster", Gate::Ready, result);
         checks.set_details("cluster", details);
-        let registry = registry.borrow_and_update().clone();
+        let registry = registries.borrow_and_update().clone();
         let unknown = || Err("the webhook configurations have not been seen yet".to_owned());
         // With the API server away they cannot be, and whoever calls has called before.
         let is_known = registry.is_known || !ever && known > 0;
         checks.set("webhooks", Gate::Ready, if is_known { Ok(()) } else { unknown() });
         let asked = format!("{} policies are asked for", registry.ready.len());
         checks.set_details("webhooks", registry.error.into_iter().chain([asked]).collect());
-        let changed = tokio::time::timeout(LOOK, view.changed()).await;
-        if matches!(changed, Ok(Err(_))) {
+        let is_over = tokio::select! {
+            changed = view.changed() => changed.is_err(),
+            changed = registries.changed() => changed.is_err(),
+            () = tokio::time::sleep(LOOK) => false,
+        };
+        if is_over {
             return;
         }
     }

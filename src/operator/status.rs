@@ -163,8 +163,8 @@ pub fn status(report: &ObjectReport, conditions: &[Condition], before: &Value, n
 fn condition(one: &Condition, generation: i64, before: &Value, now: &str) -> Value {
     let known = before.get("conditions").and_then(Value::as_array).into_iter().flatten();
     let known = known.filter(|known| known.get("type").and_then(Value::as_str) == Some(one.kind));
-    let same = known.filter(|known| known.get("status").and_then(Value::as_str) == Some(one.word()));
-    let since = same.filter_map(|known| known.get("lastTransitionTime")?.as_str().map(str::to_owned)).next();
+    let mut same = known.filter(|known| known.get("status").and_then(Value::as_str) == Some(one.word()));
+    let since = same.find_map(|known| known.get("lastTransitionTime")?.as_str().map(str::to_owned));
     let mut object = json!({
         "type": one.kind, "status": one.word(), "observedGeneration": generation,
         "lastTransitionTime": since.unwrap_or_else(|| now.to_owned()),

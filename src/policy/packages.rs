@@ -202,12 +202,11 @@ impl<'p> Orders<'p> {
 
     /// What a source comes to; `subject` is what it is for.
     pub(super) fn made(&self, source: &Source, subject: &str) -> Result<Arc<Made>, PolicyError> {
-        let lock = match &self.known {
-            Some(known) => known,
-            None => {
-                let kept = self.lock.get_or_init(|| ManifestLock::read(self.file));
-                &kept.as_ref().map_err(|error| BundleError::from(error.clone()))?.lock
-            }
+        let lock = if let Some(known) = &self.known {
+            known
+        } else {
+            let kept = self.lock.get_or_init(|| ManifestLock::read(self.file));
+            &kept.as_ref().map_err(|error| BundleError::from(error.clone()))?.lock
         };
         let source_text = serde_json::to_string(source).map_err(|error| PolicyError::NotAPolicy {
             file: subject.to_owned(),

@@ -6,6 +6,7 @@
 //! policy would never be shown its own.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::catalog::{Revision, WebhookFailure};
@@ -35,12 +36,12 @@ pub struct Webhooks {
 /// Groups the policies of a catalog.
 #[must_use]
 pub fn webhooks(revisions: &[Arc<Revision>]) -> Webhooks {
-    let named = |are_narrow: bool| -> Vec<String> {
+    let grouped = |are_narrow: bool| -> Vec<String> {
         revisions.iter().map(|revision| name(&Facets::of(revision, are_narrow))).collect()
     };
-    let names = named(true);
+    let names = grouped(true);
     let are_narrow = names.iter().collect::<BTreeSet<_>>().len() <= MAX_WEBHOOKS;
-    Webhooks { names: if are_narrow { names } else { named(false) }, are_narrow }
+    Webhooks { names: if are_narrow { names } else { grouped(false) }, are_narrow }
 }
 
 /// What the policies of one webhook have in common.
@@ -83,19 +84,20 @@ fn name(facets: &Facets<'_>) -> String {
         MatchPolicy::Exact => ("exact", false),
         MatchPolicy::Equivalent => ("equivalent", may_be_converted(rules)),
     };
+    // Writing to a String cannot fail.
     let mut apart = String::new();
     if is_converted {
-        apart.push_str(&format!("{:?}{:?}", sorted(&rules.api_groups), sorted(&rules.api_versions)));
+        let _ = write!(apart, "{:?}{:?}", sorted(&rules.api_groups), sorted(&rules.api_versions));
     }
     if *timeout != DEFAULT_TIMEOUT {
-        apart.push_str(&format!(" {timeout} s"));
+        let _ = write!(apart, " {timeout} s");
     }
     if *is_reinvoked {
         apart.push_str(" reinvoked");
     }
     if *are_narrow && narrows(rules) {
         let MatchSpec { namespace_selector, object_selector, match_conditions, .. } = rules;
-        apart.push_str(&format!(" {namespace_selector:?}{object_selector:?}{match_conditions:?}"));
+        let _ = write!(apart, " {namespace_selector:?}{object_selector:?}{match_conditions:?}");
     }
     if apart.is_empty() {
         return format!("{failure}-{matching}");

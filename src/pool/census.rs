@@ -9,6 +9,9 @@ use crate::telemetry::Metrics;
 /// How old the figures may be. Asking V8 takes microseconds: too much for each review.
 const OLDEST: Duration = Duration::from_secs(1);
 
+/// What a new isolate is taken for until it is asked.
+const NEW: i64 = 3 << 20;
+
 /// What a thread last told of its isolates; taken back when the thread ends.
 pub(super) struct Census {
     metrics: Arc<Metrics>,
@@ -30,7 +33,7 @@ impl Census {
             self.tell(isolates, i64::try_from(bytes).unwrap_or(i64::MAX));
             self.taken = Instant::now();
         } else if isolates != self.isolates {
-            self.tell(isolates, self.bytes);
+            self.tell(isolates, self.bytes + (isolates - self.isolates) * NEW);
         }
     }
 

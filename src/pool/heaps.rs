@@ -1,7 +1,8 @@
 //! The isolates of one thread, by whose code is in them: those used least go first when there are too many or they
-//! take too much memory.
+//! take too much memory. That of the host's own policies stays.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
@@ -11,6 +12,13 @@ use crate::policy::Domain;
 
 /// The memory of an isolate with a few policies in it, for the number of those that a thread may keep.
 const ISOLATE: usize = 2 << 20;
+
+/// An isolate that nobody asked for so long goes before any that is in use, whatever its thread's share is.
+const AT_REST: Duration = Duration::from_secs(1);
+
+/// What those in use may take beyond the budget, as a part of it, before they go: whoever comes back at once makes
+/// another, which costs all of them milliseconds.
+const LEEWAY: usize = 8;
 
 /// What the code in an isolate has in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,10 +44,17 @@ impl Kind {
 /// Which isolate a policy runs in. Policies of different keys never share a heap.
 pub(super) type Key = (Domain, Kind);
 
+/// An isolate, when it was last asked for, and whether it was tended since.
+struct Kept {
+    cell: Cell,
+    used: Instant,
+    is_tidy: bool,
+}
+
 pub(super) struct Heaps {
     shared: Arc<Shared>,
     slot: Arc<Slot>,
-    cells: LruCache<Key, Cell>,
+    cells: LruCache<Key, Kept>,
     /// Made ahead for a domain that has no isolate on this thread yet.
     blank: Option<Cell>,
     /// Isolates to be disposed of once the reply is out.
@@ -64,17 +79,23 @@ impl Heaps {
             && self.cells.len() >= self.share
             && self.shared.metrics.isolates.get() >= self.most
         {
-            self.condemned.extend(self.cells.pop_lru().map(|(_, cell)| cell));
+            let least_used = self.of_tenants().next();
+            self.condemned.extend(least_used.and_then(|key| self.cells.pop(&key)).map(|kept| kept.cell));
         }
         let (shared, slot, blank) = (&self.shared, &self.slot, &mut self.blank);
         let new = || {
             let made = blank.take().filter(|_| key.1 == Kind::Modules);
-            made.unwrap_or_else(|| Cell::new(shared.host.clone(), Arc::clone(slot), Arc::clone(&shared.limits)))
+            let new = || Cell::new(shared.host.clone(), Arc::clone(slot), Arc::clone(&shared.limits));
+            Kept { cell: made.unwrap_or_else(new), used: Instant::now(), is_tidy: false }
         };
-        let cell = self.cells.get_or_insert_mut(key.clone(), new);
-        let result = run(cell);
-        if cell.condemned() {
-            self.condemned.extend(self.cells.pop(key));
+        let kept = self.cells.get_or_insert_mut(key.clone(), new);
+        if key.0 != Domain::Host {
+            kept.used = Instant::now();
+        }
+        kept.is_tidy = false;
+        let result = run(&mut kept.cell);
+        if kept.cell.condemned() {
+            self.condemned.extend(self.cells.pop(key).map(|kept| kept.cell));
         }
         result
     }
@@ -96,7 +117,7 @@ impl Heaps {
     }
 
     pub(super) fn cells(&mut self) -> impl ExactSizeIterator<Item = &mut Cell> {
-        self.cells.iter_mut().map(|(_, cell)| cell)
+        self.cells.iter_mut().map(|(_, kept)| &mut kept.cell)
     }
 
     /// Restocks shelves, and replaces what is worn unless somebody waits. Whether there is more to do, and whether an
@@ -104,12 +125,15 @@ impl Heaps {
     pub(super) fn tend(&mut self, somebody_waits: bool) -> (bool, bool) {
         let (mut is_more, mut is_gone) = (false, false);
         let mut worn = Vec::new();
-        for (key, cell) in &mut self.cells {
+        // To enter each of dozens of isolates after each review would take longer than the review.
+        for (key, Kept { cell, is_tidy, .. }) in self.cells.iter_mut().filter(|(_, kept)| !kept.is_tidy) {
             if cell.worn() && !somebody_waits {
                 worn.push(key.clone());
                 (is_more, is_gone) = (true, true);
             } else {
-                is_more |= cell.tend(key.1.spare());
+                let is_more_here = cell.tend(key.1.spare());
+                *is_tidy = !is_more_here && !cell.worn();
+                is_more |= is_more_here;
             }
             if cell.condemned() {
                 worn.push(key.clone());
@@ -130,19 +154,35 @@ impl Heaps {
         }
     }
 
-    /// Where all isolates together take too much, lets go of as many of this thread's, the least used first, but keeps
-    /// its share of the memory. The last one stays.
+    /// Where all isolates together take too much, lets go of as many of this thread's, the least used first: any that
+    /// is at rest; of those in use only what is beyond the thread's share, and only where it is far too much.
     pub(super) fn fit(&mut self) {
-        let budget = i64::try_from(self.shared.size.memory).unwrap_or(i64::MAX);
-        let excess = self.shared.metrics.isolate_heap_bytes.get().saturating_sub(budget);
-        let Ok(mut excess @ 1..) = usize::try_from(excess) else { return };
+        let budget = self.shared.size.memory;
+        let all = usize::try_from(self.shared.metrics.isolate_heap_bytes.get()).unwrap_or_default();
+        let Some(mut excess) = all.checked_sub(budget).filter(|excess| *excess > 0) else { return };
         let share = self.shared.size.memory_a_thread();
-        let mut used: usize = self.cells.iter_mut().map(|(_, cell)| cell.heap_bytes()).sum();
-        while excess > 0 && used > share && self.cells.len() > 1 {
-            let Some((_, mut cell)) = self.cells.pop_lru() else { return };
-            let bytes = cell.heap_bytes();
-            used = used.saturating_sub(bytes);
+        let least_used: Vec<Key> = self.of_tenants().collect();
+        let mut used = None;
+        for key in least_used {
+            let Some(kept) = self.cells.peek(&key) else { continue };
+            let is_at_rest = kept.used.elapsed() >= AT_REST;
+            // Asked for only where it matters: to ask each isolate takes longer than a review.
+            let mut is_far_too_much = || excess > budget / LEEWAY && *used.get_or_insert_with(|| self.bytes()) > share;
+            if excess == 0 || !(is_at_rest || is_far_too_much()) {
+                return;
+            }
+            let bytes = self.cells.pop(&key).map_or(0, |mut kept| kept.cell.heap_bytes());
+            used = used.map(|used: usize| used.saturating_sub(bytes));
             excess = excess.saturating_sub(bytes);
         }
+    }
+
+    fn bytes(&mut self) -> usize {
+        self.cells.iter_mut().map(|(_, kept)| kept.cell.heap_bytes()).sum()
+    }
+
+    /// The least used first.
+    fn of_tenants(&self) -> impl Iterator<Item = Key> {
+        self.cells.iter().rev().map(|(key, _)| key).filter(|key| key.0 != Domain::Host).cloned()
     }
 }

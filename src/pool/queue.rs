@@ -36,6 +36,11 @@ const SPINS: u32 = 20;
 const HELP_AFTER: Duration = Duration::from_millis(50);
 const HELP_AT: usize = 16;
 
+/// With so many jobs in line, of whomever, a thread that finds none for itself makes a tenant its own, and no sooner
+/// than this after the last one moved: tenants that came one after another all woke the same thread.
+const MOVE_AT: usize = 8;
+const MOVE_AFTER: Duration = Duration::from_millis(20);
+
 /// Domains that a thread looks at for one whose isolate it has.
 const LOOKED_AT: usize = 32;
 
@@ -102,6 +107,8 @@ struct State {
     has_lookout: bool,
     /// The threads whose run takes long, and those that are gone: nobody waits for them.
     away: u64,
+    /// When a tenant last moved to another thread.
+    moved: Option<Instant>,
     is_closed: bool,
 }
 
@@ -182,9 +189,9 @@ impl FairQueue {
         let turn = is_first.then(|| (account.had, domain.clone()));
         account.jobs.push_back(job);
         let homes = if account.needs_help() { 0 } else { account.homes };
-        let homes = homes & !state.away;
         state.turns.extend(turn);
         state.waiting += 1;
+        let homes = if state.may_move() { 0 } else { homes & !state.away };
         self.waiting.store(state.waiting, Ordering::Relaxed);
         let sleeper = self.sleeper(&mut state, homes);
         drop(state);
@@ -328,7 +335,9 @@ impl State {
     /// usually takes.
     fn pop(&mut self, seat: Seat) -> Option<(Job, u64)> {
         let suits = |domain| self.accounts.get(domain).is_some_and(|account| account.suits(seat, self.away));
-        let turn = self.turns.iter().take(LOOKED_AT).find(|(_, domain)| suits(domain))?.clone();
+        let turn = self.turns.iter().take(LOOKED_AT).find(|(_, domain)| suits(domain)).cloned();
+        let moves = turn.is_none() && self.may_move();
+        let turn = turn.or_else(|| self.turns.first().filter(|_| moves).cloned())?;
         self.turns.remove(&turn);
         let (had, domain) = turn;
         self.clock = self.clock.max(had);
@@ -339,12 +348,21 @@ impl State {
         if domain != Domain::Host {
             account.is_served_by(seat);
         }
+        if moves {
+            account.homes = seat.0;
+            self.moved = Some(Instant::now());
+        }
         if !account.jobs.is_empty() {
             account.waits_since = account.waits_since.map(|_| Instant::now());
             self.turns.insert((account.had, domain));
         }
         self.waiting -= 1;
         Some((job, charged))
+    }
+
+    /// A free thread may make a tenant of others its own.
+    fn may_move(&self) -> bool {
+        self.waiting >= MOVE_AT && self.moved.is_none_or(|moved| moved.elapsed() >= MOVE_AFTER)
     }
 
     /// Charges what a job took in place of what it was thought to take.

@@ -195,6 +195,28 @@ fn a_tenant_that_asks_for_more_than_its_thread_can_do_gets_help() {
 }
 
 #[test]
+fn tenants_that_crowd_one_thread_move_to_a_free_one_by_and_by() {
+    let queue = queue(100, 2);
+    let tenants: Vec<String> = (0..MOVE_AT).map(|at| at.to_string()).collect();
+    let all_ask = || tenants.iter().for_each(|tenant| add(&queue, tenant));
+    all_ask();
+    while takes(&queue, SEAT) {}
+    all_ask();
+    assert!(takes(&queue, OTHER), "one moves");
+    assert!(!takes(&queue, OTHER), "too few wait now");
+    add(&queue, &tenants[MOVE_AT - 1]);
+    assert!(!takes(&queue, OTHER), "and it is too soon for the next");
+    while takes(&queue, SEAT) {}
+    let moved = tenants.iter().filter(|tenant| {
+        add(&queue, tenant);
+        let is_there = takes(&queue, OTHER);
+        assert!(is_there || takes(&queue, SEAT));
+        is_there
+    });
+    assert_eq!(moved.count(), 1, "it has no other home");
+}
+
+#[test]
 fn a_job_whose_thread_does_not_come_is_taken_by_another() {
     let queue = queue(100, 2);
     add(&queue, "a");

@@ -79,7 +79,8 @@ impl Thread {
             }
             match self.lane.queue.take(self.standing.seat(), done.take(), patience) {
                 Taken::Job(job, charged) => done = Some(self.serve(job, charged)),
-                Taken::Nothing => {}
+                // Others may have made isolates meanwhile: those at rest here make room for them.
+                Taken::Nothing => self.shielded(|this| this.heaps.fit()),
                 Taken::Closed => return,
             }
             if self.slot.is_abandoned() {

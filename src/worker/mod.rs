@@ -45,7 +45,8 @@ use message::{Mode, Setup};
 use spare::Recipe;
 
 pub use child::run;
-pub use frame::{Bounds, FROM_WORKER, Frame, FrameError, take};
+pub use frame::{Bounds, FROM_WORKER, Frame, FrameError, encode, take};
+pub use run::verdict_in;
 
 /// Jobs that wait for one worker; one more is turned away at once.
 const QUEUE: usize = 256;

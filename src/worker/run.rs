@@ -190,3 +190,15 @@ async fn send_answer(worker: &mut Worker, call: u64, answer: Answer) -> Result<(
         sent => sent,
     }
 }
+
+/// The verdict in a frame, where it is one that a worker may answer with. What a supervisor makes of a frame, for those
+/// who send it anything at all.
+#[must_use]
+pub fn verdict_in(frame: &Frame, policy: Arc<str>, may_mutate: bool) -> Option<Evaluated> {
+    match frame.head().ok()? {
+        FromWorker::Done { verdict, .. } => {
+            verdict.into_evaluated(policy, &frame.body, may_mutate, Duration::ZERO).ok()
+        }
+        _ => None,
+    }
+}

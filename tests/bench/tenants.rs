@@ -1,6 +1,7 @@
 //! Many tenants with three policies each, in the pool of this process, without a network: what the others cost one
 //! tenant, how long the first answer of a sleeping one takes, and what all of them hold in memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -27,6 +28,10 @@ const ACTIVE: usize = 32;
 /// Policies of each.
 const POLICIES: usize = 3;
 
+/// Tenants that wake one at a time, with a pause between them; the others all in a row.
+const AT_TIMES: usize = 500;
+const WAKE_EVERY: Duration = Duration::from_millis(20);
+
 /// Reviews under way at once.
 const CLIENTS: usize = 2;
 
@@ -47,7 +52,9 @@ pub fn run(options: &Options, table: &mut Table) -> anyhow::Result<()> {
             }
             let before = machine::resident(std::process::id());
             let tenants = Tenants::start(&setting, count)?;
-            let cold = setting.runtime.block_on(tenants.wake_all())?;
+            let middle = count.min(AT_TIMES);
+            let cold = setting.runtime.block_on(tenants.wake(0..middle, WAKE_EVERY))?;
+            let in_a_row = setting.runtime.block_on(tenants.wake(middle..count, Duration::ZERO))?;
             let warm = setting.runtime.block_on(tenants.ask(options.load_time()))?;
             table.latencies(row, &warm);
             #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -55,9 +62,19 @@ pub fn run(options: &Options, table: &mut Table) -> anyhow::Result<()> {
             let p99 = warm.value_at_quantile(0.99);
             #[allow(clippy::cast_precision_loss, reason = "nanoseconds of one answer")]
             table.ratio(row, "p99 to 1 tenant", p99 as f64 / *alone.get_or_insert(p99) as f64);
-            for (figure, quantile) in [("first answer p50", 0.5), ("first answer p99", 0.99)] {
-                table.micros(row, figure, Duration::from_nanos(cold.value_at_quantile(quantile)));
+            for (figure, cold, quantile) in [
+                ("first answer p50", &cold, 0.5),
+                ("first answer p99", &cold, 0.99),
+                ("in a row p50", &in_a_row, 0.5),
+                ("in a row p99", &in_a_row, 0.99),
+            ] {
+                if !cold.is_empty() {
+                    table.micros(row, figure, Duration::from_nanos(cold.value_at_quantile(quantile)));
+                }
             }
+            table.mebibytes(row, "heaps", tenants.metrics.isolate_heap_bytes.get().try_into().unwrap_or(0));
+            #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
+            table.add(row, "isolates", "", tenants.metrics.isolates.get() as f64);
             table.mebibytes(row, "RSS of it", machine::resident(std::process::id()).saturating_sub(before));
         }
     }
@@ -66,6 +83,7 @@ pub fn run(options: &Options, table: &mut Table) -> anyhow::Result<()> {
 
 struct Tenants {
     pool: Pool,
+    metrics: Arc<Metrics>,
     input: Input,
     policies: Vec<Vec<Arc<Revision>>>,
 }
@@ -79,26 +97,28 @@ impl Tenants {
         revisions.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
         let catalog = Catalog { revisions, generation: 1, ..Catalog::default() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let metrics = Arc::new(Metrics::default());
         let pool = Pool::start(
             PoolSize::for_cores(cores),
             setting.host.clone(),
             Arc::clone(&setting.limits),
             Arc::new(ArcSwap::from_pointee(catalog)),
-            Arc::new(Metrics::default()),
+            Arc::clone(&metrics),
         )?;
         let begun = Instant::now();
         while !pool.ready() {
             anyhow::ensure!(begun.elapsed() < Duration::from_mins(2), "the pool is not ready");
             sleep(Duration::from_millis(5));
         }
-        Ok(Self { pool, input: setting.input.clone(), policies })
+        Ok(Self { pool, metrics, input: setting.input.clone(), policies })
     }
 
-    /// The first answer of every tenant, one after another.
-    async fn wake_all(&self) -> anyhow::Result<Histogram<u64>> {
+    /// The first answer of some tenants, one after another.
+    async fn wake(&self, tenants: Range<usize>, pause: Duration) -> anyhow::Result<Histogram<u64>> {
         let mut times = histogram()?;
-        for at in 0..self.policies.len() {
+        for at in tenants {
             self.ask_one(at, &mut times).await?;
+            tokio::time::sleep(pause).await;
         }
         Ok(times)
     }

@@ -86,7 +86,10 @@ fn a_file_of_another_kind() {
 
 #[test]
 fn no_policies_at_all() {
-    assert_eq!(refusal(&bylaw(&["serve"])), "no policies: give --policies with a file or a folder");
+    assert_eq!(
+        refusal(&bylaw(&["serve"])),
+        "no policies: give --policies with a file or a folder, or --kubeconfig or --in-cluster for those of a cluster"
+    );
 }
 
 #[test]

@@ -77,10 +77,10 @@ pub(in crate::operator) struct Keeper {
 
 impl Keeper {
     pub(in crate::operator) async fn run(mut self) {
-        let mut changes = self.observed.changes();
+        let mut configurations = self.observed.changes();
         let mut leadership = self.sources.leadership.clone();
         loop {
-            changes.borrow_and_update();
+            configurations.borrow_and_update();
             let leads = leadership.is_leader();
             let next = self.look().await;
             let sources = &mut self.sources;
@@ -89,7 +89,7 @@ impl Keeper {
                     changed = sources.catalogs.changed() => changed.is_ok(),
                     changed = sources.authority.changed() => changed.is_ok(),
                     changed = sources.is_open.changed() => changed.is_ok(),
-                    changed = changes.changed() => changed.is_ok(),
+                    changed = configurations.changed() => changed.is_ok(),
                     () = until(next) => true,
                     Some(()) = leadership.wait_for(!leads) => true,
                 }

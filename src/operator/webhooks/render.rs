@@ -21,6 +21,18 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The groups of Bylaw's own kinds. A policy that could refuse them could not be mended.
 const OWN_GROUPS: [&str; 2] = ["policy.jspolicy.com", "bylaw.dev"];
+
+/// Their plurals: a rule for pods of any group does not reach them.
+const OWN_RESOURCES: [&str; 7] = [
+    "jspolicies",
+    "jspolicybundles",
+    "jspolicyviolations",
+    "policyexceptions",
+    "tenants",
+    "tenantpolicies",
+    "virtualclusters",
+];
+
 const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
 
 /// Letters of the suffix of a configuration of one policy, as many as jsPolicy's.
@@ -132,7 +144,7 @@ fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Opti
     };
     let webhooks: Vec<Value> = groups.iter().map(of).collect();
     let owner = registration.owner.clone();
-    (!webhooks.is_empty()).then(|| desired(registration, phase, registration.name.clone(), webhooks, owner))
+    (!webhooks.is_empty()).then(|| desired(registration, phase, registration.name.clone(), &webhooks, owner))
 }
 
 fn per_policy(
@@ -154,7 +166,7 @@ fn per_policy(
             let path = format!("policy/{policy}");
             let webhook = webhook(registration, phase, policy, &path, &[revision], registration.narrows);
             let owner = owner.clone().or_else(|| registration.owner.clone());
-            all.push(desired(registration, phase, name.clone(), vec![webhook], owner));
+            all.push(desired(registration, phase, name.clone(), &[webhook], owner));
         }
     }
     all
@@ -175,7 +187,7 @@ fn desired(
     registration: &Registration,
     phase: Phase,
     name: String,
-    webhooks: Vec<Value>,
+    webhooks: &[Value],
     owner: Option<Value>,
 ) -> Desired {
     let mut object = json!({
@@ -241,11 +253,10 @@ fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
         return selector;
     }
     let left_out = json!({ "key": NAME_LABEL, "operator": "NotIn", "values": exempt });
-    match selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
-        Some(expressions) => expressions.push(left_out),
-        None => {
-            drop(selector.as_object_mut().map(|fields| fields.insert("matchExpressions".to_owned(), json!([left_out]))))
-        }
+    if let Some(expressions) = selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
+        expressions.push(left_out);
+    } else if let Some(fields) = selector.as_object_mut() {
+        fields.insert("matchExpressions".to_owned(), json!([left_out]));
     }
     selector
 }
@@ -254,47 +265,29 @@ fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
 fn conditions(shared: Option<&MatchSpec>, rules: &[Value]) -> Vec<Value> {
     let mut conditions: Vec<Value> =
         shared.into_iter().flat_map(|rules| &rules.match_conditions).map(|condition| json!(condition)).collect();
-    let texts = |rule: &Value, field: &str| -> Vec<String> {
+    let has = |rule: &Value, field: &str, is_meant: &dyn Fn(&str) -> bool| {
         let list = rule.get(field).and_then(Value::as_array).into_iter().flatten();
-        list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        list.filter_map(Value::as_str).any(is_meant)
     };
-    let reaches = |groups: &[&str], resource: Option<&str>| {
+    let reaches = |groups: &[&str], is_resource: &dyn Fn(&str) -> bool| {
         rules.iter().any(|rule| {
-            let of_group =
-                texts(rule, "apiGroups").iter().any(|group| group == "*" || groups.contains(&group.as_str()));
-            let of_resource = texts(rule, "resources").iter().any(|one| {
-                let one = one.split('/').next().unwrap_or_default();
-                one == "*" || resource.is_none_or(|resource| one == resource)
-            });
-            of_group && of_resource
+            has(rule, "apiGroups", &|group| group == "*" || groups.contains(&group))
+                && has(rule, "resources", &|one| {
+                    let resource = one.split('/').next().unwrap_or_default();
+                    resource == "*" || is_resource(resource)
+                })
         })
     };
-    let own_resource = |rule: &Value| texts(rule, "resources").iter().any(|one| is_own_resource(one));
-    if reaches(&OWN_GROUPS, None) && rules.iter().any(own_resource) {
+    if reaches(&OWN_GROUPS, &|resource| OWN_RESOURCES.contains(&resource)) {
         let expression = "!(request.resource.group in ['policy.jspolicy.com', 'bylaw.dev'])";
         conditions.push(json!({ "name": "not-bylaws-own-objects", "expression": expression }));
     }
-    if reaches(&[DEFINITIONS.0], Some(DEFINITIONS.1)) {
+    if reaches(&[DEFINITIONS.0], &|resource| resource == DEFINITIONS.1) {
         let expression = "!(request.resource.group == 'apiextensions.k8s.io' && \
                           (request.name.endsWith('.policy.jspolicy.com') || request.name.endsWith('.bylaw.dev')))";
         conditions.push(json!({ "name": "not-bylaws-own-kinds", "expression": expression }));
     }
     conditions
-}
-
-/// Plurals of Bylaw's own kinds: a rule for pods of any group does not reach them.
-fn is_own_resource(resource: &str) -> bool {
-    const OWN: [&str; 7] = [
-        "jspolicies",
-        "jspolicybundles",
-        "jspolicyviolations",
-        "policyexceptions",
-        "tenants",
-        "tenantpolicies",
-        "virtualclusters",
-    ];
-    let resource = resource.split('/').next().unwrap_or_default();
-    resource == "*" || OWN.contains(&resource)
 }
 
 fn with_path(client: &Value, path: &str) -> Value {
@@ -328,7 +321,7 @@ fn rules(members: &[&Revision]) -> Vec<Value> {
     }
     let rule = |((operations, groups, versions, scope), resources): (Scoped, BTreeSet<String>)| {
         json!({
-            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(resources),
+            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(&resources),
             "scope": scope,
         })
     };
@@ -353,7 +346,7 @@ fn sorted(list: &[String]) -> Vec<String> {
 }
 
 /// The API server refuses a resource beside a wildcard that has it in it.
-fn together(resources: BTreeSet<String>) -> Vec<String> {
+fn together(resources: &BTreeSet<String>) -> Vec<String> {
     let has = |name: &str| resources.contains(name);
     if has("*/*") {
         return vec!["*/*".to_owned()];
@@ -370,3 +363,7 @@ fn together(resources: BTreeSet<String>) -> Vec<String> {
 pub fn owner_of(object: &PolicyObject) -> (String, String) {
     (object.name.to_string(), object.uid.clone())
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -151,6 +151,8 @@ fn expression(one: &Value) -> String {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Value);
+
     fn configuration(change: impl FnOnce(&mut Value)) -> Value {
         let mut object = json!({
             "metadata": { "name": "bylaw", "labels": { "app": "bylaw" } },
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn whatever_weakens_a_webhook_is_seen() {
         let desired = configuration(|_| {});
-        let changes: [(&str, fn(&mut Value)); 8] = [
+        let changes: [(&str, Change); 8] = [
             ("failure policy", |webhook| webhook["failurePolicy"] = json!("Ignore")),
             ("rules", |webhook| webhook["rules"] = json!([])),
             ("authority", |webhook| webhook["clientConfig"]["caBundle"] = json!("eQ==")),

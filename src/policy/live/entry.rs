@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::object::{BundleObject, PolicyObject};
 use super::parameters::{ConfigMapRef, parameters};
 use super::report::BundleState;
-use super::{Live, source_of};
+use super::{Live, NotSeen, source_of};
 use crate::bundle::content_hash;
 use crate::bundle::npm::Lock;
 use crate::policy::catalog::Revision;
@@ -143,8 +143,8 @@ fn item_of(object: &PolicyObject, live: &Live) -> Result<PolicyItem, PolicyError
     let mut policy = js_policy_of_cluster(&object.value).map_err(invalid)?;
     if let Some(of) = &object.config_map {
         let ConfigMapRef { namespace, name } = of;
-        let unknown = || PolicyError::Awaited { what: format!("the ConfigMap {namespace}/{name}") };
-        let data = live.config_map(of).ok_or_else(unknown)?;
+        let unknown = |NotSeen| PolicyError::Awaited { what: format!("the ConfigMap {namespace}/{name}") };
+        let data = live.config_map(of).map_err(unknown)?;
         let from = parameters(object.spec(), of, data.as_deref()).map_err(|error| invalid(vec![error]))?;
         policy.draft.parameters = layered(Some(from), policy.draft.parameters.take());
     }

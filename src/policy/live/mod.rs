@@ -2,9 +2,9 @@
 //! takes from here what changed, one object at a time, beside its files.
 //!
 //! ```text
-//! object      a JsPolicy, a JsPolicyBundle, as far as they matter here
+//! object      a JsPolicy, a `JsPolicyBundle`, as far as they matter here
 //! entry       one of them made into a policy, or why it cannot be
-//! parameters  those from a ConfigMap
+//! parameters  those from a `ConfigMap`
 //! report      what is told of it in its status
 //! ```
 
@@ -39,7 +39,7 @@ pub const MAX_BYTES: usize = 256 << 20;
 /// files, whose paths are not: of two policies with one name that of a file is served.
 const SOURCE: &str = "JsPolicy ";
 
-/// The data of a ConfigMap.
+/// The data of a `ConfigMap`.
 pub type ConfigMapData = BTreeMap<String, String>;
 
 /// The objects of a cluster, as they were last seen. Clones share them.
@@ -72,6 +72,9 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cluster holds more than {MAX_OBJECTS} policies, or more than {MAX_BYTES} bytes of them")]
 pub struct Full;
+
+/// Nobody knows yet whether it is there.
+struct NotSeen;
 
 /// What the loader has to look at again, and all that it may need for it.
 pub(super) struct Changes {
@@ -155,7 +158,7 @@ impl Live {
         result
     }
 
-    /// What a ConfigMap holds now; `None` where there is none.
+    /// What a `ConfigMap` holds now; `None` where there is none.
     pub fn put_config_map(&self, of: &ConfigMapRef, data: Option<ConfigMapData>) {
         let mut state = self.state();
         let data = data.map(Arc::new);
@@ -170,12 +173,12 @@ impl Live {
         self.wake();
     }
 
-    /// Nobody watches this ConfigMap any more.
+    /// Nobody watches this `ConfigMap` any more.
     pub fn forget_config_map(&self, of: &ConfigMapRef) {
         self.state().config_maps.remove(of);
     }
 
-    /// The ConfigMaps that policies take parameters from.
+    /// The `ConfigMap`s that policies take parameters from.
     #[must_use]
     pub fn config_maps(&self) -> BTreeSet<ConfigMapRef> {
         self.state().policies.values().filter_map(|object| object.config_map.clone()).collect()
@@ -196,7 +199,7 @@ impl Live {
         self.state().bundles.get(name).cloned()
     }
 
-    /// All ConfigMaps that are there.
+    /// All `ConfigMap`s that are there.
     #[must_use]
     pub fn known_config_maps(&self) -> Vec<(ConfigMapRef, Arc<ConfigMapData>)> {
         let state = self.state();
@@ -230,9 +233,9 @@ impl Live {
         Changes { changed: changed.collect(), bundles_moved: std::mem::take(&mut state.bundles_moved) }
     }
 
-    /// `None` as long as nobody knows whether there is one.
-    fn config_map(&self, of: &ConfigMapRef) -> Option<Option<Arc<ConfigMapData>>> {
-        self.state().config_maps.get(of).cloned()
+    /// `None` where it is known that there is none.
+    fn config_map(&self, of: &ConfigMapRef) -> Result<Option<Arc<ConfigMapData>>, NotSeen> {
+        self.state().config_maps.get(of).cloned().ok_or(NotSeen)
     }
 
     /// The bundle of that content.

@@ -37,7 +37,7 @@ pub struct PolicyObject {
 }
 
 impl PolicyObject {
-    /// What a watch brought. `None` for what has no name, which no API server sends. `namespace` is where ConfigMaps
+    /// What a watch brought. `None` for what has no name, which no API server sends. `namespace` is where `ConfigMap`s
     /// are that the object does not say the namespace of.
     #[must_use]
     pub fn of(object: &Value, namespace: &str) -> Option<Self> {

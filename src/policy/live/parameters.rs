@@ -1,11 +1,11 @@
-//! `spec.parametersFrom`: parameters that stand in a ConfigMap, so that they can change without the policy.
+//! `spec.parametersFrom`: parameters that stand in a `ConfigMap`, so that they can change without the policy.
 
 use serde_json::{Map, Value};
 
 use super::ConfigMapData;
 use crate::policy::error::FieldError;
 
-/// A ConfigMap that a policy takes parameters from.
+/// A `ConfigMap` that a policy takes parameters from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigMapRef {
     pub namespace: String,
@@ -22,7 +22,7 @@ impl ConfigMapRef {
     }
 }
 
-/// The parameters in a ConfigMap: the entry that the spec names, in YAML or JSON, or where it names none, each entry one
+/// The parameters in a `ConfigMap`: the entry that the spec names, in YAML or JSON, or where it names none, each entry one
 /// parameter.
 pub(super) fn parameters(spec: &Value, of: &ConfigMapRef, data: Option<&ConfigMapData>) -> Result<Value, FieldError> {
     let wrong = |message: String| FieldError { field: "spec.parametersFrom.configMap".to_owned(), message };

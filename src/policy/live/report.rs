@@ -8,7 +8,7 @@ use crate::policy::code::Code;
 use crate::policy::error::PolicyError;
 use crate::policy::jspolicy::PolicyType;
 
-/// All JsPolicies of the cluster.
+/// All `JsPolicy` objects of the cluster.
 #[derive(Debug, Default)]
 pub struct Reports {
     /// Of the catalog that is served.

@@ -1,3 +1,6 @@
+// `json!` reads better without `&`.
+#![allow(clippy::needless_pass_by_value)]
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -153,13 +153,13 @@ impl<'w> Operator<'w> {
         eventually(phase, || self.policy(name), is_there)
     }
 
-    /// Asks for a ConfigMap with this data, which is not kept.
+    /// Asks for a `ConfigMap` with this data, which is not kept.
     pub fn ask(&self, data: Value) -> Reply {
         let path = format!("{}?dryRun=All", path_in(&self.namespace, "configmaps"));
         self.api().post(&path, &config_map("asked", data))
     }
 
-    /// Waits until a ConfigMap with this data is refused with this message.
+    /// Waits until a `ConfigMap` with this data is refused with this message.
     pub fn refuses(&self, data: Value, message: &str) {
         eventually(message, || self.ask(data.clone()), |reply| reply.message().contains(message));
     }
@@ -202,7 +202,7 @@ pub fn js_policy(name: &str, spec: &Value) -> Value {
     })
 }
 
-/// A script that refuses ConfigMaps with `data.bad`.
+/// A script that refuses `ConfigMap`s with `data.bad`.
 pub fn refusing(message: &str) -> Value {
     json!({"javascript": format!("if (request.object.data?.bad) deny({message:?});")})
 }

@@ -156,6 +156,7 @@ macro_rules! targets {
 targets! {
     bundle: 3_000;
     conditions: 2_000;
+    frame: 20_000;
     loader: 150;
     module: 200;
     numbers: 4_000;

@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod conditions;
 #[cfg(test)]
 mod drive;
+pub mod frame;
 pub mod json;
 pub mod loader;
 pub mod module;
