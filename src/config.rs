@@ -55,8 +55,9 @@ pub struct Settings {
     /// Serve the cluster's JsPolicy objects beside those of --policies; of two with one name, that of a file
     #[arg(long, env = "BYLAW_OPERATOR")]
     pub operator: bool,
-    /// The namespace that this server belongs to [default: that of its pod]
-    #[arg(long, value_name = "NAMESPACE", env = "KUBE_NAMESPACE")]
+    /// The namespace that this server belongs to [default: that of its pod]; replicas share a Lease and a
+    /// Secret there
+    #[arg(long, value_name = "NAMESPACE", env = "BYLAW_NAMESPACE")]
     pub namespace: Option<String>,
     /// The Service that an API server calls: NAMESPACE/NAME or NAMESPACE/NAME:PORT [default: NAMESPACE/bylaw in a pod]
     #[arg(long, value_name = "SERVICE", env = "BYLAW_WEBHOOK_SERVICE")]
@@ -73,6 +74,36 @@ pub struct Settings {
     /// Namespaces whose objects no policy is asked about; give it empty for none [default: kube-system and --namespace]
     #[arg(long, value_name = "NAMESPACES", env = "BYLAW_EXEMPT_NAMESPACES", value_delimiter = ',')]
     pub exempt_namespaces: Option<Vec<String>>,
+    /// The Lease that the replica which writes holds [default: bylaw]
+    #[arg(long, value_name = "NAME", env = "BYLAW_LEASE_NAME")]
+    pub lease_name: Option<String>,
+    /// How long that Lease outlasts a replica that is killed, such as 15s [default: 15s]
+    #[arg(long, value_name = "TIME", env = "BYLAW_LEASE_DURATION")]
+    pub lease_duration: Option<kube::core::Duration>,
+    /// The name of this replica in the Lease [default: the name of the pod, or of the host]
+    #[arg(long, value_name = "NAME", env = "BYLAW_IDENTITY")]
+    pub identity: Option<String>,
+    /// The Service by which API servers call [default: jspolicy]
+    #[arg(long, value_name = "NAME", env = "BYLAW_SERVICE_NAME")]
+    pub service_name: Option<String>,
+    /// A Secret with tls.crt, tls.key and ca.crt that somebody else renews, such as cert-manager
+    #[arg(long, value_name = "NAME", env = "BYLAW_TLS_SECRET")]
+    pub tls_secret: Option<String>,
+    /// The authority of --tls-cert, for the webhook configurations [default: ca.crt beside it]
+    #[arg(long, value_name = "FILE", env = "BYLAW_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
+    /// Answer only callers with a certificate of this authority, in PEM
+    #[arg(long, value_name = "FILE", env = "BYLAW_CLIENT_CA")]
+    pub client_ca: Option<PathBuf>,
+    /// How long the certificate that the replicas share lives; renewed at two thirds [default: 2160h]
+    #[arg(long, value_name = "TIME", env = "BYLAW_CERTIFICATE_LIFE")]
+    pub certificate_life: Option<kube::core::Duration>,
+    /// How long its authority lives; replaced at two thirds [default: 8760h]
+    #[arg(long, value_name = "TIME", env = "BYLAW_AUTHORITY_LIFE")]
+    pub authority_life: Option<kube::core::Duration>,
+    /// How long API servers may take to act on a changed webhook configuration [default: 10s]
+    #[arg(long, value_name = "TIME", env = "BYLAW_PROPAGATION", hide_short_help = true)]
+    pub propagation: Option<kube::core::Duration>,
     /// Manifests that `get` and `list` see without a cluster
     #[arg(long, value_name = "PATH", env = "BYLAW_INVENTORY")]
     pub inventory: Option<PathBuf>,
@@ -113,6 +144,10 @@ pub enum ConfigError {
     TwoClusters,
     #[error("--operator needs a cluster: give --kubeconfig FILE or --in-cluster")]
     NoCluster,
+    #[error("--tls-secret and --tls-cert exclude each other: give one")]
+    TwoCertificates,
+    #[error("--tls-secret is for replicas of a cluster: give --operator")]
+    NoOperator,
 }
 
 impl Settings {
@@ -136,6 +171,16 @@ impl Settings {
             in_cluster: self.in_cluster || file.in_cluster,
             operator: self.operator || file.operator,
             namespace: self.namespace.or(file.namespace),
+            lease_name: self.lease_name.or(file.lease_name),
+            lease_duration: self.lease_duration.or(file.lease_duration),
+            identity: self.identity.or(file.identity),
+            service_name: self.service_name.or(file.service_name),
+            tls_secret: self.tls_secret.or(file.tls_secret),
+            tls_ca: self.tls_ca.or(file.tls_ca),
+            client_ca: self.client_ca.or(file.client_ca),
+            certificate_life: self.certificate_life.or(file.certificate_life),
+            authority_life: self.authority_life.or(file.authority_life),
+            propagation: self.propagation.or(file.propagation),
             webhook_service: self.webhook_service.or(file.webhook_service),
             webhook_ca: self.webhook_ca.or(file.webhook_ca),
             webhook_name: self.webhook_name.or(file.webhook_name),
@@ -164,6 +209,12 @@ impl Settings {
         }
         if self.kubeconfig.is_some() && self.in_cluster {
             return Err(ConfigError::TwoClusters);
+        }
+        if self.tls_secret.is_some() && self.tls_cert.is_some() {
+            return Err(ConfigError::TwoCertificates);
+        }
+        if self.tls_secret.is_some() && !self.is_operator() {
+            return Err(ConfigError::NoOperator);
         }
         match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => Err(ConfigError::HalfPair { missing: "--tls-key" }),
@@ -223,6 +274,8 @@ fn loopback(port: u16) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -270,5 +323,37 @@ mod tests {
             settings.check().unwrap_err().to_string(),
             "--tls-cert and --tls-key go together: --tls-key is missing"
         );
+    }
+
+    #[test]
+    fn a_replica_needs_a_cluster_and_one_source_of_certificates() {
+        let settings = |change: fn(&mut Settings)| {
+            let mut settings =
+                Settings { policies: vec!["p".into()], in_cluster: true, operator: true, ..Settings::default() };
+            change(&mut settings);
+            settings.check().err().map(|error| error.to_string())
+        };
+        assert_eq!(settings(|_| {}), None);
+        for (change, message) in [
+            ((|s| s.in_cluster = false) as fn(&mut Settings), "--operator needs a cluster"),
+            (
+                |s| (s.tls_secret, s.tls_cert) = (Some("a".into()), Some("b".into())),
+                "--tls-secret and --tls-cert exclude",
+            ),
+            (|s| (s.operator, s.tls_secret) = (false, Some("a".into())), "give --operator"),
+        ] {
+            let error = settings(change).unwrap();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_go_and_kubernetes_write_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bylaw.yaml");
+        std::fs::write(&path, "policies: [a]\ncertificateLife: 2160h\nleaseDuration: 1m30s\n").unwrap();
+        let settings = Settings::default().or_file(&path).unwrap();
+        assert_eq!(Duration::from(settings.certificate_life.unwrap()), Duration::from_hours(2160));
+        assert_eq!(Duration::from(settings.lease_duration.unwrap()), Duration::from_secs(90));
     }
 }

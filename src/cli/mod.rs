@@ -15,6 +15,7 @@ mod migrate;
 mod operate;
 mod output;
 mod pool_health;
+mod replica;
 mod review;
 mod runtime;
 mod sarif;
@@ -57,7 +58,7 @@ impl Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the webhook
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Judge one request or manifest, offline
     Review(review::ReviewArgs),
     /// Run the cases of policies
@@ -92,7 +93,7 @@ pub fn run() -> u8 {
     // Not its path: the file there may have been replaced, or have gone.
     crate::bundle::npm::use_program("/proc/self/exe".into());
     let result = match command {
-        Command::Serve(args) => serve::run(args, common.verbosity()),
+        Command::Serve(args) => serve::run(*args, common.verbosity()),
         Command::Review(args) => review::run(&args, common.verbosity()),
         Command::Test(args) => test::run(args, common.verbosity()),
         Command::Scan(args) => scan::run(&args, common.verbosity()),

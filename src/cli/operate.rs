@@ -27,25 +27,42 @@ pub(super) fn own_namespace(settings: &Settings) -> Option<String> {
         let text = settings.in_cluster.then(|| std::fs::read_to_string(NAMESPACE_FILE).ok()).flatten()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    settings.namespace.clone().or_else(of_pod)
+    let told = || variable("POD_NAMESPACE").or_else(|| variable("KUBE_NAMESPACE"));
+    settings.namespace.clone().or_else(told).or_else(of_pod)
+}
+
+/// The Service that leads to Bylaw, as `NAMESPACE/NAME` or `NAMESPACE/NAME:PORT`. jsPolicy's is taken over in place.
+pub(super) fn service(settings: &Settings, namespace: &str) -> String {
+    let named = || settings.service_name.clone().or_else(|| variable("JS_POLICY_SERVICE_NAME"));
+    let own = || format!("{namespace}/{}", named().unwrap_or_else(|| "jspolicy".to_owned()));
+    settings.webhook_service.clone().unwrap_or_else(own)
+}
+
+/// Where API servers call without a Service; `address` is where the server listens.
+pub(super) fn url(settings: &Settings, address: &str) -> Option<String> {
+    let is_service = settings.webhook_service.is_some() || settings.in_cluster && own_namespace(settings).is_some();
+    let told = || variable("JS_POLICY_WEBHOOK_URL");
+    settings.webhook_url.clone().or_else(told).or_else(|| (!is_service).then(|| format!("https://{address}")))
+}
+
+/// A variable that is set to something.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// What the webhook configurations say whatever the policies are.
-pub(super) async fn registration(settings: &Settings, client: &Client, url: &str) -> anyhow::Result<Registration> {
+pub(super) async fn registration(settings: &Settings, client: &Client, address: &str) -> anyhow::Result<Registration> {
     let namespace = own_namespace(settings);
     let exempt = match &settings.exempt_namespaces {
         Some(named) => named.iter().filter(|name| !name.is_empty()).cloned().collect(),
         None => ["kube-system".to_owned()].into_iter().chain(namespace.clone()).collect(),
     };
     let name = settings.webhook_name.clone().unwrap_or_else(|| "bylaw".to_owned());
-    let client_config = match (&settings.webhook_url, &settings.webhook_service, &namespace) {
-        (Some(url), _, _) => https(url)?,
-        (None, Some(service), _) => service_of(service).context("--webhook-service")?,
-        (None, None, Some(namespace)) if settings.in_cluster => {
-            let name = std::env::var("JS_POLICY_SERVICE_NAME").unwrap_or_else(|_| "bylaw".to_owned());
-            service_of(&format!("{namespace}/{name}"))?
+    let client_config = match url(settings, address) {
+        Some(url) => https(&url)?,
+        None => {
+            service_of(&service(settings, namespace.as_deref().unwrap_or_default())).context("--webhook-service")?
         }
-        (None, None, _) => https(url)?,
     };
     let owner = match namespace.filter(|_| settings.in_cluster) {
         Some(namespace) => owner(client, &namespace).await,
@@ -92,14 +109,14 @@ async fn owner(client: &Client, namespace: &str) -> Option<Value> {
 }
 
 /// The authority in a file, whenever that changes; empty where none is named.
-pub(super) fn authority(path: Option<PathBuf>) -> watch::Receiver<Arc<[u8]>> {
+pub(super) fn authority(path: Option<PathBuf>) -> watch::Receiver<Option<Arc<[u8]>>> {
     let read = |path: &PathBuf| -> Option<Arc<[u8]>> {
         let is_sane = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_AUTHORITY);
         let pem = is_sane.then(|| std::fs::read(path).ok()).flatten()?;
         pem.starts_with(b"-----BEGIN CERTIFICATE-----").then(|| pem.into())
     };
     let first = path.as_ref().and_then(read).unwrap_or_default();
-    let (tell, told) = watch::channel(first);
+    let (tell, told) = watch::channel(Some(first));
     if let Some(path) = path {
         tokio::spawn(async move {
             while !tell.is_closed() {
@@ -107,8 +124,8 @@ pub(super) fn authority(path: Option<PathBuf>) -> watch::Receiver<Arc<[u8]>> {
                 // Half a file is none: what was trusted before still is.
                 if let Some(pem) = read(&path) {
                     tell.send_if_modified(|known| {
-                        let is_other = **known != *pem;
-                        *known = pem;
+                        let is_other = known.as_deref() != Some(&*pem);
+                        *known = Some(pem);
                         is_other
                     });
                 }

@@ -14,6 +14,7 @@ use super::Verdict;
 use super::operate;
 use super::output::say;
 use super::pool_health::watch_pool;
+use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
 use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
@@ -21,7 +22,7 @@ use crate::cluster::{
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::host::Objects;
-use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Shutdown, TlsSource};
+use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
 use crate::policy::{Catalog, watch};
@@ -61,7 +62,11 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     checks.set("policies", Gate::Ready, Err("policies are being loaded".to_owned()));
 
     // What can keep it from starting comes first, so that nothing is said of policies before that.
-    let server = Server::bind(config(settings), Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
+    let serving = Arc::new(Serving::default());
+    let config = config(settings, &serving);
+    let server = Server::bind(config, Arc::clone(&checks), Arc::clone(&stage.metrics)).await?;
+    let address = server.address().to_string();
+    let replica = replica(stage, settings, &address, serving, &checks, &shutdown).await?;
     let world = World::connect(stage, settings).await?;
     let mut loader = stage.loader(&settings.policies, settings.compat, None)?;
     let mut source = world.source(stage, settings);
@@ -107,17 +112,21 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
             in_force.send_replace(catalog);
         })?
     };
-    // The one that writes: there is no other.
-    let (leading, leadership) = Leading::new();
-    leading.set(true);
+    // Where replicas share nothing, there is no other that writes.
+    let (alone, leads_alone) = Leading::new();
+    alone.set(replica.is_none());
+    let files = || operate::authority(settings.webhook_ca.clone().or_else(|| server.authority_path()));
+    let (leadership, trusted) = match &replica {
+        Some(replica) => (replica.leadership.clone(), replica.bundle.clone()),
+        None => (leads_alone, files()),
+    };
     let operator = match source {
         Some(source) => {
-            let url = format!("https://{}", server.address());
             let client = world.client.as_ref().context("an operator without a cluster")?;
             let duties = Duties {
-                registration: operate::registration(settings, client, &url).await?,
+                registration: operate::registration(settings, client, &address).await?,
                 catalogs,
-                authority: operate::authority(settings.webhook_ca.clone().or_else(|| server.authority_path())),
+                authority: trusted,
                 leadership,
                 checks: Arc::clone(&checks),
                 register: {
@@ -133,14 +142,45 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
         tokio::spawn(watch_pool(engine, checks, metrics, shutdown.clone()))
     };
-    announce(settings, &server, count);
+    let authority = replica.as_ref().map_or_else(|| server.authority_path(), Replica::authority_path);
+    announce(settings, &server, authority, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
-    drop((operator, watcher, leading));
+    drop((operator, watcher, alone));
+    if let Some(replica) = replica {
+        replica.end().await;
+    }
     tracing::info!(?drained, "stopped");
     match watching.await {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
+    }
+}
+
+/// Joins the other replicas, where there may be any.
+async fn replica(
+    stage: &Stage,
+    settings: &Settings,
+    address: &str,
+    serving: Arc<Serving>,
+    checks: &Arc<Checks>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Option<Replica>> {
+    let Some((cluster, namespace)) = connection(settings).zip(shared_namespace(settings)) else { return Ok(None) };
+    let site = Site { cluster: &cluster, namespace, address };
+    Ok(Some(Replica::start(site, settings, serving, checks, &stage.metrics, shutdown).await?))
+}
+
+/// The namespace in which replicas share a Lease and a Secret. An operator that is in none is alone.
+fn shared_namespace(settings: &Settings) -> Option<String> {
+    operate::own_namespace(settings).filter(|_| settings.is_operator())
+}
+
+fn connection(settings: &Settings) -> Option<Connection> {
+    match (&settings.kubeconfig, settings.in_cluster) {
+        (Some(path), _) => Some(Connection::Kubeconfig(path.clone())),
+        (None, true) => Some(Connection::InCluster),
+        (None, false) => None,
     }
 }
 
@@ -154,12 +194,7 @@ struct World {
 
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
-        let connection = match (&settings.kubeconfig, settings.in_cluster) {
-            (Some(path), _) => Some(Connection::Kubeconfig(path.clone())),
-            (None, true) => Some(Connection::InCluster),
-            (None, false) => None,
-        };
-        if let Some(connection) = connection {
+        if let Some(connection) = connection(settings) {
             let client = connect(&connection).await?;
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
@@ -203,9 +238,10 @@ fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
     named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 
-fn config(settings: &Settings) -> Config {
+fn config(settings: &Settings, serving: &Arc<Serving>) -> Config {
     let tls = match (&settings.tls_cert, &settings.tls_key) {
         (Some(cert), Some(key)) => TlsSource::Files { cert: cert.clone(), key: key.clone() },
+        _ if shared_namespace(settings).is_some() => TlsSource::Brought(Arc::clone(serving)),
         _ => TlsSource::SelfSigned { state_dir: settings.state_dir(), names: names(settings) },
     };
     let drain = DrainConfig { delay: Duration::from_secs(settings.drain_delay.unwrap_or(0)), ..DrainConfig::default() };
@@ -214,6 +250,7 @@ fn config(settings: &Settings) -> Config {
         metrics_listen: Some(settings.metrics_listen()),
         health_listen: Some(settings.health_listen()),
         tls,
+        client_ca: settings.client_ca.clone(),
         limits: Limits::default(),
         drain,
     }
@@ -245,7 +282,7 @@ fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
 }
 
 /// What a newcomer needs next, on standard output.
-fn announce(settings: &Settings, server: &Server, policies: usize) {
+fn announce(settings: &Settings, server: &Server, authority: Option<PathBuf>, policies: usize) {
     let mut lines = Vec::new();
     let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
     lines.push(format!("Bylaw is serving at {url}"));
@@ -253,7 +290,6 @@ fn announce(settings: &Settings, server: &Server, policies: usize) {
     let from: Vec<String> = files.chain(settings.is_operator().then(|| "the cluster".to_owned())).collect();
     let from = from.join(", ");
     lines.push(format!("  policies   {policies} from {from}"));
-    let authority = server.authority_path();
     if let Some(path) = &authority {
         lines.push(format!("  authority  {}", path.display()));
     }

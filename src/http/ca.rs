@@ -7,18 +7,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd,
-};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::X509Certificate;
 
+use super::issue::{self, Signer, authority_key_id, certificate_pem, is_authority, subjects_of, unix};
 use super::pair::Pair;
 use super::state::{self, PRIVATE, PUBLIC};
 use super::{HttpError, PairFault};
@@ -28,16 +21,13 @@ const DAY: Duration = Duration::from_hours(24);
 const AUTHORITY_LIFE: Duration = DAY.saturating_mul(3_650);
 /// As long as Let's Encrypt: renewal is routine, a stolen key is of little use.
 const LEAF_LIFE: Duration = DAY.saturating_mul(90);
-/// A client whose clock is a little late must not find a certificate from the future.
-const BACKDATE: Duration = Duration::from_mins(5);
 
 /// An authority and the folder it lives in.
 pub(super) struct Authority {
     folder: PathBuf,
     subjects: Vec<String>,
-    issuer: Issuer<'static, KeyPair>,
+    signer: Signer,
     certificate_pem: String,
-    key_id: Vec<u8>,
     not_after: i64,
 }
 
@@ -83,14 +73,9 @@ impl Authority {
         if !is_authority(certificate) {
             return Err(unusable("its certificate may not sign others".to_owned()));
         }
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| unusable(PairFault::NoKey.to_string()))?;
-        let key = KeyPair::try_from(&key).map_err(|error| unusable(error.to_string()))?;
-        let key_id = key_id(&key);
-        let issuer = Issuer::from_ca_cert_der(certificate, key).map_err(|error| unusable(error.to_string()))?;
-        let certificate_pem =
-            certificate_block(text).ok_or_else(|| unusable(PairFault::NoCertificate.to_string()))?.to_owned();
-        let not_after = pair.not_after;
-        Ok(Self { folder: folder_of(path), subjects, issuer, certificate_pem, key_id, not_after })
+        let signer = Signer::new(certificate, text.as_bytes()).map_err(|fault| unusable(fault.to_string()))?;
+        let certificate_pem = certificate_pem(certificate);
+        Ok(Self { folder: folder_of(path), subjects, signer, certificate_pem, not_after: pair.not_after })
     }
 
     /// Where clients find the certificate to trust.
@@ -115,9 +100,8 @@ impl Authority {
 
     /// A new leaf, kept in the folder. A folder that cannot be written costs only that: the leaf serves all the same.
     pub(super) fn renew(&self, now: SystemTime, provider: &CryptoProvider) -> Result<Pair, HttpError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let certificate = self.leaf_params(now)?.signed_by(&key, &self.issuer)?;
-        let text = certificate.pem() + &key.serialize_pem();
+        let leaf = self.signer.leaf(&self.subjects, now, LEAF_LIFE)?;
+        let text = leaf.certificate + &leaf.key;
         let path = self.leaf_path();
         let pair = Pair::from_pem(text.as_bytes(), text.as_bytes(), provider).map_err(|fault| HttpError::Pair {
             cert: path.clone(),
@@ -134,27 +118,15 @@ impl Authority {
         self.folder.join("leaf.pem")
     }
 
-    fn leaf_params(&self, now: SystemTime) -> Result<CertificateParams, HttpError> {
-        let authority_ends = Duration::from_secs(self.not_after.unsigned_abs());
-        let now = since_epoch(now);
-        let mut params = params("bylaw".to_owned(), now, authority_ends.min(now + LEAF_LIFE));
-        params.subject_alt_names = sans(&self.subjects)?;
-        params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        Ok(params)
-    }
-
     /// Whether a leaf is of this authority, for these subjects, and not yet due for renewal.
     fn may_serve(&self, leaf: &Pair, now: SystemTime) -> bool {
         let now = unix(now);
-        let Some(parsed) = leaf.key.cert.first().and_then(|der| x509_parser::parse_x509_certificate(der).ok()) else {
-            return false;
-        };
+        let Some(der) = leaf.key.cert.first() else { return false };
+        let Ok((_, parsed)) = x509_parser::parse_x509_certificate(der) else { return false };
         let wanted: BTreeSet<String> = self.subjects.iter().cloned().collect();
         (leaf.not_before..leaf.renew_at()).contains(&now)
-            && authority_key_id(&parsed.1) == Some(&self.key_id)
-            && subjects_of(&parsed.1) == wanted
+            && authority_key_id(&parsed) == Some(&self.signer.key_id)
+            && subjects_of(der) == wanted
     }
 }
 
@@ -171,89 +143,14 @@ pub(super) fn subjects(listen: IpAddr, names: &[String]) -> Vec<String> {
 }
 
 fn create(path: &Path, now: SystemTime) -> Result<String, HttpError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    // Two authorities of one name would confuse whoever reads a bundle of both.
-    let id = key_id(&key).iter().take(4).fold(0_u32, |id, byte| id << 8 | u32::from(*byte));
-    let now = since_epoch(now);
-    let mut params = params(format!("bylaw authority {id:08x}"), now, now + AUTHORITY_LIFE);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let text = params.self_signed(&key)?.pem() + &key.serialize_pem();
+    let issued = issue::authority(now, AUTHORITY_LIFE)?;
+    let text = issued.certificate + &issued.key;
     state::write(path, text.as_bytes(), PRIVATE)?;
     Ok(text)
 }
 
-/// Both times since the Unix epoch.
-fn params(name: String, now: Duration, not_after: Duration) -> CertificateParams {
-    let mut distinguished_name = DistinguishedName::new();
-    distinguished_name.push(DnType::CommonName, name);
-    let epoch = date_time_ymd(1970, 1, 1);
-    let mut params = CertificateParams::default();
-    params.distinguished_name = distinguished_name;
-    params.not_before = epoch + now.saturating_sub(BACKDATE);
-    params.not_after = epoch + not_after;
-    params
-}
-
-fn key_id(key: &KeyPair) -> Vec<u8> {
-    CertificateParams::default().key_identifier(key)
-}
-
-fn sans(subjects: &[String]) -> Result<Vec<SanType>, HttpError> {
-    let san = |subject: &String| match subject.parse::<IpAddr>() {
-        Ok(address) => Ok(SanType::IpAddress(address)),
-        Err(_) => subject
-            .as_str()
-            .try_into()
-            .map(SanType::DnsName)
-            .map_err(|error: rcgen::Error| HttpError::Name { name: subject.clone(), reason: error.to_string() }),
-    };
-    subjects.iter().map(san).collect()
-}
-
-fn subjects_of(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
-    let Ok(Some(names)) = certificate.subject_alternative_name() else { return BTreeSet::new() };
-    let text = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => <[u8; 4]>::try_from(*bytes)
-            .map(IpAddr::from)
-            .or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from))
-            .ok()
-            .map(|address| address.to_string()),
-        _ => None,
-    };
-    names.value.general_names.iter().filter_map(text).collect()
-}
-
-fn authority_key_id<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
-    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|id| id.0),
-        _ => None,
-    })
-}
-
-fn is_authority(certificate: &[u8]) -> bool {
-    x509_parser::parse_x509_certificate(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())
-}
-
 fn folder_of(path: &Path) -> PathBuf {
     path.parent().map(Path::to_owned).unwrap_or_default()
-}
-
-/// The first certificate of a PEM text, as it stands there.
-fn certificate_block(text: &str) -> Option<&str> {
-    const END: &str = "-----END CERTIFICATE-----\n";
-    let start = text.find("-----BEGIN CERTIFICATE-----")?;
-    let end = text.get(start..)?.find(END)?;
-    text.get(start..start + end + END.len())
-}
-
-pub(super) fn unix(time: SystemTime) -> i64 {
-    i64::try_from(since_epoch(time).as_secs()).unwrap_or(i64::MAX)
-}
-
-fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -297,8 +194,7 @@ mod tests {
 
         let renamed = Authority::open(root.path(), names(&["bylaw.default.svc"]), now).unwrap();
         let leaf = renamed.leaf(now, &provider()).unwrap();
-        let (_, certificate) = x509_parser::parse_x509_certificate(&leaf.key.cert[0]).unwrap();
-        let subjects: Vec<String> = subjects_of(&certificate).into_iter().collect();
+        let subjects: Vec<String> = subjects_of(&leaf.key.cert[0]).into_iter().collect();
         assert_eq!(subjects, ["10.1.2.3", "127.0.0.1", "::1", "bylaw.default.svc", "localhost"]);
     }
 

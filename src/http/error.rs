@@ -22,6 +22,8 @@ pub enum HttpError {
     Locked { path: PathBuf },
     #[error("{name:?} cannot stand in a certificate: {reason}; give a DNS name or an IP address")]
     Name { name: String, reason: String },
+    #[error("{}: {reason}; give the authority of the API server's client certificate with --client-ca", .path.display())]
+    Callers { path: PathBuf, reason: String },
     #[error("cannot make a certificate: {0}")]
     Generate(#[from] rcgen::Error),
     #[error("cannot set up TLS: {0}")]

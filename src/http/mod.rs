@@ -7,18 +7,21 @@
 mod accept;
 mod body;
 mod ca;
+mod callers;
 mod checks;
 mod connection;
 mod drain;
 mod error;
 mod health;
+pub(crate) mod issue;
 mod limits;
 mod pair;
 mod plain;
 mod routes;
 mod server;
+mod serving;
 mod silence;
-mod state;
+pub(crate) mod state;
 mod timeout;
 mod tls;
 
@@ -29,6 +32,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -39,7 +43,9 @@ pub use checks::{Checks, Gate};
 pub use drain::{Drained, Shutdown};
 pub use error::{HttpError, PairFault};
 pub use limits::Limits;
+pub(crate) use pair::Pair;
 pub use server::Server;
+pub use serving::Serving;
 
 use crate::telemetry::Route;
 
@@ -53,6 +59,8 @@ pub struct Config {
     /// `GET /livez /readyz /healthz`, plain.
     pub health_listen: Option<SocketAddr>,
     pub tls: TlsSource,
+    /// PEM certificates of the authority that callers must have one of; everybody may call where there is none.
+    pub client_ca: Option<PathBuf>,
     pub limits: Limits,
     pub drain: DrainConfig,
 }
@@ -65,6 +73,8 @@ pub enum TlsSource {
     /// An authority of our own in `state_dir`, with a leaf for loopback, the listening address and `names` (DNS names
     /// or IP addresses).
     SelfSigned { state_dir: PathBuf, names: Vec<String> },
+    /// What somebody else brings, and brings anew before it expires.
+    Brought(Arc<Serving>),
 }
 
 /// How a shutdown goes.

@@ -9,10 +9,11 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
 use super::PairFault;
+use super::issue::validity;
 
 /// A pair that belongs together.
 #[derive(Debug, Clone)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     pub key: Arc<CertifiedKey>,
     /// Validity of the leaf, in seconds since the Unix epoch.
     pub not_before: i64,
@@ -21,7 +22,7 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Reads both PEM texts, which may be the same one, and checks that the key fits the first certificate.
-    pub(super) fn from_pem(certificate: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Self, PairFault> {
+    pub(crate) fn from_pem(certificate: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Self, PairFault> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
             .map_err(|error| PairFault::Certificate(pem_reason(&error)))?;
@@ -39,7 +40,7 @@ impl Pair {
     }
 
     /// When to replace it: at two thirds of its life, which leaves a third for replacing it to fail.
-    pub(super) fn renew_at(&self) -> i64 {
+    pub(crate) fn renew_at(&self) -> i64 {
         self.not_before + (self.not_after - self.not_before) / 3 * 2
     }
 }
@@ -50,11 +51,4 @@ fn pem_reason(error: &pem::Error) -> String {
         pem::Error::MissingSectionEnd { .. } => "the PEM text breaks off".to_owned(),
         other => other.to_string(),
     }
-}
-
-fn validity(certificate: &CertificateDer<'_>) -> Result<(i64, i64), PairFault> {
-    let (_, parsed) =
-        x509_parser::parse_x509_certificate(certificate).map_err(|error| PairFault::Certificate(error.to_string()))?;
-    let validity = parsed.validity();
-    Ok((validity.not_before.timestamp(), validity.not_after.timestamp()))
 }

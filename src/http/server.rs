@@ -50,7 +50,7 @@ impl Server {
     pub async fn bind(config: Config, checks: Arc<Checks>, metrics: Arc<Metrics>) -> Result<Self, HttpError> {
         checks.set("server", Gate::Ready, Err("not accepting yet".to_owned()));
         let Config { listen, limits, drain, .. } = config;
-        let keeper = keeper(config.tls, listen).await?;
+        let keeper = keeper(config.tls, config.client_ca, listen).await?;
         let tls = TlsAcceptor::from(Arc::new(keeper.server_config()?));
         let authority_path = keeper.authority_path();
         keeper.publish(SystemTime::now(), &checks, &metrics);
@@ -120,14 +120,22 @@ impl Server {
 }
 
 /// Loads or makes the certificate, off the runtime: it reads and writes files.
-async fn keeper(source: TlsSource, listen: SocketAddr) -> Result<Keeper, HttpError> {
-    let load = move || match source {
+async fn keeper(source: TlsSource, client_ca: Option<PathBuf>, listen: SocketAddr) -> Result<Keeper, HttpError> {
+    let keeper = move || match source {
+        TlsSource::Brought(serving) => Ok(Keeper::of_serving(serving)),
         TlsSource::Files { cert, key } => Keeper::of_files(&cert, &key),
         TlsSource::SelfSigned { state_dir, names } => {
             let now = SystemTime::now();
             let authority = Authority::open(&state_dir, ca::subjects(listen.ip(), &names), now)?;
             Keeper::of_authority(authority, now)
         }
+    };
+    let load = move || {
+        let mut keeper = keeper()?;
+        if let Some(path) = client_ca {
+            keeper.admit_only(&path)?;
+        }
+        Ok(keeper)
     };
     match tokio::task::spawn_blocking(load).await {
         Ok(keeper) => keeper,

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use super::HttpError;
 
 /// For keys.
-pub(super) const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 /// For what everyone may read.
-pub(super) const PUBLIC: u32 = 0o644;
+pub(crate) const PUBLIC: u32 = 0o644;
 
 /// Whoever holds the lock makes one certificate, which takes milliseconds.
 const LOCK_TIME: Duration = Duration::from_secs(5);
 
 /// Makes the folder and those above it, mode 0700. An existing one is left as it is.
-pub(super) fn make_folder(folder: &Path) -> Result<(), HttpError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), HttpError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -28,7 +28,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), HttpError> {
 
 /// Keeps other processes out of the folder until it is dropped: two servers that start at once must not both make an
 /// authority.
-pub(super) fn lock(folder: &Path) -> Result<File, HttpError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, HttpError> {
     let path = folder.join("lock");
     let failed = |source| HttpError::Write { path: path.clone(), source };
     let file = OpenOptions::new().create(true).write(true).truncate(false).mode(PRIVATE).open(&path).map_err(failed)?;
@@ -44,7 +44,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, HttpError> {
 }
 
 /// Replaces a file as a whole: whoever reads it, or starts after a crash, sees the old content or the new one.
-pub(super) fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), HttpError> {
+pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), HttpError> {
     let failed = |source| HttpError::Write { path: path.to_owned(), source };
     let temporary = temporary(path);
     let written = write_new(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
@@ -75,12 +75,12 @@ fn temporary(path: &Path) -> PathBuf {
 }
 
 /// Whether others than the owner may read or write a file.
-pub(super) fn is_exposed(path: &Path) -> bool {
+pub(crate) fn is_exposed(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 /// The content of a file, or `None` where there is none.
-pub(super) fn read(path: &Path) -> Result<Option<String>, HttpError> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, HttpError> {
     match fs::read(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),

@@ -1,4 +1,4 @@
-//! The serving certificate: one pointer that every handshake reads, and the keeper that swaps it.
+//! The keeper of the serving certificate: it swaps the one that [`Serving`] holds.
 //!
 //! Files are compared by content, not watched: a mounted Secret changes by a symlink two folders up, which a watch on
 //! the file never sees. A pair is checked before it is swapped in, so a half-written one keeps the old in service.
@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::server::ResolvesServerCert;
 use rustls::version::{TLS12, TLS13};
 use sha2::{Digest, Sha256};
 
-use super::ca::{Authority, unix};
+use super::ca::Authority;
+use super::callers::Callers;
 use super::checks::{Checks, Gate};
+use super::issue::unix;
 use super::pair::Pair;
+use super::serving::Serving;
 use super::{HttpError, PairFault};
 use crate::telemetry::{Certificate, Metrics};
 
@@ -30,16 +31,6 @@ const RETRY_SECONDS: i64 = 60;
 
 /// HTTP/2 first: one connection carries all the reviews of an API server that offers it.
 pub(super) const H2: &[u8] = b"h2";
-
-/// The certificate being served. [`ArcSwap`], because every handshake reads it and a swap happens once in weeks.
-#[derive(Debug)]
-pub(super) struct Serving(ArcSwap<CertifiedKey>);
-
-impl ResolvesServerCert for Serving {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
-    }
-}
 
 /// What a check came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,10 +46,12 @@ pub(super) struct Keeper {
     source: Source,
     serving: Arc<Serving>,
     provider: Arc<CryptoProvider>,
-    not_after: i64,
+    callers: Option<Arc<Callers>>,
 }
 
 enum Source {
+    /// Somebody else swaps it.
+    Brought,
     /// `seen` is the hash of both files as they were looked at last, good or bad: a fault is told once.
     Files {
         cert: PathBuf,
@@ -97,19 +90,35 @@ impl Keeper {
         Ok(Self::new(Source::Own { authority: Box::new(authority), renew_at: pair.renew_at() }, &pair, provider))
     }
 
+    /// Serves what somebody else brings.
+    pub(super) fn of_serving(serving: Arc<Serving>) -> Self {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        Self { source: Source::Brought, serving, provider, callers: None }
+    }
+
     fn new(source: Source, pair: &Pair, provider: Arc<CryptoProvider>) -> Self {
-        let serving = Arc::new(Serving(ArcSwap::new(Arc::clone(&pair.key))));
-        Self { source, serving, provider, not_after: pair.not_after }
+        let serving = Arc::new(Serving::default());
+        serving.swap(pair);
+        Self { source, serving, provider, callers: None }
+    }
+
+    /// Asks callers for a certificate of the authority in a file.
+    pub(super) fn admit_only(&mut self, authority: &Path) -> Result<(), HttpError> {
+        self.callers = Some(Arc::new(Callers::open(authority, &self.provider)?));
+        Ok(())
     }
 
     /// The TLS side of the listener. Resumption is by tickets: it costs the server no memory, and a handshake in full
     /// is dearer than a hundred reviews.
     pub(super) fn server_config(&self) -> Result<ServerConfig, HttpError> {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&self.serving) as _;
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(&[&TLS13, &TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+        let config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&TLS13, &TLS12])?;
+        let config = match &self.callers {
+            Some(callers) => config.with_client_cert_verifier(Arc::clone(callers) as _),
+            None => config.with_no_client_auth(),
+        };
+        let mut config = config.with_cert_resolver(resolver);
         config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(config)
@@ -119,21 +128,21 @@ impl Keeper {
     pub(super) fn authority_path(&self) -> Option<PathBuf> {
         match &self.source {
             Source::Own { authority, .. } => Some(authority.certificate_path()),
-            Source::Files { .. } => None,
+            Source::Files { .. } | Source::Brought => None,
         }
     }
 
     /// Looks once whether there is another certificate to serve, and swaps it in.
     pub(super) fn check(&mut self, now: SystemTime) -> Checked {
         let found = match &mut self.source {
+            Source::Brought => Ok(None),
             Source::Files { cert, key, seen } => changed_files(cert, key, seen, &self.provider),
             Source::Own { authority, renew_at } => renewed(authority, renew_at, now, &self.provider),
         };
         match found {
             Ok(None) => Checked::Unchanged,
             Ok(Some(pair)) => {
-                self.not_after = pair.not_after;
-                self.serving.0.store(pair.key);
+                self.serving.swap(&pair);
                 Checked::Replaced
             }
             Err(reason) => Checked::Kept(reason),
@@ -142,13 +151,22 @@ impl Keeper {
 
     /// Tells metrics and health when the certificates expire.
     pub(super) fn publish(&self, now: SystemTime, checks: &Checks, metrics: &Metrics) {
-        metrics.set_expiry(Certificate::Serving, self.not_after);
+        let not_after = self.serving.not_after();
+        metrics.set_expiry(Certificate::Serving, not_after.unwrap_or_default());
         if let Source::Own { authority, .. } = &self.source {
             metrics.set_expiry(Certificate::Authority, authority.not_after());
         }
-        let expired = unix(now) >= self.not_after;
-        let result = if expired { Err("the serving certificate has expired".to_owned()) } else { Ok(()) };
+        let result = match not_after {
+            None => Err("there is no certificate yet".to_owned()),
+            Some(end) if unix(now) >= end => Err("the serving certificate has expired".to_owned()),
+            Some(_) => Ok(()),
+        };
         checks.set("certificate", Gate::Ready, result);
+        if let Some(callers) = &self.callers {
+            checks.set("callers", Gate::Ready, Ok(()));
+            let rule = format!("must present a certificate of the authority in {}", callers.path().display());
+            checks.set_details("callers", vec![rule]);
+        }
     }
 }
 
@@ -213,8 +231,13 @@ pub(super) async fn keep(mut keeper: Keeper, checks: Arc<Checks>, metrics: Arc<M
             let now = SystemTime::now();
             match keeper.check(now) {
                 Checked::Unchanged => {}
-                Checked::Replaced => tracing::info!(not_after = keeper.not_after, "serving a new certificate"),
+                Checked::Replaced => {
+                    tracing::info!(not_after = keeper.serving.not_after(), "serving a new certificate");
+                }
                 Checked::Kept(reason) => tracing::warn!("{reason}"),
+            }
+            if let Some(Err(reason)) = keeper.callers.as_ref().map(|callers| callers.check()) {
+                tracing::warn!("{reason}");
             }
             keeper.publish(now, &checks, &metrics);
             keeper
@@ -239,7 +262,7 @@ mod tests {
     const DAY: Duration = Duration::from_hours(24);
 
     fn served(keeper: &Keeper) -> Vec<u8> {
-        keeper.serving.0.load().cert[0].to_vec()
+        keeper.serving.leaf()
     }
 
     #[test]
@@ -320,7 +343,7 @@ mod tests {
         assert_eq!(keeper.check(now + 61 * DAY), Checked::Unchanged);
         assert_ne!(served(&keeper), first);
         assert_eq!(fs::read(keeper.authority_path().unwrap()).unwrap(), trusted);
-        assert!(keeper.not_after > unix(now + 150 * DAY));
+        assert!(keeper.serving.not_after().unwrap() > unix(now + 150 * DAY));
     }
 
     #[test]
@@ -332,7 +355,9 @@ mod tests {
         let (checks, metrics) = (Checks::default(), Arc::new(Metrics::default()));
         keeper.publish(now, &checks, &metrics);
         assert!(checks.passes(Gate::Ready));
-        assert!(metrics.render().contains(&format!("{{certificate=\"serving\"}} {}", keeper.not_after)));
+        assert!(
+            metrics.render().contains(&format!("{{certificate=\"serving\"}} {}", keeper.serving.not_after().unwrap()))
+        );
         keeper.publish(now + 91 * DAY, &checks, &metrics);
         assert!(!checks.passes(Gate::Ready));
     }

@@ -1,7 +1,7 @@
 //! Bylaw as a part of its cluster: policies come from `JsPolicy` objects, and what follows from them is written back.
 //!
 //! Every replica reads and serves. Only the one that leads writes ([`Leadership`]): webhook configurations, bundles,
-//! status, reports.
+//! status, reports. [`lease`] elects it. [`authority`] keeps the certificates that all replicas share.
 //!
 //! ```text
 //! follow   one watch           feed      `JsPolicy` objects, bundles, `ConfigMap`s  -> policy::live -> the loader
@@ -9,12 +9,17 @@
 //! status   what is said        writer    status, bundles, events          <- what became of each policy
 //! ```
 
+pub mod authority;
 pub mod bundles;
 mod cache;
+mod fault;
 mod feed;
 mod follow;
+mod jitter;
 mod leadership;
+pub mod lease;
 pub mod status;
+mod watched;
 pub mod webhooks;
 mod writer;
 
@@ -29,7 +34,7 @@ use tokio::task::AbortHandle;
 
 use cache::Cache;
 use feed::{Feed, View};
-pub use leadership::{Leadership, Leading};
+pub use leadership::{Leadership, Leading, NotLeading};
 use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Write};
 use writer::Writer;
 
@@ -116,8 +121,8 @@ pub struct Duties {
     pub registration: Registration,
     /// Each catalog once it is in force.
     pub catalogs: watch::Receiver<Arc<Catalog>>,
-    /// The authority of the serving certificate in PEM; empty where clients trust it anyway.
-    pub authority: watch::Receiver<Arc<[u8]>>,
+    /// The authority of the serving certificate in PEM; empty where clients trust it anyway, `None` until it is known.
+    pub authority: watch::Receiver<Option<Arc<[u8]>>>,
     pub leadership: Leadership,
     pub checks: Arc<Checks>,
     /// Tells the engine which webhook asks for each policy.

@@ -161,6 +161,7 @@ fn state(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut Descr
     for (end, count) in WorkerEnd::ALL.into_iter().zip(&metrics.worker_ends) {
         counter(&mut family, &[("reason", end.as_str())], count.get())?;
     }
+    plain_gauge(encoder, "bylaw_leader", "1 while this replica is the one that writes", &metrics.leader.get())?;
     plain_gauge(encoder, "bylaw_connections", "Open TLS connections", &metrics.connections.get())?;
     let help = "Connections that never got as far as HTTP";
     let mut family = counters(encoder, "bylaw_handshake_failures", help)?;

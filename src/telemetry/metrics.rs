@@ -213,6 +213,8 @@ pub struct Metrics {
     pub shunned_policies: Gauge,
     /// `bylaw_workers`: worker processes, the spare one included.
     pub workers: Gauge,
+    /// `bylaw_leader`: 1 while this replica is the one that writes.
+    pub leader: Gauge,
     /// `bylaw_connections`: open TLS connections.
     pub connections: Gauge,
     /// `bylaw_handshake_failures_total`: connections that never got as far as HTTP.
@@ -236,6 +238,7 @@ impl Default for Metrics {
             lost_threads: Gauge::default(),
             shunned_policies: Gauge::default(),
             workers: Gauge::default(),
+            leader: Gauge::default(),
             connections: Gauge::default(),
             handshake_failures: Counter::default(),
             routes: Default::default(),

@@ -14,12 +14,14 @@
 // What the tests stand on.
 mod api;
 mod ask;
+mod balancer;
 mod bylaw;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod install;
 mod objects;
 mod policies;
+mod replicas;
 #[path = "../support/server.rs"]
 mod server;
 mod world;
@@ -30,6 +32,7 @@ mod chart;
 mod custom_resources;
 mod denials;
 mod edits;
+mod election;
 mod failure_policy;
 mod jspolicy_reads;
 mod jspolicy_writes;
@@ -38,10 +41,12 @@ mod mutations;
 mod operator;
 mod own_kinds;
 mod permissions;
+mod replica_faults;
 mod restart;
 mod rights;
 mod scan;
 mod selectors;
+mod shared_certificate;
 mod starter_policies;
 mod subresources;
 mod versions;

@@ -1,5 +1,6 @@
 //! The server against real sockets, with a judge that is not one: what a client may do, well or badly.
 
+mod callers;
 pub(super) mod certificates;
 mod concurrency;
 mod draining;
@@ -80,6 +81,7 @@ fn config(files: &Files) -> Config {
         metrics_listen: None,
         health_listen: Some(ANY_PORT),
         tls: TlsSource::Files { cert: files.cert.clone(), key: files.key.clone() },
+        client_ca: None,
         limits: Limits::default(),
         drain: DrainConfig { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
     }

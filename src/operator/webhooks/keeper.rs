@@ -51,8 +51,9 @@ pub struct Registry {
 /// What the keeper listens to.
 pub(in crate::operator) struct Sources {
     pub catalogs: watch::Receiver<Arc<Catalog>>,
-    /// In PEM; empty where it is not known yet.
-    pub authority: watch::Receiver<Arc<[u8]>>,
+    /// In PEM; empty where clients trust it anyway. Until it is known, nothing is written: configurations that stand may
+    /// show what is right.
+    pub authority: watch::Receiver<Option<Arc<[u8]>>>,
     pub leadership: Leadership,
     /// Whether the policies of the cluster have all been seen: until then nothing is taken away.
     pub is_open: watch::Receiver<bool>,
@@ -105,6 +106,7 @@ impl Keeper {
         let catalog = self.sources.catalogs.borrow_and_update().clone();
         let authority = self.sources.authority.borrow_and_update().clone();
         let is_open = *self.sources.is_open.borrow_and_update();
+        let authority = authority?;
         let observed = self.observed.all().filter(|_| is_open)?;
         let desired = self.desired(&catalog, &authority);
         let (standing, surplus) = (standing(&desired, &observed), self.surplus(&desired, &observed));

@@ -74,8 +74,11 @@ impl<'w> Operator<'w> {
         let namespace = "guarded".to_owned();
         let operator = Self { world, namespace, server: None, folder, arguments: Vec::new(), environment: Vec::new() };
         operator.define();
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": operator.namespace}});
-        drop(operator.api().post("/api/v1/namespaces", &object));
+        // That of the objects, and the one that Bylaw is in where a test says so.
+        for name in [&operator.namespace, "bylaw-system"] {
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            drop(operator.api().post("/api/v1/namespaces", &object));
+        }
         operator
     }
 
@@ -205,7 +208,7 @@ pub fn refusing(message: &str) -> Value {
 }
 
 /// The least that a cluster must know of a kind.
-fn definition(plural: &str, kind: &str) -> Value {
+pub fn definition(plural: &str, kind: &str) -> Value {
     let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
