@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use crate::reports::ReportSettings;
+
 /// jsPolicy's compatibility switch: its ambient rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +71,8 @@ pub struct Settings {
     /// Seconds to go on accepting after SIGTERM, while load balancers take note [default: 0]
     #[arg(long, value_name = "SECONDS", env = "BYLAW_DRAIN_DELAY")]
     pub drain_delay: Option<u64>,
+    #[command(flatten)]
+    pub reports: ReportSettings,
 }
 
 /// Why the settings cannot be used.
@@ -112,6 +116,7 @@ impl Settings {
             memory_budget: self.memory_budget.or(file.memory_budget),
             log_json: self.log_json || file.log_json,
             drain_delay: self.drain_delay.or(file.drain_delay),
+            reports: self.reports.or(file.reports),
         })
     }
 

@@ -13,6 +13,7 @@ mod lint;
 mod measured;
 mod migrate;
 mod output;
+mod oversight;
 mod pool_health;
 mod review;
 mod runtime;

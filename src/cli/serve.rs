@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
+use kube::Client;
 
 use super::Verdict;
 use super::output::say;
+use super::oversight::Oversight;
 use super::pool_health::watch_pool;
 use super::runtime::{Stage, logging};
 use crate::cluster::{
@@ -22,6 +24,7 @@ use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Shutdown, T
 use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, watch};
 use crate::pool::{Pool, PoolSize};
+use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
 
 #[derive(Debug, Args)]
@@ -78,7 +81,13 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Arc::clone(&current),
         Arc::clone(&stage.metrics),
     )?;
+    let sources = world.client.clone().map(|client| Sources {
+        client,
+        catalog: Arc::clone(&current),
+        metrics: Arc::clone(&stage.metrics),
+    });
     let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
+    let oversight = sources.map(|sources| Oversight::start(sources, &engine, stage.handle(), &settings.reports));
 
     let watcher = {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));
@@ -99,6 +108,9 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     announce(settings, &server, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
+    if let Some(oversight) = oversight {
+        oversight.finish().await;
+    }
     drop(watcher);
     tracing::info!(?drained, "stopped");
     match watching.await {
@@ -112,6 +124,7 @@ struct World {
     objects: Objects,
     namespaces: Arc<dyn NamespaceLabels>,
     cluster: Option<Cluster>,
+    client: Option<Client>,
 }
 
 impl World {
@@ -129,9 +142,14 @@ impl World {
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
-            let cluster = Cluster::new(client, stage.handle(), CacheLimits::default());
+            let cluster = Cluster::new(client.clone(), stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
-            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster: Some(cluster) });
+            return Ok(Self {
+                objects,
+                namespaces: Arc::new(namespaces),
+                cluster: Some(cluster),
+                client: Some(client),
+            });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
@@ -140,7 +158,7 @@ impl World {
         let namespaces =
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces, cluster: None })
+        Ok(Self { objects, namespaces, cluster: None, client: None })
     }
 
     /// Starts the caches of the kinds that policies may read, so that no first request waits for a list.

@@ -133,6 +133,7 @@ impl Draft {
             code: Arc::new(code),
             about: About::default(),
             webhook_failure: WebhookFailure::Fail,
+            oversight: Arc::default(),
             source: Arc::new(PathBuf::from("p.js")),
             schema: None,
             may_wait,

@@ -8,6 +8,7 @@ use crate::bundle::shown_path;
 
 use super::catalog::{Catalog, Note, Problem, Revision};
 use super::error::PolicyError;
+use super::exceptions::{Exception, Exceptions};
 use super::files::BuildResult;
 
 /// What one file, or one policy of it, came to.
@@ -41,6 +42,7 @@ pub(super) struct Harvest {
     pub outcomes: Vec<(Arc<PathBuf>, Outcome)>,
     pub problems: Vec<Problem>,
     pub notes: Vec<Note>,
+    pub exceptions: Vec<Arc<Exception>>,
 }
 
 impl Harvest {
@@ -113,7 +115,8 @@ impl Harvest {
             }
         }
         let revisions: Vec<Arc<Revision>> = served.into_values().collect();
-        Catalog { revisions, generation: previous.generation + 1, problems, notes: self.notes }
+        let exceptions = Arc::new(Exceptions::of_folder(self.exceptions));
+        Catalog { revisions, generation: previous.generation + 1, problems, notes: self.notes, exceptions }
     }
 }
 

@@ -13,6 +13,8 @@ use super::code::Code;
 use super::conduct::Conduct;
 use super::draft::Complete;
 use super::error::{FieldError, PolicyError};
+use super::exceptions::Exceptions;
+use super::oversight::Oversight;
 use super::parameters;
 use super::spec::{Dialect, Domain, Permissions, PolicySpec};
 use super::webhook;
@@ -32,6 +34,8 @@ pub struct Revision {
     pub code: Arc<Code>,
     pub about: About,
     pub webhook_failure: WebhookFailure,
+    /// How its verdicts are taken and kept.
+    pub oversight: Arc<Oversight>,
     /// The match fields, compiled.
     pub matcher: Arc<Matcher>,
     /// The file that declares it.
@@ -50,15 +54,16 @@ impl Revision {
     /// # Errors
     /// Where the match fields cannot be compiled: a condition that is no CEL, a label that cannot be.
     pub(super) fn new(complete: Complete, code: Arc<Code>, source: Arc<PathBuf>) -> Result<Self, PolicyError> {
-        let Complete { spec, about, schema, webhook_failure, .. } = complete;
-        let matcher = Matcher::compile(&spec.rules).map_err(|error| {
+        let Complete { spec, about, schema, webhook_failure, oversight, .. } = complete;
+        let refused = |error| {
             let wrong = match error {
                 MatchError::Invalid { field, message } => FieldError { field, message },
                 other => FieldError { field: "match".to_owned(), message: other.to_string() },
             };
             PolicyError::Invalid { subject: format!("policy {}", spec.name), errors: vec![wrong] }
-        })?;
-        let matcher = Arc::new(matcher);
+        };
+        let matcher = Arc::new(Matcher::compile(&spec.rules).map_err(refused)?);
+        let oversight = Arc::new(oversight.compile().map_err(refused)?);
         let may_wait = may_wait(&spec.permissions, &code);
         let domain = spec.domain();
         let conduct = Arc::default();
@@ -67,6 +72,7 @@ impl Revision {
             code,
             about,
             webhook_failure,
+            oversight,
             matcher,
             source,
             schema,
@@ -154,6 +160,8 @@ pub struct Catalog {
     pub generation: u64,
     pub problems: Vec<Problem>,
     pub notes: Vec<Note>,
+    /// Those beside the policies.
+    pub exceptions: Arc<Exceptions>,
 }
 
 impl Catalog {

@@ -11,6 +11,7 @@ use crate::review::Operation;
 use super::about::About;
 use super::catalog::WebhookFailure;
 use super::error::{FieldError, PolicyError};
+use super::oversight::OversightDraft;
 use super::parameters;
 use super::spec::{
     Dialect, Enforcement, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions,
@@ -54,6 +55,7 @@ pub(super) struct Draft {
     pub timeout: Option<Duration>,
     pub isolation: Option<Isolation>,
     pub webhook_failure: Option<WebhookFailure>,
+    pub oversight: Option<OversightDraft>,
     /// Said to the reader, not wrong.
     pub notes: Vec<String>,
 }
@@ -65,6 +67,7 @@ pub(super) struct Complete {
     pub about: About,
     pub schema: Option<Arc<Value>>,
     pub webhook_failure: WebhookFailure,
+    pub oversight: OversightDraft,
     pub reconciles: bool,
 }
 
@@ -97,6 +100,7 @@ impl Draft {
             timeout: self.timeout.or(base.timeout),
             isolation: self.isolation.or(base.isolation),
             webhook_failure: self.webhook_failure.or(base.webhook_failure),
+            oversight: self.oversight.or(base.oversight),
             notes: self.notes.into_iter().chain(base.notes).collect(),
         }
     }
@@ -165,7 +169,9 @@ impl Draft {
             tenant: None,
         };
         let schema = self.schema.map(Arc::new);
-        Ok(Complete { spec, about: self.about, schema, webhook_failure, reconciles: self.handlers.reconciles })
+        let oversight = self.oversight.unwrap_or_default();
+        let reconciles = self.handlers.reconciles;
+        Ok(Complete { spec, about: self.about, schema, webhook_failure, oversight, reconciles })
     }
 }
 

@@ -257,6 +257,7 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
         code: Arc::new(code),
         about: About::default(),
         webhook_failure: WebhookFailure::Fail,
+        oversight: Arc::default(),
         matcher,
         source: Arc::new(PathBuf::from(&*load.origin)),
         schema: None,
