@@ -38,9 +38,8 @@ pub mod migrate;
 pub mod operator;
 pub mod policy;
 pub mod pool;
-//! objects it asks about), `operator` (what it writes into its own cluster), `crd` (the kinds that this is told with),
-//! `rbac` (what it may do there), `reports` (what is told there of denials), `telemetry`, and `cli`. For authors: `init`
-//! (where they begin), `types` (what their editors know),
+pub mod rbac;
+pub mod reports;
 pub mod review;
 pub mod scan;
 pub mod telemetry;

@@ -87,7 +87,8 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         metrics: Arc::clone(&stage.metrics),
     });
     let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
-    let oversight = sources.map(|sources| Oversight::start(sources, &engine, stage.handle(), &settings.reports));
+    let oversight =
+        sources.map(|sources| Oversight::start(sources, &engine, (stage.handle(), None), &settings.reports));
 
     let watcher = {
         let (engine, checks, metrics) = (Arc::clone(&engine), Arc::clone(&checks), Arc::clone(&stage.metrics));

@@ -6,13 +6,16 @@
 //!
 //! Every replica writes what it saw itself: a denial is known to the replica that gave it alone. What is there is read
 //! first, merged with, and replaced only if nobody was quicker (`resourceVersion`), so replicas never lose each other's.
+//! What exists already is judged in the `background`, by the replica that leads, or by each a part of it.
 
+mod background;
 mod events;
 mod ledger;
 mod pace;
 mod policy_report;
 mod recorder;
 mod remote;
+mod scan_reports;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -20,6 +23,7 @@ mod violation;
 mod violations;
 mod writer;
 
+pub use background::{Background, Shard};
 pub use ledger::ReportApi;
 pub use recorder::Recorder;
 pub use settings::{ReportKind, ReportSettings};

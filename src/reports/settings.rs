@@ -1,11 +1,17 @@
 //! What is written, and how much of it.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
+use super::background::Shard;
 use super::pace::WRITES_A_MINUTE;
 
 /// jsPolicy's default of `POLICY_REPORT_MAX_EVENTS`.
 const REPORT_SIZE: u32 = 50;
+
+/// As often as the peers do.
+const SCAN_INTERVAL: u64 = 3_600;
 
 /// Results of one report, whatever is asked for: it is one object.
 const MOST_OF_REPORT: u32 = 1_000;
@@ -45,6 +51,12 @@ pub struct ReportSettings {
     /// many times [default: none]
     #[arg(long = "allow-exceptions", value_name = "POLICY", value_delimiter = ',', env = "BYLAW_ALLOW_EXCEPTIONS")]
     pub allow_exceptions: Vec<String>,
+    /// Seconds between two scans of what exists, for policies with `background: true` [default: 3600]
+    #[arg(long = "scan-interval", value_name = "SECONDS", env = "BYLAW_SCAN_INTERVAL")]
+    pub scan_interval: Option<u64>,
+    /// Scan the namespaces of one part only, such as 0/3, 1/3, 2/3 on three replicas [default: the one that leads scans all]
+    #[arg(long = "scan-shard", value_name = "PART/PARTS", env = "BYLAW_SCAN_SHARD")]
+    pub scan_shard: Option<Shard>,
 }
 
 impl ReportSettings {
@@ -57,6 +69,8 @@ impl ReportSettings {
             size: self.size.or(file.size),
             writes: self.writes.or(file.writes),
             allow_exceptions: either(self.allow_exceptions, file.allow_exceptions),
+            scan_interval: self.scan_interval.or(file.scan_interval),
+            scan_shard: self.scan_shard.or(file.scan_shard),
         }
     }
 
@@ -70,6 +84,11 @@ impl ReportSettings {
             given if given.contains(&ReportKind::Nowhere) => Vec::new(),
             given => given.to_vec(),
         }
+    }
+
+    #[must_use]
+    pub fn scan_interval(&self) -> Duration {
+        Duration::from_secs(self.scan_interval.unwrap_or(SCAN_INTERVAL).max(1))
     }
 
     #[must_use]

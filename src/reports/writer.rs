@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::background::ScanReport;
 use super::ledger::{Ledger, ReportApi, Target};
 use super::pace::Pace;
 use super::recorder::{Recorder, count};
@@ -23,7 +24,7 @@ use crate::policy::{Catalog, DEFAULT_LOG_SIZE};
 use crate::telemetry::Metrics;
 
 /// How often one write is tried where others write the same object.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 /// How long a kind that is not served is left alone; its CRD may come.
 const UNSERVED_FOR: Duration = Duration::from_mins(1);
@@ -41,6 +42,7 @@ pub struct Sources {
 /// The tasks that write reports. They end with it.
 pub struct Reports {
     recorder: Recorder,
+    scans: Option<mpsc::Sender<ScanReport>>,
     finish: watch::Sender<bool>,
     collecting: JoinHandle<()>,
     writing: JoinHandle<()>,
@@ -61,16 +63,25 @@ impl Reports {
         let desk = Arc::new(Desk { ledger: Mutex::default(), news: Notify::new(), catalog, kinds, size, metrics });
         let pace = Pace::new(settings.writes());
         let remote = Remote::new(client, pace, Arc::clone(&desk.metrics));
-        let writer = Writer { desk: Arc::clone(&desk), remote, unserved: HashMap::new(), outage: Outage::default() };
+        let (scans, scanned) = mpsc::channel(1);
+        let scans = (!desk.report_apis().is_empty()).then_some(scans);
+        let (unserved, outage) = (HashMap::new(), Outage::default());
+        let writer = Writer { desk: Arc::clone(&desk), remote, unserved, outage };
         let collecting = tokio::spawn(collect(desk, receiver));
-        let writing = tokio::spawn(writer.run(finishing));
-        Some(Self { recorder, finish, collecting, writing })
+        let writing = tokio::spawn(writer.run(finishing, scanned));
+        Some(Self { recorder, scans, finish, collecting, writing })
     }
 
     /// Where requests tell of denials.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
+    }
+
+    /// Where a scan puts what it found; `None` where no kind of report is asked for.
+    #[must_use]
+    pub(super) fn scans(&self) -> Option<mpsc::Sender<ScanReport>> {
+        self.scans.clone()
     }
 
     /// Writes what is there without waiting for more, as far as the pace and this time allow.
@@ -88,10 +99,10 @@ impl Drop for Reports {
 }
 
 /// What both tasks share.
-struct Desk {
+pub(super) struct Desk {
     ledger: Mutex<Ledger>,
     news: Notify,
-    catalog: Arc<ArcSwap<Catalog>>,
+    pub catalog: Arc<ArcSwap<Catalog>>,
     kinds: Vec<ReportKind>,
     size: usize,
     metrics: Arc<Metrics>,
@@ -127,6 +138,15 @@ impl Desk {
         self.metrics.reports_dropped.add(lost);
     }
 
+    pub fn report_apis(&self) -> Vec<ReportApi> {
+        let api = |kind: &ReportKind| match kind {
+            ReportKind::PolicyReports => Some(ReportApi::PolicyReports),
+            ReportKind::OpenReports => Some(ReportApi::OpenReports),
+            ReportKind::Violations | ReportKind::Events | ReportKind::Nowhere => None,
+        };
+        self.kinds.iter().filter_map(api).collect()
+    }
+
     fn cap(&self, target: &Target, catalog: &Catalog) -> usize {
         match target {
             Target::Violations { policy } => log_size(catalog, policy),
@@ -154,22 +174,26 @@ fn target(kind: ReportKind, violation: &Violation) -> Option<Target> {
     }
 }
 
-struct Writer {
-    desk: Arc<Desk>,
-    remote: Remote,
+pub(super) struct Writer {
+    pub desk: Arc<Desk>,
+    pub remote: Remote,
     /// Kinds that the API server does not serve, and until when nobody asks again.
     unserved: HashMap<std::mem::Discriminant<Target>, Instant>,
     outage: Outage,
 }
 
 impl Writer {
-    async fn run(mut self, mut finishing: watch::Receiver<bool>) {
+    async fn run(mut self, mut finishing: watch::Receiver<bool>, mut scanned: mpsc::Receiver<ScanReport>) {
         loop {
             let is_last = *finishing.borrow();
             let horizon = Instant::now() + if is_last { UNSERVED_FOR * 60 } else { Duration::ZERO };
             let taken = self.desk.ledger().take(horizon);
             if let Some((target, violations)) = taken {
                 self.write(target, violations).await;
+                // One of each in turn: neither may starve the other.
+                if let Ok(report) = scanned.try_recv() {
+                    self.scan_report(&report).await;
+                }
                 continue;
             }
             if is_last {
@@ -185,6 +209,7 @@ impl Writer {
             tokio::select! {
                 () = due => {}
                 () = self.desk.news.notified() => {}
+                Some(report) = scanned.recv() => self.scan_report(&report).await,
                 _ = finishing.changed() => {}
             }
         }
@@ -301,7 +326,7 @@ impl Writer {
 }
 
 /// Where the reports of a namespace are; of the cluster where it is empty.
-fn report_path(api: ReportApi, namespace: &str) -> Result<String, RemoteError> {
+pub(super) fn report_path(api: ReportApi, namespace: &str) -> Result<String, RemoteError> {
     let report = policy_report::type_of(api, !namespace.is_empty());
     let (api_version, plural) = (report.api_version, report.plural);
     Ok(match namespace {

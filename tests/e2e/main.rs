@@ -27,6 +27,7 @@ mod world;
 
 // The promises.
 mod audit;
+mod background;
 mod chart;
 mod custom_resources;
 mod denials;
