@@ -96,7 +96,9 @@ impl Merger {
             (Effect::Allow, _) => {}
             (_, Some(exception)) => self.annotate(policy, "exception", &exception),
             (Effect::Deny(denials), None) => {
-                denials.into_iter().for_each(|denial| self.denial(policy, denial, enforcement))
+                for denial in denials {
+                    self.denial(policy, denial, enforcement);
+                }
             }
             (Effect::Error(error), None) => self.failure(policy, &error, enforcement, on_error),
         }

@@ -25,8 +25,8 @@ pub(super) fn name_of(violation: &Violation) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    let hex: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("bylaw-{hex}")
+    let number = hash.finalize().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("bylaw-{number:016x}")
 }
 
 pub(super) fn event(violation: &Violation) -> Value {

@@ -10,6 +10,7 @@
 
 mod background;
 mod events;
+mod json;
 mod ledger;
 mod pace;
 mod policy_report;

@@ -5,8 +5,9 @@
 //! request, and a report belongs to no policy: deleting one must not take along what others said. The report of a
 //! namespace goes with the namespace; results of policies that are no more go at the next write.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::json::{filled, set};
 use super::ledger::ReportApi;
 use super::violation::{Action, Violation};
 use crate::policy::{About, Catalog, Severity};
@@ -48,11 +49,11 @@ pub(super) fn new_report(api: ReportApi, name: &str, namespace: &str) -> Value {
     let ReportType { api_version, kind, .. } = type_of(api, !namespace.is_empty());
     let mut metadata = json!({"name": name, "labels": {MANAGED_BY: "bylaw"}});
     if !namespace.is_empty() {
-        metadata["namespace"] = namespace.into();
+        set(&mut metadata, "namespace", namespace);
     }
     let mut report = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
     if api == ReportApi::OpenReports {
-        report["source"] = SOURCE.into();
+        set(&mut report, "source", SOURCE);
     }
     report
 }
@@ -133,17 +134,12 @@ pub(super) fn result(api: ReportApi, violation: &Violation, about: Option<&About
         "properties": filled(properties.iter().map(|(key, text)| (*key, text.as_str()))),
     });
     if let Some(category) = about.and_then(|about| about.category.as_deref()) {
-        result["category"] = category.into();
+        set(&mut result, "category", category);
     }
     if let Some(severity) = about.and_then(|about| about.severity) {
-        result["severity"] = severity_of(api, severity).into();
+        set(&mut result, "severity", severity_of(api, severity));
     }
     result
-}
-
-fn filled<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
-    let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
-    Value::Object(pairs.map(|(key, text)| (key.to_owned(), text.into())).collect::<Map<_, _>>())
 }
 
 /// jsPolicy's words; a policy that gave no verdict is an `error`, one that was excepted from was skipped.

@@ -69,7 +69,7 @@ impl Remote {
     async fn change(&mut self, method: Method, path: &str, kind: &str, body: &Value) -> Result<Value, RemoteError> {
         self.pace.turn().await;
         self.metrics.report_writes.increment();
-        self.send(method, path, Some((kind, body))).await
+        self.send(method, &format!("{path}?fieldManager=bylaw"), Some((kind, body))).await
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, RemoteError> {

@@ -1,8 +1,9 @@
 //! `JsPolicyViolations`: one object for each policy, of its name, owned by it, with the last violations in its status.
 
 use k8s_openapi::jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::json::{filled, set};
 use super::violation::Violation;
 
 pub(super) const API_VERSION: &str = "policy.jspolicy.com/v1beta1";
@@ -11,8 +12,10 @@ pub(super) const API_VERSION: &str = "policy.jspolicy.com/v1beta1";
 pub(super) fn new_object(policy: &str, owner_uid: Option<&str>) -> Value {
     let mut metadata = json!({"name": policy});
     if let Some(uid) = owner_uid {
-        metadata["ownerReferences"] =
-            json!([{"apiVersion": API_VERSION, "kind": "JsPolicy", "name": policy, "uid": uid, "controller": true}]);
+        let owner = json!({
+            "apiVersion": API_VERSION, "kind": "JsPolicy", "name": policy, "uid": uid, "controller": true,
+        });
+        set(&mut metadata, "ownerReferences", vec![owner]);
     }
     json!({"apiVersion": API_VERSION, "kind": "JsPolicyViolations", "metadata": metadata})
 }
@@ -34,13 +37,9 @@ pub(super) fn merged(there: &Value, new: &[Violation], keep: usize) -> Value {
 
 fn entry(violation: &Violation) -> Value {
     let asked = &violation.asked;
-    let filled = |pairs: &[(&str, &str)]| {
-        let pairs = pairs.iter().filter(|(_, text)| !text.is_empty());
-        pairs.map(|(key, text)| ((*key).to_owned(), Value::from(*text))).collect::<Map<_, _>>()
-    };
-    let mut entry = filled(&[("action", violation.action.as_str())]);
+    let mut entry = filled([("action", violation.action.as_str())]);
     entry.insert("code".to_owned(), violation.code.into());
-    entry.extend(filled(&[("reason", &violation.reason), ("message", &violation.message)]));
+    entry.extend(filled([("reason", &*violation.reason), ("message", &violation.message)]));
     let request = [
         ("name", &*asked.name),
         ("namespace", &asked.namespace),
@@ -48,9 +47,9 @@ fn entry(violation: &Violation) -> Value {
         ("apiVersion", &asked.api_version),
         ("operation", asked.operation),
     ];
-    entry.insert("requestInfo".to_owned(), Value::Object(filled(&request)));
+    entry.insert("requestInfo".to_owned(), Value::Object(filled(request)));
     let user = [("username", &*asked.username), ("uid", &asked.user_uid)];
-    entry.insert("userInfo".to_owned(), Value::Object(filled(&user)));
+    entry.insert("userInfo".to_owned(), Value::Object(filled(user)));
     entry.insert("timestamp".to_owned(), timestamp(violation.at).into());
     Value::Object(entry)
 }
@@ -78,7 +77,7 @@ mod tests {
     use super::super::testing::violation;
     use super::*;
 
-    fn status(entries: Value) -> Value {
+    fn status(entries: &Value) -> Value {
         json!({"status": {"violations": entries}})
     }
 
@@ -108,23 +107,23 @@ mod tests {
     fn the_oldest_go_first_whoever_wrote_them() {
         let there = merged(&Value::Null, &[violation("p", "a", 10), violation("p", "c", 30)], 20);
         let mine = [violation("p", "b", 20), violation("p", "d", 40)];
-        assert_eq!(names(&merged(&status(there.clone()), &mine, 20)), ["a", "b", "c", "d"]);
-        assert_eq!(names(&merged(&status(there), &mine, 3)), ["b", "c", "d"]);
+        assert_eq!(names(&merged(&status(&there), &mine, 20)), ["a", "b", "c", "d"]);
+        assert_eq!(names(&merged(&status(&there), &mine, 3)), ["b", "c", "d"]);
     }
 
     #[test]
     fn what_is_said_again_is_there_once_with_its_last_time() {
         let there = merged(&Value::Null, &[violation("p", "a", 10), violation("p", "b", 20)], 20);
-        let again = merged(&status(there), &[violation("p", "a", 30)], 20);
+        let again = merged(&status(&there), &[violation("p", "a", 30)], 20);
         assert_eq!(names(&again), ["b", "a"]);
         assert_eq!(again[1]["timestamp"], timestamp(30));
     }
 
     #[test]
     fn what_others_wrote_there_does_no_harm() {
-        let there = status(json!([{"timestamp": 7}, null, {"requestInfo": "x", "timestamp": "yesterday"}]));
+        let there = status(&json!([{"timestamp": 7}, null, {"requestInfo": "x", "timestamp": "yesterday"}]));
         assert_eq!(merged(&there, &[violation("p", "a", 10)], 20).as_array().unwrap().len(), 4);
-        let no_list = status(json!("x"));
+        let no_list = status(&json!("x"));
         assert_eq!(names(&merged(&no_list, &[violation("p", "a", 10)], 20)), ["a"]);
     }
 }

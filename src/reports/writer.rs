@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::background::ScanReport;
+use super::json::set;
 use super::ledger::{Ledger, ReportApi, Target};
 use super::pace::Pace;
 use super::recorder::{Recorder, count};
@@ -252,32 +253,33 @@ impl Writer {
         let all = format!("/apis/{}/jspolicyviolations", violations::API_VERSION);
         let path = format!("{all}/{}", segment("a policy", policy)?);
         for _ in 0..ATTEMPTS {
-            let there = match self.remote.get(&path).await? {
-                Some(there) => there,
-                None => {
-                    let owner =
-                        self.remote.get(&format!("/apis/{}/jspolicies/{policy}", violations::API_VERSION)).await?;
-                    let uid = owner.as_ref().and_then(|owner| owner.pointer("/metadata/uid")).and_then(Value::as_str);
-                    match self.remote.create(&all, &violations::new_object(policy, uid)).await {
-                        Err(RemoteError::Conflict) => continue,
-                        created => created?,
-                    }
+            let mut there = if let Some(there) = self.remote.get(&path).await? {
+                there
+            } else {
+                let uid = self.uid_of(policy).await?;
+                match self.remote.create(&all, &violations::new_object(policy, uid.as_deref())).await {
+                    Err(RemoteError::Conflict) => continue,
+                    created => created?,
                 }
             };
             let entries = violations::merged(&there, new, log_size(catalog, policy));
             if there.pointer("/status/violations") == Some(&entries) {
                 return Ok(());
             }
-            match self
-                .remote
-                .replace(&format!("{path}/status"), &with(there, "status", json!({"violations": entries})))
-                .await
-            {
+            set(&mut there, "status", json!({"violations": entries}));
+            match self.remote.replace(&format!("{path}/status"), &there).await {
                 Err(RemoteError::Conflict | RemoteError::NotFound(_)) => {}
                 replaced => return replaced.map(drop),
             }
         }
         Err(RemoteError::Conflict)
+    }
+
+    /// Of the `JsPolicy`; a policy of a folder has none.
+    async fn uid_of(&self, policy: &str) -> Result<Option<String>, RemoteError> {
+        let owner = self.remote.get(&format!("/apis/{}/jspolicies/{policy}", violations::API_VERSION)).await?;
+        let uid = owner.as_ref().and_then(|owner| owner.pointer("/metadata/uid")).and_then(Value::as_str);
+        Ok(uid.map(str::to_owned))
     }
 
     async fn report(
@@ -338,11 +340,4 @@ pub(super) fn report_path(api: ReportApi, namespace: &str) -> Result<String, Rem
 /// What a request says of itself need not be a name.
 fn segment<'a>(what: &'static str, text: &'a str) -> Result<&'a str, RemoteError> {
     path_segment(what, text).map_err(|error| RemoteError::Refused(error.to_string()))
-}
-
-fn with(mut object: Value, field: &str, value: Value) -> Value {
-    if let Some(fields) = object.as_object_mut() {
-        fields.insert(field.to_owned(), value);
-    }
-    object
 }

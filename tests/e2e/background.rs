@@ -73,7 +73,7 @@ fn what_exists_is_judged_again_when_it_changes_and_written_only_then() {
     let again = scanned(&bylaw) - before;
     assert!((1..40).contains(&again), "what was good and has not changed is not judged again: {again}");
 
-    world.api.merge(&format!("{config_maps}/worst"), &json!({"data": {"bad": null}})).object();
+    world.api.merge(&format!("{config_maps}/worst"), &json!({"data": {"bad": null, "good": "yes"}})).object();
     eventually("the mend shows", policy_report, |report| report["summary"] == summary(41, 0));
 
     // Another process knows nothing of what the first one wrote.

@@ -1,5 +1,6 @@
 //! An exception lets past what it says, and nothing more.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use crate::review::{Limits, parse};
 
 const POLICY: &str = "no-root.pods.example.com";
 
-fn object(spec: Value) -> Value {
+fn object(spec: &Value) -> Value {
     let mut whole = json!({
         "policies": [POLICY], "objects": [{"resources": ["pods"], "names": ["web-*"]}], "reason": "legacy", "expires": "1970-01-01T00:00:01Z",
     });
@@ -22,7 +23,7 @@ fn object(spec: Value) -> Value {
     })
 }
 
-fn review(changes: Value) -> Review {
+fn review(changes: &Value) -> Review {
     let pod = json!({"metadata": {"name": "web-1", "labels": {"app": "web"}}});
     let mut request = json!({
         "uid": "1", "operation": "CREATE", "namespace": "shop", "name": "web-1", "object": pod,
@@ -36,8 +37,8 @@ fn review(changes: Value) -> Review {
     parse(review.to_string().into(), &Limits::default()).unwrap()
 }
 
-fn covers(spec: Value, changes: Value) -> bool {
-    Exception::read(&object(spec)).unwrap().covers(POLICY, &review(changes), 0)
+fn covers(spec: impl Borrow<Value>, changes: impl Borrow<Value>) -> bool {
+    Exception::read(&object(spec.borrow())).unwrap().covers(POLICY, &review(changes.borrow()), 0)
 }
 
 fn faults(object: &Value) -> Vec<String> {
@@ -46,17 +47,17 @@ fn faults(object: &Value) -> Vec<String> {
 
 #[test]
 fn it_covers_the_objects_of_its_namespace_alone() {
-    assert!(covers(json!({}), json!({})));
-    assert!(!covers(json!({}), json!({"namespace": "bank"})));
+    assert!(covers(&json!({}), &json!({})));
+    assert!(!covers(&json!({}), &json!({"namespace": "bank"})));
     assert!(
-        !covers(json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), json!({"namespace": ""})),
+        !covers(&json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), &json!({"namespace": ""})),
         "an object of the cluster"
     );
     let namespace = json!({
         "name": "shop", "kind": {"group": "", "version": "v1", "kind": "Namespace"},
         "resource": {"group": "", "version": "v1", "resource": "namespaces"},
     });
-    assert!(!covers(json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), namespace), "the namespace itself");
+    assert!(!covers(&json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), namespace), "the namespace itself");
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn it_covers_the_resources_names_and_labels_that_it_names() {
         (json!([{"resources": ["pods"], "selector": {"matchLabels": {"app": "web"}}}]), json!({}), true),
         (json!([{"resources": ["pods"], "selector": {"matchLabels": {"app": "other"}}}]), json!({}), false),
     ] {
-        assert_eq!(covers(json!({"objects": objects}), request), expected, "{objects}");
+        assert_eq!(covers(&json!({"objects": objects}), request), expected, "{objects}");
     }
 }
 
@@ -113,9 +114,9 @@ fn users_and_groups_narrow_it() {
 
 #[test]
 fn it_ends_the_moment_that_it_expires() {
-    let exception = Exception::read(&object(json!({}))).unwrap();
-    assert!(exception.covers(POLICY, &review(json!({})), 999));
-    assert!(!exception.covers(POLICY, &review(json!({})), 1_000));
+    let exception = Exception::read(&object(&json!({}))).unwrap();
+    assert!(exception.covers(POLICY, &review(&json!({})), 999));
+    assert!(!exception.covers(POLICY, &review(&json!({})), 1_000));
 }
 
 #[test]
@@ -131,8 +132,8 @@ fn one_that_does_not_say_what_it_must_counts_for_nothing() {
     ] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
-    assert!(faults(&object(json!({"expires": "never"})))[0].contains("must be a time"));
-    let objects = |entry: Value| faults(&object(json!({"objects": [entry]}))).join("\n");
+    assert!(faults(&object(&json!({"expires": "never"})))[0].contains("must be a time"));
+    let objects = |entry: Value| faults(&object(&json!({"objects": [entry]}))).join("\n");
     assert!(objects(json!({"names": ["*"]})).contains("objects[0].resources: must name at least one"));
     let selector = json!({"matchLabels": {"a": "b"}});
     for entry in [json!({}), json!({"names": ["*"], "selector": selector}), json!({"selector": {}})] {
@@ -140,20 +141,20 @@ fn one_that_does_not_say_what_it_must_counts_for_nothing() {
     }
     assert!(objects(json!({"resources": ["pods"], "name": ["web"]})).contains("did you mean `names`?"));
     assert!(
-        faults(&object(json!({"user": ["jane"]})))[0].contains("did you mean `users`?"),
+        faults(&object(&json!({"user": ["jane"]})))[0].contains("did you mean `users`?"),
         "a restriction is not dropped"
     );
-    assert!(faults(&object(json!({"policies": vec!["x"; 65]})))[0].contains("at most 64"));
+    assert!(faults(&object(&json!({"policies": vec!["x"; 65]})))[0].contains("at most 64"));
 }
 
 #[test]
 fn a_set_excepts_only_from_the_policies_that_it_may() {
-    let exception = Arc::new(Exception::read(&object(json!({}))).unwrap());
+    let exception = Arc::new(Exception::read(&object(&json!({}))).unwrap());
     let allowing = |patterns: &[&str]| {
         let allowed: Arc<[Pattern]> = patterns.iter().filter_map(|text| Pattern::parse(text)).collect();
         Exceptions::new(allowed, [Arc::clone(&exception)])
     };
-    let found = |set: &Exceptions| set.find(POLICY, &review(json!({})), 0).is_some();
+    let found = |set: &Exceptions| set.find(POLICY, &review(&json!({})), 0).is_some();
     assert!(!found(&allowing(&[])), "the default");
     assert!(found(&allowing(&["*.pods.example.com"])) && found(&Exceptions::of_folder([exception.clone()])));
     assert!(!found(&allowing(&["*.images.example.com"])));
@@ -163,12 +164,12 @@ fn a_set_excepts_only_from_the_policies_that_it_may() {
 fn two_exceptions_do_not_add_up() {
     let names = json!({"users": ["joe"]});
     let user = json!({"objects": [{"resources": ["pods"], "names": ["api-*"]}], "users": ["jane"]});
-    let both = [names, user].map(|spec| Arc::new(Exception::read(&object(spec)).unwrap()));
-    assert!(Exceptions::of_folder(both).find(POLICY, &review(json!({})), 0).is_none());
+    let both = [names, user].map(|spec| Arc::new(Exception::read(&object(&spec)).unwrap()));
+    assert!(Exceptions::of_folder(both).find(POLICY, &review(&json!({})), 0).is_none());
 }
 
 #[test]
 fn exceptions_without_number_do_not_slow_a_namespace_down() {
-    let many = (0..1_000).map(|_| Arc::new(Exception::read(&object(json!({}))).unwrap()));
+    let many = (0..1_000).map(|_| Arc::new(Exception::read(&object(&json!({}))).unwrap()));
     assert_eq!(Exceptions::of_folder(many).len(), 200);
 }

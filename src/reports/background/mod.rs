@@ -226,7 +226,9 @@ impl Background {
                 seen.pass(&about.key, &about.version, passes);
             }
             tally.pass(&about.namespace, passes);
-            violations.into_iter().for_each(|violation| tally.take(violation));
+            for violation in violations {
+                tally.take(violation);
+            }
             Ok::<(), ObjectError>(())
         };
         if let Err(error) = judged.await {

@@ -97,7 +97,8 @@ mod tests {
         (0..600).for_each(|at| tally.take(violation("a.b.c", &at.to_string(), at)));
         let warned = Violation { action: Action::from(Enforcement::Warn), ..violation("a.b.c", "w", 0) };
         let excepted = Violation { exception: Some("e".into()), ..violation("a.b.c", "e", 0) };
-        [warned, excepted].into_iter().for_each(|one| tally.take(one));
+        tally.take(warned);
+        tally.take(excepted);
         let reports: Vec<ScanReport> = tally.into_reports(&mut Memory::default()).collect();
         assert_eq!(reports.len(), 1);
         assert_eq!(reports[0].counts, Counts { pass: 7, fail: 600, warn: 1, error: 0, skip: 1 });
