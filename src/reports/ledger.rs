@@ -37,10 +37,42 @@ pub enum ReportApi {
     OpenReports,
 }
 
+/// What is written apart from the rest, so that a flood of one kind keeps none of the others waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Violations,
+    Report(ReportApi, bool),
+    Events,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [
+        Self::Violations,
+        Self::Report(ReportApi::PolicyReports, true),
+        Self::Report(ReportApi::PolicyReports, false),
+        Self::Report(ReportApi::OpenReports, true),
+        Self::Report(ReportApi::OpenReports, false),
+        Self::Events,
+    ];
+}
+
+impl Target {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Violations { .. } => Kind::Violations,
+            Self::Report { api, namespace } => Kind::Report(*api, !namespace.is_empty()),
+            Self::Events { .. } => Kind::Events,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Ledger {
     targets: HashMap<Target, Pending>,
     violations: usize,
+    /// How often something was taken: whose turn it is.
+    turns: usize,
 }
 
 #[derive(Debug)]
@@ -69,10 +101,15 @@ impl Ledger {
         self.targets.values().map(|pending| pending.due).min()
     }
 
-    /// What has waited longest of all that is due.
+    /// Of the kind whose turn it is, what has waited longest.
     pub fn take(&mut self, now: Instant) -> Option<(Target, Vec<Violation>)> {
-        let due = self.targets.iter().filter(|(_, pending)| pending.due <= now);
-        let target = due.min_by_key(|(_, pending)| pending.due).map(|(target, _)| target.clone())?;
+        let kinds = Kind::ALL.iter().cycle().skip(self.turns % Kind::ALL.len()).take(Kind::ALL.len());
+        let first_of = |kind: &Kind| {
+            let due = self.targets.iter().filter(|(target, pending)| pending.due <= now && target.kind() == *kind);
+            due.min_by_key(|(_, pending)| pending.due).map(|(target, _)| target.clone())
+        };
+        let (passed, target) = kinds.enumerate().find_map(|(passed, kind)| Some((passed, first_of(kind)?)))?;
+        self.turns += passed + 1;
         let pending = self.targets.remove(&target)?;
         self.violations -= pending.violations.len();
         Some((target, pending.violations.into()))
@@ -167,6 +204,21 @@ mod tests {
             1,
             "there is room for the place, not for the violation"
         );
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_keeps_no_other_waiting() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        for at in 0..100 {
+            let report = Target::Report { api: ReportApi::PolicyReports, namespace: at.to_string() };
+            ledger.add(report, violation("p", "a", 0), 20, now);
+            ledger.add(Target::Events { namespace: at.to_string() }, violation("p", "a", 0), 20, now);
+        }
+        ledger.add(of("p"), violation("p", "a", 0), 20, now + Duration::from_millis(1));
+        let later = now + COLLECTED_FOR * 2;
+        let taken: Vec<Kind> = (0..4).map(|_| ledger.take(later).unwrap().0.kind()).collect();
+        let report = Kind::Report(ReportApi::PolicyReports, true);
+        assert_eq!(taken, [Kind::Violations, report, Kind::Events, report]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Writes what the ledger holds, one place after another, and takes back what could not be written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::background::ScanReport;
 use super::json::set;
-use super::ledger::{Ledger, ReportApi, Target};
+use super::ledger::{Kind, Ledger, ReportApi, Target};
 use super::pace::Pace;
 use super::recorder::{Recorder, count};
 use super::remote::{Remote, RemoteError};
@@ -66,8 +66,8 @@ impl Reports {
         let remote = Remote::new(client, pace, Arc::clone(&desk.metrics));
         let (scans, scanned) = mpsc::channel(1);
         let scans = (!desk.report_apis().is_empty()).then_some(scans);
-        let (unserved, outage) = (HashMap::new(), Outage::default());
-        let writer = Writer { desk: Arc::clone(&desk), remote, unserved, outage };
+        let (unserved, told, outage) = (HashMap::new(), HashSet::new(), Outage::default());
+        let writer = Writer { desk: Arc::clone(&desk), remote, unserved, told, outage };
         let collecting = tokio::spawn(collect(desk, receiver));
         let writing = tokio::spawn(writer.run(finishing, scanned));
         Some(Self { recorder, scans, finish, collecting, writing })
@@ -179,7 +179,9 @@ pub(super) struct Writer {
     pub desk: Arc<Desk>,
     pub remote: Remote,
     /// Kinds that the API server does not serve, and until when nobody asks again.
-    unserved: HashMap<std::mem::Discriminant<Target>, Instant>,
+    unserved: HashMap<Kind, Instant>,
+    /// Kinds of which it was said already that they cannot be written.
+    told: HashSet<Kind>,
     outage: Outage,
 }
 
@@ -217,19 +219,24 @@ impl Writer {
     }
 
     async fn write(&mut self, target: Target, violations: Vec<Violation>) {
-        let kind = std::mem::discriminant(&target);
-        if self.unserved.get(&kind).is_some_and(|until| Instant::now() < *until) {
+        let kind = target.kind();
+        let catalog = self.desk.catalog.load_full();
+        // A policy that is no more takes its violations along.
+        let is_gone = matches!(&target, Target::Violations { policy } if catalog.get(policy).is_none());
+        if is_gone || self.unserved.get(&kind).is_some_and(|until| Instant::now() < *until) {
             self.desk.metrics.reports_dropped.add(count(violations.len()));
             return;
         }
-        let catalog = self.desk.catalog.load_full();
         let written = match &target {
             Target::Violations { policy } => self.violations(policy, &violations, &catalog).await,
             Target::Report { api, namespace } => self.report(*api, namespace, &violations, &catalog).await,
             Target::Events { namespace } => self.events(namespace, &violations).await,
         };
         match written {
-            Ok(()) => self.outage.recovered(),
+            Ok(()) => {
+                self.outage.recovered();
+                self.told.remove(&kind);
+            }
             Err(error) if error.may_pass() => {
                 let pause = self.outage.failed(std::time::Instant::now());
                 if self.outage.is_new() {
@@ -243,7 +250,12 @@ impl Writer {
                 if matches!(error, RemoteError::NotServed(_)) {
                     self.unserved.insert(kind, Instant::now() + UNSERVED_FOR);
                 }
-                tracing::warn!(%error, ?target, "violations are not written");
+                // Once: whoever floods the server must not flood the log.
+                if self.told.insert(kind) {
+                    tracing::warn!(%error, ?target, "violations are not written");
+                } else {
+                    tracing::debug!(%error, ?target, "violations are not written");
+                }
                 self.desk.metrics.reports_dropped.add(count(violations.len()));
             }
         }
