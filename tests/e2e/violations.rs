@@ -234,3 +234,22 @@ fn a_policy_that_denies_what_is_written_of_denials_causes_no_more_of_it() {
         },
     );
 }
+
+#[test]
+fn denials_given_while_the_api_server_was_away_are_told_of_when_it_is_back() {
+    let Some(world) = World::start().inspect(report_kinds::install) else { return };
+    let bylaw = &Bylaw::start(&world, &["--report-writes", "600"], &[minding("away")]);
+    std::thread::scope(|scope| {
+        let restarting = scope.spawn(|| world.cluster.restart_api_server().unwrap());
+        let mut count = 0;
+        while !restarting.is_finished() || count < 10 {
+            bylaw.server().post("/validate", &review("shop", &format!("c{}", count % 15)));
+            count += 1;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let all = |kept: &Vec<Value>| (0..10).all(|at| names(kept).contains(&&*format!("c{at}")));
+    eventually("all are told of", || entries(&world, "away"), all);
+    let log = bylaw.server().log();
+    assert!(log.matches("violations could not be written").count() <= 3, "{log}");
+}
