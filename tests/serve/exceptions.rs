@@ -119,6 +119,22 @@ fn an_exception_beside_the_policies_is_heeded_noted_and_counted() {
 }
 
 #[test]
+fn a_chain_of_mutations_goes_on_behind_a_policy_that_is_excepted_from() {
+    let denies = policy("ant", "mutate({ object, deny }) { object.data.ant = \"yes\"; deny(\"closed\"); }");
+    let stamps = policy("bee", "mutate({ object }) { object.data.bee = object.data.ant ?? \"alone\"; }");
+    let expires = format!("  expires: {}\n", later(3_600));
+    let files = [("ant.ts", &*denies), ("bee.ts", &stamps), ("legacy.yaml", &exception("ant", &expires))];
+    let folder = Folder::new(&files);
+    let server = folder.serve(&[]);
+    let response = allowed(server.post("/mutate", &config_map(json!({}))));
+    let patch = response["patch"].as_str().unwrap();
+    let patch = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, patch).unwrap();
+    let patch: Value = serde_json::from_slice(&patch).unwrap();
+    assert_eq!(patch, json!([{"op": "add", "path": "/data/bee", "value": "alone"}]));
+    denied(server.post("/mutate", &made_in("bank")));
+}
+
+#[test]
 fn an_exception_keeps_a_policy_that_fails_from_denying_too() {
     let failing = policy("failing", "validate() { throw new Error(\"boom\"); }");
     let expires = format!("  expires: {}\n", later(3_600));

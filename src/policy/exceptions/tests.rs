@@ -47,17 +47,17 @@ fn faults(object: &Value) -> Vec<String> {
 
 #[test]
 fn it_covers_the_objects_of_its_namespace_alone() {
-    assert!(covers(&json!({}), &json!({})));
-    assert!(!covers(&json!({}), &json!({"namespace": "bank"})));
+    assert!(covers(json!({}), json!({})));
+    assert!(!covers(json!({}), json!({"namespace": "bank"})));
     assert!(
-        !covers(&json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), &json!({"namespace": ""})),
+        !covers(json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), json!({"namespace": ""})),
         "an object of the cluster"
     );
     let namespace = json!({
         "name": "shop", "kind": {"group": "", "version": "v1", "kind": "Namespace"},
         "resource": {"group": "", "version": "v1", "resource": "namespaces"},
     });
-    assert!(!covers(&json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), namespace), "the namespace itself");
+    assert!(!covers(json!({"objects": [{"resources": ["*"], "names": ["*"]}]}), namespace), "the namespace itself");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn it_covers_the_resources_names_and_labels_that_it_names() {
         (json!([{"resources": ["pods"], "selector": {"matchLabels": {"app": "web"}}}]), json!({}), true),
         (json!([{"resources": ["pods"], "selector": {"matchLabels": {"app": "other"}}}]), json!({}), false),
     ] {
-        assert_eq!(covers(&json!({"objects": objects}), request), expected, "{objects}");
+        assert_eq!(covers(json!({"objects": objects}), request), expected, "{objects}");
     }
 }
 
