@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 
 use crate::operator::webhooks::Shape;
+use crate::reports::ReportSettings;
 
 /// jsPolicy's compatibility switch: its ambient rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -125,6 +126,8 @@ pub struct Settings {
     /// Seconds to go on accepting after SIGTERM, while load balancers take note [default: 0]
     #[arg(long, value_name = "SECONDS", env = "BYLAW_DRAIN_DELAY")]
     pub drain_delay: Option<u64>,
+    #[command(flatten)]
+    pub reports: ReportSettings,
 }
 
 /// Why the settings cannot be used.
@@ -193,6 +196,7 @@ impl Settings {
             memory_budget: self.memory_budget.or(file.memory_budget),
             log_json: self.log_json || file.log_json,
             drain_delay: self.drain_delay.or(file.drain_delay),
+            reports: self.reports.or(file.reports),
         })
     }
 

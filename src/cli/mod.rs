@@ -14,6 +14,7 @@ mod measured;
 mod migrate;
 mod operate;
 mod output;
+mod oversight;
 mod pool_health;
 mod replica;
 mod review;

@@ -13,6 +13,7 @@ use kube::Client;
 use super::Verdict;
 use super::operate;
 use super::output::say;
+use super::oversight::Oversight;
 use super::pool_health::watch_pool;
 use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
@@ -27,6 +28,7 @@ use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
 use crate::policy::{Catalog, watch};
 use crate::pool::{Pool, PoolSize};
+use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
 
 #[derive(Debug, Args)]
@@ -96,6 +98,11 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Arc::clone(&current),
         Arc::clone(&stage.metrics),
     )?;
+    let sources = world.client.clone().map(|client| Sources {
+        client,
+        catalog: Arc::clone(&current),
+        metrics: Arc::clone(&stage.metrics),
+    });
     let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
@@ -120,6 +127,8 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Some(replica) => (replica.leadership.clone(), replica.bundle.clone()),
         None => (leads_alone, files()),
     };
+    let leader = (stage.handle(), Some(leadership.clone()));
+    let oversight = sources.map(|sources| Oversight::start(sources, &engine, leader, &settings.reports));
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
@@ -146,6 +155,9 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     announce(settings, &server, authority, count);
     let drained = server.run(engine, shutdown).await;
     watching.abort();
+    if let Some(oversight) = oversight {
+        oversight.finish().await;
+    }
     drop((operator, watcher, alone));
     if let Some(replica) = replica {
         replica.end().await;

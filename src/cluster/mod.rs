@@ -8,6 +8,7 @@ mod client;
 mod discovery;
 pub mod documents;
 mod error;
+mod exceptions;
 mod inventory;
 mod kind;
 mod limits;
@@ -22,6 +23,7 @@ mod survey;
 
 pub use client::{Connection, connect, connect_to_context};
 pub use error::ClusterError;
+pub use exceptions::{ExceptionWatch, watch_exceptions};
 pub use inventory::Inventory;
 pub use kind::{Kind, path_segment};
 pub use limits::CacheLimits;

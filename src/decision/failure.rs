@@ -1,20 +1,25 @@
 //! What counts when a policy, or the server itself, gave no verdict.
 
-use super::{Cause, Decision, Judged, Status, Verdict};
-use crate::policy::spec::{OnError, PolicySpec};
+use super::{Decision, Effect, Judged, Status, Verdict};
+use crate::policy::spec::{Enforcement, OnError, PolicySpec};
 
 impl Judged {
-    /// A verdict, taken as its policy wants.
+    /// A verdict, taken as its policy wants where nothing else is said.
     #[must_use]
     pub const fn by(spec: &PolicySpec, verdict: Verdict) -> Self {
-        Self { verdict, enforcement: spec.enforcement, on_error: spec.on_error }
+        Self { verdict, enforcement: spec.enforcement, on_error: spec.on_error, exception: None }
     }
 
-    /// A policy that could not be asked, or did not answer: no time, no room, a selector that could not be evaluated.
-    /// Its own failure mode decides.
+    /// Whether this verdict alone denies the request.
     #[must_use]
-    pub fn unasked(spec: &PolicySpec, cause: Cause, message: impl Into<String>) -> Self {
-        Self::by(spec, Verdict::error(spec.name.clone(), cause, message))
+    pub fn ends_request(&self) -> bool {
+        self.enforcement == Enforcement::Deny
+            && self.exception.is_none()
+            && match &self.verdict.effect {
+                Effect::Allow => false,
+                Effect::Deny(_) => true,
+                Effect::Error(_) => self.on_error == OnError::Deny,
+            }
     }
 }
 

@@ -4,6 +4,8 @@
 //! validating ones by name. So the first denial gives the status its code and reason, and the same verdicts always
 //! give the same answer.
 
+use std::sync::Arc;
+
 use super::audit::Audit;
 use super::message::{Warnings, paragraph};
 use super::{Decision, Denial, Effect, EvaluationError, PatchOp, Status, Verdict};
@@ -28,6 +30,8 @@ pub struct Judged {
     pub verdict: Verdict,
     pub enforcement: Enforcement,
     pub on_error: OnError,
+    /// The exception that keeps what it says against the object from taking effect, and its reason.
+    pub exception: Option<Arc<str>>,
 }
 
 /// How an answer reads.
@@ -80,7 +84,7 @@ impl Merger {
     }
 
     fn take(&mut self, judged: Judged) {
-        let Judged { verdict, enforcement, on_error } = judged;
+        let Judged { verdict, enforcement, on_error, exception } = judged;
         let policy = &*verdict.policy;
         for warning in &verdict.warnings {
             self.warn(policy, warning);
@@ -88,10 +92,15 @@ impl Merger {
         for (key, value) in &verdict.audit {
             self.annotate(policy, key, value);
         }
-        match verdict.effect {
-            Effect::Allow => {}
-            Effect::Deny(denials) => denials.into_iter().for_each(|denial| self.denial(policy, denial, enforcement)),
-            Effect::Error(error) => self.failure(policy, &error, enforcement, on_error),
+        match (verdict.effect, exception) {
+            (Effect::Allow, _) => {}
+            (_, Some(exception)) => self.annotate(policy, "exception", &exception),
+            (Effect::Deny(denials), None) => {
+                for denial in denials {
+                    self.denial(policy, denial, enforcement);
+                }
+            }
+            (Effect::Error(error), None) => self.failure(policy, &error, enforcement, on_error),
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 
 fn judged(policy: &str, effect: Effect) -> Judged {
     let verdict = Verdict { effect, ..Verdict::allow(policy.into()) };
-    Judged { verdict, enforcement: Enforcement::Deny, on_error: OnError::Deny }
+    Judged { verdict, enforcement: Enforcement::Deny, on_error: OnError::Deny, exception: None }
 }
 
 fn denial(message: &str) -> Denial {

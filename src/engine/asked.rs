@@ -1,13 +1,14 @@
 //! Which policies a question is for.
 
+use super::stance::Stance;
 use super::{Entry, Registered, Serving};
-use crate::decision::{Cause, Judged};
+use crate::decision::Judged;
 use crate::matching::{MatchError, Matches, Phase};
 
-pub(super) fn failed(serving: &Serving, failed: Vec<(u32, MatchError)>) -> Vec<Judged> {
-    let of = |at: u32| serving.entries.get(at as usize).map(|entry| &entry.revision.spec);
+pub(super) fn failed(serving: &Serving, stance: &Stance<'_>, failed: Vec<(u32, MatchError)>) -> Vec<Judged> {
+    let of = |at: u32| serving.entries.get(at as usize).map(|entry| &entry.revision);
     let failed = failed.into_iter().filter_map(|(at, error)| Some((of(at)?, error)));
-    failed.map(|(spec, error)| Judged::unasked(spec, Cause::Matching, error.to_string())).collect()
+    failed.map(|(revision, error)| stance.unasked(revision, &error)).collect()
 }
 
 pub(super) fn position(serving: &Serving, name: &str) -> Option<usize> {

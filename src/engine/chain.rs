@@ -1,9 +1,10 @@
 //! Mutating policies one after another: each sees what the last one left, and one patch comes of it all.
 
 use super::Judgement;
-use crate::decision::{Cause, Document, Effect, Judged, Mutation, Style, Verdict, merge, undecided};
+use super::stance::{Stance, conclude};
+use crate::decision::{Cause, Document, Effect, Judged, Mutation, Style, Verdict, undecided};
 use crate::isolate::Evaluated;
-use crate::policy::{Enforcement, OnError, PolicySpec};
+use crate::policy::{Enforcement, OnError, Revision};
 use crate::review::{JsonText, Review};
 
 /// How far a chain of mutations came.
@@ -20,21 +21,18 @@ pub(super) struct Chain {
 
 impl Chain {
     /// Takes in one verdict. Whether the policies after it must run again, for they saw a change that is refused.
-    pub fn take(&mut self, review: &Review, spec: &PolicySpec, mut one: Evaluated) -> bool {
+    pub fn take(&mut self, stance: &Stance<'_>, revision: &Revision, mut one: Evaluated) -> bool {
         let mut again = false;
-        let change = one
-            .verdict
-            .mutation
-            .as_ref()
-            .filter(|_| spec.enforcement != Enforcement::Dry && one.verdict.effect == Effect::Allow);
+        let is_dry = stance.enforcement(revision) == Enforcement::Dry;
+        let change = one.verdict.mutation.as_ref().filter(|_| !is_dry && one.verdict.effect == Effect::Allow);
         if let Some(mutation) = change
-            && let Err(why) = self.change(review, mutation)
+            && let Err(why) = self.change(stance.review, mutation)
         {
-            one.verdict = Verdict::error(spec.name.clone(), Cause::BadResult, why);
+            one.verdict = Verdict::error(revision.spec.name.clone(), Cause::BadResult, why);
             again = true;
         }
-        let judged = Judged::by(spec, one.verdict.clone());
-        self.lost |= ends_request(&judged);
+        let judged = stance.judged(revision, one.verdict.clone());
+        self.lost |= judged.ends_request();
         self.judged.push(judged);
         self.evaluated.push(one);
         again
@@ -61,19 +59,10 @@ impl Chain {
                 tracing::error!(%error, "the patch of a chain of mutations is refused");
                 let decision = undecided(OnError::Deny, &error.to_string());
                 judged.clear();
-                return Judgement { decision, evaluated, unasked };
+                return Judgement { decision, evaluated, unasked, objections: Vec::new() };
             }
         };
-        Judgement { decision: merge(judged, style, patch), evaluated, unasked }
+        let (decision, objections) = conclude(judged, style, patch);
+        Judgement { decision, evaluated, unasked, objections }
     }
-}
-
-/// Whether this verdict alone denies the request.
-pub(super) fn ends_request(judged: &Judged) -> bool {
-    judged.enforcement == Enforcement::Deny
-        && match &judged.verdict.effect {
-            Effect::Allow => false,
-            Effect::Deny(_) => true,
-            Effect::Error(_) => judged.on_error == OnError::Deny,
-        }
 }

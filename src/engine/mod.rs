@@ -3,6 +3,7 @@
 //! The order is fixed. Mutating policies run by `priority`, then by name, each on what the last one left; validating
 //! policies all see the same object, and their verdicts are merged by name.
 
+mod answer;
 mod asked;
 mod chain;
 mod log;
@@ -10,29 +11,29 @@ mod namespaces;
 mod scope;
 mod sets;
 mod setting;
+mod stance;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use bytes::Bytes;
 
-use crate::crd;
-use crate::decision::{Decision, Document, Judged, Style, Verdict, merge, undecided};
-use crate::http::{Admit, Answer, Answering, Endpoint, StatusCode};
+use crate::decision::{Decision, Document, Judged, Style, Verdict, undecided};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
 use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, Enforcement, OnError, Revision, webhooks};
+use crate::policy::{Catalog, Enforcement, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
+use crate::reports::Recorder;
 use crate::review::{self, Review};
-use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics, ReviewOutcome};
+use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics};
 use asked::{failed, keep_webhook, named, position};
-use chain::{Chain, ends_request};
+use chain::Chain;
 use namespaces::NamespaceTexts;
 pub use scope::Scope;
 use sets::Sets;
 pub use setting::Setting;
+use stance::{Stance, conclude};
 
 /// What the API server gives a webhook that says nothing of time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,17 +56,24 @@ pub struct Judgement {
     pub evaluated: Vec<Evaluated>,
     /// Policies of which it could not be decided whether they match. The decision has them in it.
     pub unasked: Vec<Verdict>,
+    /// What stands against the object, and how it was taken: denials and failures, in the order of the decision.
+    pub objections: Vec<Judged>,
 }
 
 /// By policy the webhook that the API server is known to call for it.
 pub type Registered = HashMap<Arc<str>, String>;
 
 /// The policies in force, with what each request needs of them resolved.
+#[derive(Default)]
 struct Serving {
     index: Index,
     entries: Vec<Entry>,
     /// Of this catalog, for its places.
     sets: Sets,
+    /// Any of them is enforced otherwise in some namespaces.
+    has_overrides: bool,
+    /// Those beside the policies.
+    exceptions: Arc<Exceptions>,
 }
 
 struct Entry {
@@ -91,6 +99,9 @@ pub struct Engine {
     texts: NamespaceTexts,
     metrics: Arc<Metrics>,
     limits: review::Limits,
+    /// Those of the cluster.
+    exceptions: ArcSwap<Exceptions>,
+    recorder: OnceLock<Recorder>,
     /// Match nothing, run nothing (`serve --echo`).
     echo: bool,
 }
@@ -104,11 +115,11 @@ impl Engine {
         metrics: Arc<Metrics>,
         echo: bool,
     ) -> Self {
-        let serving =
-            ArcSwap::from_pointee(Serving { index: Index::default(), entries: Vec::new(), sets: Sets::default() });
-        let texts = NamespaceTexts::default();
-        let (registered, limits) = (ArcSwapOption::empty(), review::Limits::default());
-        let engine = Self { pool, catalog, serving, registered, namespaces, texts, metrics, limits, echo };
+        let serving = ArcSwap::from_pointee(Serving::default());
+        let (texts, limits) = (NamespaceTexts::default(), review::Limits::default());
+        let (registered, exceptions, recorder) = (ArcSwapOption::empty(), ArcSwap::default(), OnceLock::new());
+        let engine =
+            Self { pool, catalog, serving, registered, namespaces, texts, metrics, limits, exceptions, recorder, echo };
         engine.refresh();
         engine
     }
@@ -141,7 +152,24 @@ impl Engine {
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
         let index = Index::build(rules.collect());
         self.metrics.retain_policies(|name| entries.iter().any(|entry| &*entry.revision.spec.name == name));
-        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default() }));
+        let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
+        let exceptions = Arc::clone(&catalog.exceptions);
+        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));
+    }
+
+    /// The exceptions of the cluster from now on.
+    pub fn set_exceptions(&self, exceptions: Exceptions) {
+        self.exceptions.store(Arc::new(exceptions));
+    }
+
+    /// What requests are denied for is told here from now on; only the first call counts.
+    pub fn report_to(&self, recorder: Recorder) {
+        drop(self.recorder.set(recorder));
+    }
+
+    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, now: f64) -> Stance<'a> {
+        let (of_folder, of_cluster) = (&*serving.exceptions, &self.exceptions);
+        Stance { review, namespaces: &*self.namespaces, of_folder, of_cluster, now }
     }
 
     /// The policies in force.
@@ -167,7 +195,7 @@ impl Engine {
             Scope::Both => return self.both(&serving, review, input, Style::Merged, None).await,
             Scope::Only(name) if position(&serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
-                return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new() };
+                return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
             }
             Scope::Only(name) => return self.both(&serving, review, input, Style::JsPolicy, Some(name)).await,
         };
@@ -177,8 +205,9 @@ impl Engine {
         }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, &input, asked).await;
-                Judgement { decision: merge(judged, Style::Merged, Vec::new()), evaluated, unasked }
+                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &input, asked).await;
+                let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
+                Judgement { decision, evaluated, unasked, objections }
             }
             Phase::Mutate => self.mutate(&serving, review, &input, asked, Style::Merged).await.finish(Style::Merged),
         }
@@ -215,7 +244,7 @@ impl Engine {
             Some(name) => named(serving, name, Phase::Validate),
             None => self.matching(serving, &changed, Phase::Validate, input.deadline).await,
         };
-        let validated = self.ask(serving, &input, asked).await;
+        let validated = self.ask(serving, &changed, &input, asked).await;
         Chain {
             judged: mutated.judged.into_iter().chain(validated.judged).collect(),
             evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
@@ -226,7 +255,8 @@ impl Engine {
     }
 
     /// Asks validating policies, and puts those whose matching failed where they belong by name.
-    async fn ask(&self, serving: &Serving, input: &Input, asked: Matches) -> Asked {
+    async fn ask(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches) -> Asked {
+        let stance = self.stance(serving, review, input.now);
         let entries = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize));
         let evaluated = if asked.matched.is_empty() {
             Vec::new()
@@ -236,13 +266,14 @@ impl Engine {
         let mut judged = Vec::new();
         for (entry, one) in entries.zip(&evaluated) {
             record(entry, PolicyKind::Validating, one);
-            let spec = &entry.revision.spec;
             // Who has nothing to say adds nothing to the answer, unless its enforcement alone does.
-            if !one.verdict.is_silent() || spec.enforcement == Enforcement::Dry {
-                judged.push(Judged::by(spec, one.verdict.clone()));
+            if !one.verdict.is_silent() || stance.enforcement(&entry.revision) == Enforcement::Dry {
+                let taken = stance.judged(&entry.revision, one.verdict.clone());
+                entry.metrics.excepted(taken.exception.is_some());
+                judged.push(taken);
             }
         }
-        let failed = failed(serving, asked.failed);
+        let failed = failed(serving, &stance, asked.failed);
         let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
         if !failed.is_empty() {
             judged.extend(failed);
@@ -252,17 +283,18 @@ impl Engine {
     }
 
     async fn mutate(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches, style: Style) -> Chain {
-        let failed = failed(serving, asked.failed);
+        let stance = self.stance(serving, review, input.now);
+        let failed = failed(serving, &stance, asked.failed);
         let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
         let mut chain = Chain { judged: failed, unasked, ..Chain::default() };
         // A policy whose matching failed ends the request before anything runs, where it is one that must.
-        chain.lost = style == Style::Merged && chain.judged.iter().any(ends_request);
+        chain.lost = style == Style::Merged && chain.judged.iter().any(Judged::ends_request);
         let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
         let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
         let mut input = input.clone();
         let mut next = 0;
         while let Some(rest) = revisions.get(next..).filter(|rest| !rest.is_empty() && !chain.lost) {
-            let together = rest.get(..Pool::one_go(rest)).unwrap_or(rest);
+            let together = rest.get(..Pool::one_go(rest).min(alike(rest))).unwrap_or(rest);
             let evaluated = self.pool.mutate(&input, together).await;
             if evaluated.is_empty() {
                 break;
@@ -271,7 +303,8 @@ impl Engine {
                 let Some(entry) = entries.get(next) else { break };
                 next += 1;
                 record(entry, PolicyKind::Mutating, &one);
-                let again = chain.take(review, &entry.revision.spec, one);
+                let again = chain.take(&stance, &entry.revision, one);
+                entry.metrics.excepted(chain.judged.last().is_some_and(|last| last.exception.is_some()));
                 if chain.lost || again {
                     break;
                 }
@@ -295,11 +328,14 @@ impl Engine {
         }
         let matches = serving.index.candidates(review, phase, &*self.namespaces);
         let unknown = |(_, error): &(u32, MatchError)| matches!(error, MatchError::UnknownNamespace { .. });
-        if !matches.failed.iter().any(unknown) {
+        // Where a policy is enforced otherwise in some namespaces, this one's labels must be known.
+        let namespace = &review.request.namespace;
+        let is_unsure = serving.has_overrides && !namespace.is_empty() && self.namespaces.labels(namespace).is_none();
+        if !is_unsure && !matches.failed.iter().any(unknown) {
             return matches;
         }
         // A namespace made a moment ago may not have come down the watch yet.
-        self.namespaces.learn(&review.request.namespace, deadline).await;
+        self.namespaces.learn(namespace, deadline).await;
         serving.index.candidates(review, phase, &*self.namespaces)
     }
 
@@ -321,46 +357,11 @@ impl Engine {
             deadline,
         }
     }
-
-    async fn answer(&self, endpoint: Endpoint, body: Bytes, timeout: Option<Duration>) -> Answer {
-        let received = Instant::now();
-        let route = endpoint.route();
-        if matches!(endpoint, Endpoint::VirtualCluster { .. }) {
-            return Answer::error(StatusCode::NOT_FOUND, "this endpoint is not served here");
-        }
-        let scope = Scope::of(endpoint);
-        let review = match review::parse(body, &self.limits) {
-            Ok(review) => review,
-            Err(error) => {
-                self.metrics.review(route, ReviewOutcome::Malformed, received.elapsed());
-                tracing::debug!(%error, "a body that is no AdmissionReview");
-                let status = if error.is_too_large() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-                return Answer::error(status, &error.to_string());
-            }
-        };
-        let deadline = deadline(received, timeout);
-        let (reply, outcome) = if let Some(scope) = scope {
-            let judgement = self.judge(&review, &scope, deadline, false).await;
-            log::decided(&review, &judgement);
-            (review::reply(&review, &judgement.decision), log::outcome(&judgement))
-        } else {
-            let decision = crd::judge(&review, deadline).await;
-            let outcome = if decision.allowed { ReviewOutcome::Allow } else { ReviewOutcome::Deny };
-            (review::reply(&review, &decision), outcome)
-        };
-        self.metrics.review(route, outcome, received.elapsed());
-        Answer { status: StatusCode::OK, body: reply.into_bytes() }
-    }
 }
 
-impl Admit for Engine {
-    fn admit(&self, endpoint: Endpoint, body: Bytes, timeout: Option<Duration>) -> Answering<'_> {
-        Box::pin(self.answer(endpoint, body, timeout))
-    }
-
-    fn knows_policy(&self, name: &str) -> bool {
-        position(&self.serving.load(), name).is_some()
-    }
+/// How many policies may run in one go: an isolate knows what a policy says for everywhere, not what holds here.
+fn alike(rest: &[Arc<Revision>]) -> usize {
+    rest.iter().position(|one| !one.oversight.overrides.is_empty()).unwrap_or(rest.len()).max(1)
 }
 
 fn record(entry: &Entry, kind: PolicyKind, one: &Evaluated) {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Engine, Judgement};
+use super::stance::conclude;
+use super::{Asked, Engine, Judgement};
 use crate::decision::Style;
 use crate::isolate::{Input, Vantage, no_tenant};
+use crate::matching::Phase;
 use crate::review::Review;
 
 /// Where and when a review is judged.
@@ -25,6 +27,20 @@ impl Default for Setting {
 }
 
 impl Engine {
+    /// Asks those validating policies about an object that exists which want to be asked about such.
+    pub async fn judge_existing(&self, review: &Review, deadline: Instant) -> Judgement {
+        let serving = self.serving.load_full();
+        let input = self.input(review, deadline, false);
+        let mut asked = self.matching(&serving, review, Phase::Validate, deadline).await;
+        let entry = |at: u32| serving.entries.get(at as usize);
+        let wants = |at: u32| entry(at).is_some_and(|entry| entry.revision.oversight.background);
+        asked.matched.retain(|at| wants(*at));
+        asked.failed.retain(|(at, _)| wants(*at));
+        let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &input, asked).await;
+        let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
+        Judgement { decision, evaluated, unasked, objections }
+    }
+
     /// Judges one review as both webhooks would, in this setting.
     pub async fn judge_in(&self, setting: &Setting, review: &Review, deadline: Instant) -> Judgement {
         let serving = self.serving.load_full();

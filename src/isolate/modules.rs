@@ -13,9 +13,9 @@ use super::realm::{call, close, compile, evaluate, guest, install, install_upon,
 use super::sdk_script;
 use super::settle::{Unsettled, checkpoint, left_behind};
 use super::slot::Slot;
-use super::state::State;
+use super::state::{OwnSpec, State};
 use crate::decision::Verdict;
-use crate::policy::{PolicySpec, Revision};
+use crate::policy::Revision;
 
 const CLOCK: &str = include_str!("js/clock.js");
 const GLOBALS: &str = include_str!("js/globals.js");
@@ -52,7 +52,7 @@ pub(super) struct ModuleRealm {
 pub(super) struct Loaded {
     /// Keeps the address from being used again, and tells when nobody serves this revision any more.
     revision: Weak<Revision>,
-    pub(super) spec: Rc<Arc<PolicySpec>>,
+    pub(super) spec: OwnSpec,
     pub(super) validate: v8::Global<v8::Function>,
     pub(super) mutate: v8::Global<v8::Function>,
 }

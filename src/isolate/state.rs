@@ -38,9 +38,13 @@ const MAX_CONSOLES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 /// An answer of the host to a call that returned a promise.
 pub(super) type HostAnswer = (u32, Result<Option<String>, HostError>);
 
+/// A policy's declaration, counted by the thread alone: its own count is fought for by all threads.
+#[allow(clippy::redundant_allocation, reason = "two counts are what it is for")]
+pub(super) type OwnSpec = Rc<Arc<PolicySpec>>;
+
 /// The run under way.
 pub(super) struct Running {
-    pub spec: Rc<Arc<PolicySpec>>,
+    pub spec: OwnSpec,
     pub dry_run: bool,
     pub deadline: Instant,
     pub calls: u32,
@@ -91,8 +95,7 @@ impl State {
         isolate.get_slot::<Rc<Self>>().map(Rc::clone)
     }
 
-    /// The count of references to `spec` is the thread's own: that of the policy is fought for by all of them.
-    pub(super) fn begin(&self, spec: Rc<Arc<PolicySpec>>, dry_run: bool, deadline: Instant) {
+    pub(super) fn begin(&self, spec: OwnSpec, dry_run: bool, deadline: Instant) {
         *self.running.borrow_mut() = Some(Running { spec, dry_run, deadline, calls: 0, bytes: 0 });
         self.exited.set(false);
         self.gave_up.set(false);

@@ -134,6 +134,7 @@ impl Draft {
             about: About::default(),
             webhook_failure: WebhookFailure::Fail,
             is_reinvoked: false,
+            oversight: Arc::default(),
             source: Arc::new(PathBuf::from("p.js")),
             schema: None,
             may_wait,

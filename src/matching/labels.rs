@@ -12,7 +12,7 @@ use crate::review::only_object::OnlyObject;
 
 /// `metadata.labels`, borrowed from the object's text where it has no escapes.
 #[derive(Debug, Default)]
-pub(super) struct ObjectLabels<'a>(Vec<(Text<'a>, Text<'a>)>);
+pub(crate) struct ObjectLabels<'a>(Vec<(Text<'a>, Text<'a>)>);
 
 impl Labels for ObjectLabels<'_> {
     /// The last of several equal keys counts, as it does for JavaScript and Go.
@@ -25,7 +25,7 @@ impl Labels for ObjectLabels<'_> {
 ///
 /// # Errors
 /// A text that never repeats what it found.
-pub(super) fn read(object: &JsonText) -> Result<Option<ObjectLabels<'_>>, &'static str> {
+pub(crate) fn read(object: &JsonText) -> Result<Option<ObjectLabels<'_>>, &'static str> {
     let OnlyObject(object): OnlyObject<Object> =
         serde_json::from_str(object.as_str()).map_err(|_| "metadata.labels is not a map of strings")?;
     Ok(object.metadata.map(|OnlyObject(metadata)| metadata.labels.unwrap_or_default()))

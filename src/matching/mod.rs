@@ -13,6 +13,7 @@ mod index;
 mod labels;
 mod matcher;
 mod namespaces;
+mod overrides;
 mod rule;
 mod selector;
 mod selector_text;
@@ -21,7 +22,9 @@ mod users;
 
 pub use error::MatchError;
 pub use index::{Explanation, Index, Matches, Phase};
+pub(crate) use labels::read as read_labels;
 pub use matcher::Matcher;
 pub use namespaces::NamespaceLabels;
+pub use overrides::Overrides;
 pub use rule::WORKLOADS;
 pub use selector::{Labels, Selector};

@@ -8,6 +8,7 @@ use crate::bundle::shown_path;
 
 use super::catalog::{Catalog, Note, Problem, Revision};
 use super::error::PolicyError;
+use super::exceptions::{Exception, Exceptions};
 use super::files::BuildResult;
 
 /// What one file, or one policy of it, came to.
@@ -43,6 +44,7 @@ pub(super) struct Harvest {
     pub notes: Vec<Note>,
     /// By name what is served where a policy is broken and no revision of it was served before.
     pub fallbacks: BTreeMap<String, Arc<Revision>>,
+    pub exceptions: Vec<Arc<Exception>>,
 }
 
 impl Harvest {
@@ -116,7 +118,8 @@ impl Harvest {
             }
         }
         let revisions: Vec<Arc<Revision>> = served.into_values().collect();
-        Catalog { revisions, generation: previous.generation + 1, problems, notes: self.notes }
+        let exceptions = Arc::new(Exceptions::of_folder(self.exceptions));
+        Catalog { revisions, generation: previous.generation + 1, problems, notes: self.notes, exceptions }
     }
 }
 

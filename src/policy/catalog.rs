@@ -13,6 +13,8 @@ use super::code::Code;
 use super::conduct::Conduct;
 use super::draft::Complete;
 use super::error::{FieldError, PolicyError};
+use super::exceptions::Exceptions;
+use super::oversight::Oversight;
 use super::parameters;
 use super::spec::{Dialect, Domain, Permissions, PolicySpec};
 
@@ -33,6 +35,8 @@ pub struct Revision {
     pub webhook_failure: WebhookFailure,
     /// Mutating policies are asked again when a later webhook changed the object.
     pub is_reinvoked: bool,
+    /// How its verdicts are taken and kept.
+    pub oversight: Arc<Oversight>,
     /// The match fields, compiled.
     pub matcher: Arc<Matcher>,
     /// The file that declares it.
@@ -51,15 +55,16 @@ impl Revision {
     /// # Errors
     /// Where the match fields cannot be compiled: a condition that is no CEL, a label that cannot be.
     pub(super) fn new(complete: Complete, code: Arc<Code>, source: Arc<PathBuf>) -> Result<Self, PolicyError> {
-        let Complete { spec, about, schema, webhook_failure, is_reinvoked, .. } = complete;
-        let matcher = Matcher::compile(&spec.rules).map_err(|error| {
+        let Complete { spec, about, schema, webhook_failure, is_reinvoked, oversight, .. } = complete;
+        let refused = |error| {
             let wrong = match error {
                 MatchError::Invalid { field, message } => FieldError { field, message },
                 other => FieldError { field: "match".to_owned(), message: other.to_string() },
             };
             PolicyError::Invalid { subject: format!("policy {}", spec.name), errors: vec![wrong] }
-        })?;
-        let matcher = Arc::new(matcher);
+        };
+        let matcher = Arc::new(Matcher::compile(&spec.rules).map_err(refused)?);
+        let oversight = Arc::new(oversight.compile().map_err(refused)?);
         let may_wait = may_wait(&spec.permissions, &code);
         let domain = spec.domain();
         let conduct = Arc::default();
@@ -69,6 +74,7 @@ impl Revision {
             about,
             webhook_failure,
             is_reinvoked,
+            oversight,
             matcher,
             source,
             schema,
@@ -150,6 +156,8 @@ pub struct Catalog {
     pub generation: u64,
     pub problems: Vec<Problem>,
     pub notes: Vec<Note>,
+    /// Those beside the policies.
+    pub exceptions: Arc<Exceptions>,
 }
 
 impl Catalog {

@@ -11,6 +11,7 @@ use crate::review::Operation;
 use super::about::About;
 use super::catalog::WebhookFailure;
 use super::error::{FieldError, PolicyError};
+use super::oversight::OversightDraft;
 use super::parameters;
 use super::spec::{
     Dialect, Enforcement, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions,
@@ -56,6 +57,7 @@ pub(super) struct Draft {
     pub webhook_failure: Option<WebhookFailure>,
     /// `reinvocationPolicy: IfNeeded`.
     pub is_reinvoked: Option<bool>,
+    pub oversight: Option<OversightDraft>,
     /// Said to the reader, not wrong.
     pub notes: Vec<String>,
 }
@@ -68,6 +70,7 @@ pub(super) struct Complete {
     pub schema: Option<Arc<Value>>,
     pub webhook_failure: WebhookFailure,
     pub is_reinvoked: bool,
+    pub oversight: OversightDraft,
     pub reconciles: bool,
 }
 
@@ -101,6 +104,7 @@ impl Draft {
             isolation: self.isolation.or(base.isolation),
             webhook_failure: self.webhook_failure.or(base.webhook_failure),
             is_reinvoked: self.is_reinvoked.or(base.is_reinvoked),
+            oversight: self.oversight.or(base.oversight),
             notes: self.notes.into_iter().chain(base.notes).collect(),
         }
     }
@@ -170,8 +174,9 @@ impl Draft {
         };
         let schema = self.schema.map(Arc::new);
         let is_reinvoked = self.is_reinvoked.unwrap_or_default();
+        let oversight = self.oversight.unwrap_or_default();
         let reconciles = self.handlers.reconciles;
-        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, reconciles })
+        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight, reconciles })
     }
 }
 

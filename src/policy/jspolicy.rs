@@ -14,6 +14,7 @@ use super::draft::{Draft, Handlers};
 use super::error::FieldError;
 use super::fields::{Faults, Fields, clip};
 use super::names::is_policy_name;
+use super::oversight::{self, OversightDraft};
 use super::permissions::permissions;
 use super::rules;
 use super::spec::Enforcement;
@@ -70,13 +71,10 @@ pub(super) struct JsPolicy {
 }
 
 /// Fields of the contract that belong to parts of Bylaw that do not read manifests.
-const NOT_YET: [(&str, &str); 6] = [
+const NOT_YET: [(&str, &str); 3] = [
     ("parametersFrom", "parameters from a ConfigMap need a cluster; write them into spec.parameters"),
-    ("background", "background scans are not run"),
     ("limits", "the server's own limits apply"),
     ("tenants", "the policy judges every tenant"),
-    ("auditPolicy", "violations are logged, not stored"),
-    ("auditLogSize", "violations are logged, not stored"),
 ];
 
 /// Those of them that mean something where there is a cluster.
@@ -110,8 +108,10 @@ fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     if draft.name.is_none() {
         fields.fault("metadata.name", "is missing; add one, such as `no-privileged.pods.example.com`");
     }
+    let mut refuses_exceptions = false;
     if let Some(annotations) = metadata.and_then(|metadata| metadata.object("annotations")) {
         draft.about = about(&annotations);
+        refuses_exceptions = oversight::refuses_exceptions(&annotations);
     }
     let empty = Value::Object(serde_json::Map::new());
     let spec = Fields::of(fields.value("spec").unwrap_or(&empty), "spec", &faults);
@@ -121,6 +121,7 @@ fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_) | CodeSource::BundleRef(_));
     read_rules(&spec, kind, is_module, &mut draft);
     read_behaviour(&spec, &mut draft);
+    draft.oversight = Some(OversightDraft { refuses_exceptions, ..oversight::oversight(&spec, &mut draft.notes) });
     draft.handlers = match kind {
         PolicyType::Validating => Handlers { validates: true, ..Handlers::default() },
         PolicyType::Mutating => Handlers { mutates: true, ..Handlers::default() },
@@ -284,8 +285,6 @@ fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {
         spec.fault("parameters", "must be an object");
     }
     draft.is_reinvoked = spec.choice("reinvocationPolicy", &[("Never", false), ("IfNeeded", true)]);
-    spec.choice("auditPolicy", &[("Log", ()), ("Skip", ())]);
-    spec.integer("auditLogSize", 1..=40);
 }
 
 /// jsPolicy refuses `deny`, which its own documentation shows: taken here, and said.
@@ -307,9 +306,6 @@ fn read_noted(spec: &Fields<'_, '_>, draft: &mut Draft, around: Around) {
     let is_read = |name: &str| around == Around::Cluster && FOR_CLUSTERS.contains(&name);
     let noted = NOT_YET.into_iter().filter(|(name, _)| spec.value(name).is_some() && !is_read(name));
     draft.notes.extend(noted.map(|(name, why)| format!("spec.{name}: without effect here: {why}")));
-    if spec.value("enforcement").is_some() {
-        draft.notes.push("spec.enforcement: without effect here: spec.violationPolicy applies everywhere".to_owned());
-    }
     spec.value(BUNDLE_REF);
     // An API server drops them, so that manifests in use may have some.
     draft.notes.extend(spec.unknown().iter().map(|name| format!("spec.{name}: is not a field, and is ignored")));

@@ -73,7 +73,7 @@ fn the_new_fields_are_optional_and_read() {
     let draft = policy.draft;
     assert_eq!((draft.priority, draft.on_error, draft.workloads), (Some(3), Some(OnError::Allow), Some(true)));
     assert_eq!((draft.isolation, draft.operations), (Some(Isolation::Dedicated), None));
-    assert_eq!(draft.notes.len(), 2, "{:?}", draft.notes);
+    assert_eq!(draft.notes.len(), 1, "{:?}", draft.notes);
 }
 
 #[test]

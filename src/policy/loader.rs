@@ -327,6 +327,7 @@ fn harvest_manifest(file: &ManifestFile, harvest: &mut Harvest) {
     for note in manifest.notes.iter().chain(&file.lock_note) {
         harvest.note(shown_path(&file.source), note);
     }
+    harvest.exceptions.extend(manifest.exceptions.iter().cloned());
     for (policy, error) in &manifest.broken {
         let error = Arc::new(error.clone());
         harvest.add(&file.source, Outcome::Broken { policy: policy.clone(), error });

@@ -1,5 +1,7 @@
 //! YAML and JSON files: the JsPolicy and `JsPolicyBundle` objects in them, many documents a file.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -7,6 +9,7 @@ use serde_saphyr::Spanned;
 use crate::bundle::{Diagnostic, Place};
 
 use super::error::{FieldError, PolicyError};
+use super::exceptions::{self, Exception};
 use super::fields::clip;
 use super::jspolicy::{CodeSource, JsPolicy, js_policy};
 
@@ -20,6 +23,7 @@ const MAX_DOCUMENTS: usize = 1_000;
 pub(super) struct Manifest {
     pub policies: Vec<PolicyItem>,
     pub bundles: Vec<BundleItem>,
+    pub exceptions: Vec<Arc<Exception>>,
     /// Objects of ours that are wrong, by the policy's name.
     pub broken: Vec<(String, PolicyError)>,
     pub notes: Vec<String>,
@@ -89,6 +93,16 @@ impl Manifest {
             return;
         }
         let name = word("/metadata/name");
+        if (word("/apiVersion"), kind) == (exceptions::API_VERSION, exceptions::KIND) {
+            match Exception::read(document) {
+                Ok(exception) => self.exceptions.push(Arc::new(exception)),
+                Err(errors) => {
+                    let subject = format!("{kind} {}/{}", clip(word("/metadata/namespace")), clip(name));
+                    self.broken.push((subject.clone(), PolicyError::Invalid { subject, errors }));
+                }
+            }
+            return;
+        }
         if kind != "JsPolicy" && kind != "JsPolicyBundle" {
             let what = if kind.is_empty() { "a document without a kind".to_owned() } else { clip(kind) };
             let note = format!("{what} {} is passed over: only JsPolicy and JsPolicyBundle are read", clip(name));

@@ -70,7 +70,7 @@ fn alias_bombs_and_document_storms_end_early() {
     assert!(Manifest::parse("p.yaml", &bomb).is_err());
     assert!(Manifest::parse("p.yaml", &"--- {}\n".repeat(5_000)).is_err());
     assert!(Manifest::parse("p.yaml", &"[".repeat(100_000)).is_err());
-    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod conduct;
 mod declaration;
 mod draft;
 mod error;
+mod exceptions;
 mod fields;
 mod files;
 mod folder;
@@ -24,6 +25,7 @@ mod manifest;
 mod module;
 mod names;
 mod objects;
+mod oversight;
 mod packages;
 mod parameters;
 mod permissions;
@@ -41,11 +43,13 @@ pub use check::{check_bundle, check_policy};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
+pub use exceptions::{Exception, Exceptions, Pattern};
 pub(crate) use fields::closest;
 pub use jspolicy::PolicyType;
 pub use loader::{LoadOptions, Loader};
 pub use manifest::{InlineSource, inline_code};
 pub use names::is_policy_name;
+pub use oversight::{DEFAULT_LOG_SIZE, OverrideSpec, Oversight, instant};
 pub use spec::{
     Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,
     MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,

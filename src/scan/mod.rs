@@ -13,6 +13,7 @@ mod objects;
 mod places;
 pub mod report;
 mod secrets;
+mod targets;
 
 pub use chunks::{Chunk, Chunks};
 pub use error::{ScanError, Unreadable};
@@ -21,3 +22,4 @@ pub use finding::{Finding, Outcome, Place, Subject};
 pub use objects::{Contents, Object, contents};
 pub use places::{FieldPath, Wanted, lines};
 pub use secrets::Contraband;
+pub use targets::{Target, names_group, targets};

@@ -73,7 +73,16 @@ fn reviews(metrics: &Metrics, encoder: &mut DescriptorEncoder) -> fmt::Result {
         counter(&mut family, &[("code", &code.to_string())], count.get())?;
     }
     let mut family = counters(encoder, "bylaw_shed", "Reviews answered by failure mode for want of room or time")?;
-    plain_counter(&mut family, metrics.shed.get())
+    plain_counter(&mut family, metrics.shed.get())?;
+    let help = "Violations that were never reported, for want of room";
+    let mut family = counters(encoder, "bylaw_reports_dropped", help)?;
+    plain_counter(&mut family, metrics.reports_dropped.get())?;
+    let help = "Requests that changed violations, reports or events in the cluster";
+    let mut family = counters(encoder, "bylaw_report_writes", help)?;
+    plain_counter(&mut family, metrics.report_writes.get())?;
+    let help = "Existing objects judged in the background";
+    let mut family = counters(encoder, "bylaw_scanned_objects", help)?;
+    plain_counter(&mut family, metrics.scanned_objects.get())
 }
 
 fn evaluations(policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder) -> fmt::Result {
@@ -96,6 +105,11 @@ fn evaluations(policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder)
         for (cause, count) in policy.errors().filter(|(_, count)| *count > 0) {
             counter(&mut family, &[("policy", policy.name()), ("cause", cause)], count)?;
         }
+    }
+    let help = "Denials and failures of a policy that an exception kept from taking effect";
+    let mut family = counters(encoder, "bylaw_exceptions_used", help)?;
+    for (policy, count) in policies.iter().map(|policy| (policy, policy.exceptions())).filter(|(_, count)| *count > 0) {
+        counter(&mut family, &[("policy", policy.name())], count)?;
     }
     let mut family = histograms(encoder, "bylaw_evaluation_duration_seconds", "Time a policy ran, without queueing")?;
     for policy in policies {

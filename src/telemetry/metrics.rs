@@ -24,6 +24,10 @@ impl Counter {
         self.0.fetch_add(1, Relaxed);
     }
 
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
+    }
+
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -203,6 +207,12 @@ impl Default for RouteMetrics {
 pub struct Metrics {
     /// `bylaw_shed_total`: reviews answered by a failure mode because there was no room or no time left.
     pub shed: Counter,
+    /// `bylaw_reports_dropped_total`: what was to be reported and never will be, for want of room.
+    pub reports_dropped: Counter,
+    /// `bylaw_report_writes_total`: requests that changed violations, reports or events.
+    pub report_writes: Counter,
+    /// `bylaw_scanned_objects_total`: existing objects judged in the background.
+    pub scanned_objects: Counter,
     /// `bylaw_isolates`.
     pub isolates: Gauge,
     /// `bylaw_isolate_heap_bytes`.
@@ -233,6 +243,9 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             shed: Counter::default(),
+            reports_dropped: Counter::default(),
+            report_writes: Counter::default(),
+            scanned_objects: Counter::default(),
             isolates: Gauge::default(),
             isolate_heap_bytes: Gauge::default(),
             lost_threads: Gauge::default(),

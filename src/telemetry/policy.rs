@@ -100,6 +100,7 @@ pub struct PolicyMetrics {
     validating: KindMetrics,
     mutating: KindMetrics,
     errors: [AtomicU64; CAUSES.len()],
+    excepted: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -154,6 +155,7 @@ impl PolicyMetrics {
             validating: KindMetrics::new(),
             mutating: KindMetrics::new(),
             errors: [const { AtomicU64::new(0) }; CAUSES.len()],
+            excepted: AtomicU64::new(0),
         }
     }
 
@@ -173,6 +175,17 @@ impl PolicyMetrics {
             Outcome::Allow | Outcome::Warn | Outcome::Mutate => {}
         }
         metrics.duration.record(duration);
+    }
+
+    /// Counts a run whose verdict an exception kept from taking effect, where it did.
+    pub fn excepted(&self, is_so: bool) {
+        if is_so {
+            self.excepted.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn exceptions(&self) -> u64 {
+        self.excepted.load(Relaxed)
     }
 
     pub(super) fn kind(&self, kind: PolicyKind) -> &KindMetrics {

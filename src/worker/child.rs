@@ -258,6 +258,7 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
         about: About::default(),
         webhook_failure: WebhookFailure::Fail,
         is_reinvoked: false,
+        oversight: Arc::default(),
         matcher,
         source: Arc::new(PathBuf::from(&*load.origin)),
         schema: None,

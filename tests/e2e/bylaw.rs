@@ -80,6 +80,17 @@ impl<'w> Bylaw<'w> {
         self.server.as_ref().expect("the server was stopped")
     }
 
+    /// Another server on the same policies and the same cluster. The API server knows nothing of it.
+    pub fn replica(&self) -> Server {
+        let state = self.folder.path().join("replica").display().to_string();
+        let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        if let Some(at) = arguments.iter().position(|argument| *argument == "--state-dir") {
+            arguments.drain(at..at + 2);
+        }
+        arguments.extend(["--state-dir", &state]);
+        Server::start(&arguments)
+    }
+
     /// Kills the server. The API server goes on calling for it.
     pub fn stop(&mut self) {
         self.server = None;

@@ -22,17 +22,20 @@ mod install;
 mod objects;
 mod policies;
 mod replicas;
+mod report_kinds;
 #[path = "../support/server.rs"]
 mod server;
 mod world;
 
 // The promises.
 mod audit;
+mod background;
 mod chart;
 mod custom_resources;
 mod denials;
 mod edits;
 mod election;
+mod exceptions;
 mod failure_policy;
 mod jspolicy_reads;
 mod jspolicy_writes;
@@ -50,5 +53,6 @@ mod shared_certificate;
 mod starter_policies;
 mod subresources;
 mod versions;
+mod violations;
 mod warnings;
 mod writes;

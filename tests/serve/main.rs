@@ -30,6 +30,7 @@ mod certificates;
 mod context;
 mod crd_command;
 mod enforcement;
+mod exceptions;
 mod failures;
 mod host;
 mod hot_reload;

@@ -55,6 +55,8 @@ fn every_metric_of_the_contract_that_applies_is_there() {
         "bylaw_evaluation_duration_seconds_bucket",
         "bylaw_evaluation_errors_total",
         "bylaw_shed_total",
+        "bylaw_reports_dropped_total",
+        "bylaw_report_writes_total",
         "bylaw_isolates",
         "bylaw_isolate_heap_bytes",
         "bylaw_policies",

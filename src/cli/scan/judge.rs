@@ -132,8 +132,15 @@ impl Judge {
         let mut findings = Vec::new();
         for verdict in verdicts() {
             let spec = self.catalog.get(&verdict.policy).map(|revision| &revision.spec);
-            let (enforcement, on_error) = spec.map_or_else(Default::default, |spec| (spec.enforcement, spec.on_error));
-            teller.tell(verdict, enforcement, on_error, &mut findings);
+            let own = spec.map_or_else(Default::default, |spec| (spec.enforcement, spec.on_error));
+            let objection = judgement.objections.iter().find(|objection| objection.verdict == *verdict);
+            let (enforcement, on_error) = objection.map_or(own, |taken| (taken.enforcement, taken.on_error));
+            if objection.is_some_and(|taken| taken.exception.is_some()) {
+                let excepted = Verdict { effect: Effect::Allow, mutation: None, ..verdict.clone() };
+                teller.tell(&excepted, enforcement, on_error, &mut findings);
+            } else {
+                teller.tell(verdict, enforcement, on_error, &mut findings);
+            }
         }
         let status = judgement.decision.status.as_ref().filter(|_| !allowed);
         if let Some(status) = status.filter(|_| !findings.iter().any(|finding| finding.result.refuses())) {

@@ -1,6 +1,6 @@
 //! A live cluster: the kinds that policies match, listed page by page.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,15 @@ use super::ScanArgs;
 use super::judge::Judge;
 use super::manifests::engine;
 use super::progress::Progress;
-use super::work::{Intake, Target, Work, process};
+use super::work::{Intake, Work, process};
 use crate::cli::runtime::Stage;
 use crate::cluster::{
     CacheLimits, Cluster, ClusterError, ClusterNamespaces, Connection, Listed, Survey, connect, connect_to_context,
 };
 use crate::host::Objects;
-use crate::matching::WORKLOADS;
-use crate::policy::{Catalog, Revision, Vantage};
-use crate::review::{GroupVersionResource, Operation, Served};
+use crate::policy::Catalog;
 use crate::scan::report::Report;
+use crate::scan::{Target, names_group, targets};
 
 /// Objects that one task judges: few enough that a page keeps all cores busy.
 const PORTION: usize = 50;
@@ -53,7 +52,7 @@ pub(super) fn scan(
         for (version, error) in served.unknown {
             report.skip(version, error.to_string());
         }
-        let targets = targets(catalog, &served.resources, args.operation);
+        let targets = targets(&catalog.revisions, &served.resources, args.operation);
         let namespace = args.namespace.clone();
         let kinds = targets.iter().filter(|(listed, _)| namespace.is_none() || listed.namespaced).count();
         let report =
@@ -65,51 +64,6 @@ pub(super) fn scan(
         }
         Ok(report)
     })
-}
-
-/// Whether the policy may care for a group of the API.
-fn names_group(revision: &Revision, group: &str) -> bool {
-    let rules = &revision.spec.rules;
-    let named = rules.api_groups.is_empty() || rules.api_groups.iter().any(|name| name == group || name == "*");
-    named || rules.workloads && WORKLOADS.iter().any(|(of, _)| *of == group)
-}
-
-/// What is listed, and which policies are to judge it: an object is served in every version of its kind, and each policy
-/// sees it in one, the first that it matches.
-fn targets(catalog: &Catalog, resources: &[Listed], operation: Operation) -> Vec<(Listed, Arc<Target>)> {
-    let mut versions: BTreeMap<(&str, &str), Vec<&Listed>> = BTreeMap::new();
-    for listed in resources {
-        versions.entry((listed.kind.group(), &listed.plural)).or_default().push(listed);
-    }
-    let mut targets = Vec::new();
-    for versions in versions.values() {
-        let mut takers: Vec<BTreeSet<Arc<str>>> = vec![BTreeSet::new(); versions.len()];
-        for revision in &catalog.revisions {
-            let first = versions.iter().position(|listed| may_take(revision, listed, operation));
-            if let Some(takers) = first.and_then(|at| takers.get_mut(at)) {
-                takers.insert(Arc::clone(&revision.spec.name));
-            }
-        }
-        let is_split = takers.iter().filter(|takers| !takers.is_empty()).count() > 1;
-        let taken = versions.iter().zip(takers).filter(|(_, takers)| !takers.is_empty());
-        targets.extend(taken.map(|(listed, takers)| {
-            let served = Served { plural: listed.plural.clone(), namespaced: listed.namespaced };
-            ((*listed).clone(), Arc::new(Target { served, only: is_split.then_some(takers) }))
-        }));
-    }
-    targets
-}
-
-fn may_take(revision: &Revision, listed: &Listed, operation: Operation) -> bool {
-    let (spec, kind) = (&revision.spec, &listed.kind);
-    let resource = GroupVersionResource {
-        group: kind.group().to_owned(),
-        version: kind.version().to_owned(),
-        resource: listed.plural.clone(),
-    };
-    (spec.validates || spec.mutates)
-        && spec.rules.vantage != Some(Vantage::Virtual)
-        && revision.matcher.may_take(&resource, listed.namespaced, operation)
 }
 
 async fn feed(survey: Survey, targets: Vec<(Listed, Arc<Target>)>, namespace: Option<String>, intake: Intake) {

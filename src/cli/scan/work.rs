@@ -1,7 +1,6 @@
 //! The belt between those who read and those who judge: one thread reads ahead, all cores judge, the results come out in
 //! the order of what was read, and no more is under way than there is room for.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,9 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::judge::{Batch, Judge};
 use super::progress::Progress;
-use crate::review::Served;
 use crate::scan::report::Report;
-use crate::scan::{Chunk, Unreadable};
+use crate::scan::{Chunk, Target, Unreadable};
 
 /// What is read ahead.
 const AHEAD: usize = 32;
@@ -36,14 +34,6 @@ pub(super) enum Work {
     },
     /// There is no going on.
     Broken(anyhow::Error),
-}
-
-/// A kind of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub served: Served,
-    /// `None` for all policies.
-    pub only: Option<BTreeSet<Arc<str>>>,
 }
 
 /// Takes in what is to be done.

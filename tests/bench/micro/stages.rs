@@ -52,7 +52,7 @@ pub fn run(options: &Options, table: &mut Table, setting: &mut Setting) -> anyho
 }
 
 fn judged(spec: &PolicySpec) -> Judged {
-    Judged { verdict: Verdict::allow(Arc::clone(&spec.name)), enforcement: spec.enforcement, on_error: spec.on_error }
+    Judged::by(spec, Verdict::allow(Arc::clone(&spec.name)))
 }
 
 fn denied() -> Decision {
