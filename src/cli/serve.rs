@@ -86,23 +86,14 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     world.prepare(&catalog).await;
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut size = PoolSize::for_cores(cores);
-    if let Some(budget) = settings.memory_budget {
-        size.memory = usize::try_from(budget.as_u64()).unwrap_or(usize::MAX);
-    }
+    let sources = world.sources(&current, &stage.metrics);
     let pool = Pool::start(
-        size,
+        size(settings),
         stage.host(world.objects),
         Arc::clone(&stage.limits),
         Arc::clone(&current),
         Arc::clone(&stage.metrics),
     )?;
-    let sources = world.client.clone().map(|client| Sources {
-        client,
-        catalog: Arc::clone(&current),
-        metrics: Arc::clone(&stage.metrics),
-    });
     let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
@@ -127,8 +118,8 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Some(replica) => (replica.leadership.clone(), replica.bundle.clone()),
         None => (leads_alone, files()),
     };
-    let leader = (stage.handle(), Some(leadership.clone()));
-    let oversight = sources.map(|sources| Oversight::start(sources, &engine, leader, &settings.reports));
+    let within = (stage.handle(), Some(leadership.clone()));
+    let oversight = sources.map(|sources| Oversight::start(sources, &engine, within, &settings.reports));
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
@@ -167,6 +158,13 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+fn size(settings: &Settings) -> PoolSize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let size = PoolSize::for_cores(cores);
+    let memory = settings.memory_budget.map(|budget| usize::try_from(budget.as_u64()).unwrap_or(usize::MAX));
+    PoolSize { memory: memory.unwrap_or(size.memory), ..size }
 }
 
 /// Joins the other replicas, where there may be any.
@@ -227,6 +225,12 @@ impl World {
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
         Ok(Self { objects, namespaces, cluster: None, client: None })
+    }
+
+    /// What reports are made from, where there is a cluster to keep them.
+    fn sources(&self, catalog: &Arc<ArcSwap<Catalog>>, metrics: &Arc<Metrics>) -> Option<Sources> {
+        let client = self.client.clone()?;
+        Some(Sources { client, catalog: Arc::clone(catalog), metrics: Arc::clone(metrics) })
     }
 
     /// The policies of the cluster, where they are asked for.
