@@ -33,8 +33,9 @@ fn a_policy_that_never_ends_is_soon_not_asked_any_more_and_everybody_is_told() {
     // A new revision begins with a clean record.
     let mark = server.log_length();
     folder.write("loop.ts", &policy("loop", "validate({ deny }) { deny(\"mended\"); }"));
-    server.wait_for_log(mark, "policies loaded").unwrap();
-    assert!(message(ask()).contains("mended"));
+    server.wait_for_log(mark, "policies in force").unwrap();
+    let told = message(ask());
+    assert!(told.contains("mended"), "{told}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::command::{Ended, bylaw};
 
 /// Every command, and what an example of it begins with.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
     ("serve", "bylaw serve -p policies"),
     ("review", "bylaw review -p policies"),
     ("test", "bylaw test -p policies"),
@@ -16,6 +16,7 @@ const COMMANDS: [(&str, &str); 14] = [
     ("migrate", "bylaw migrate jspolicy "),
     ("migrate jspolicy", "bylaw migrate jspolicy "),
     ("webhook", "bylaw webhook -p policies"),
+    ("crd", "bylaw crd | kubectl apply"),
     ("init", "bylaw init "),
     ("types", "bylaw types --crd "),
 ];
