@@ -107,7 +107,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 runtime.spawn(async move { cluster.prepare(kinds).await });
             }
             engine.publish(Arc::clone(&catalog));
-            tracing::info!(generation = catalog.generation, "policies in force");
+            tracing::info!(policies = catalog.revisions.len(), generation = catalog.generation, "policies in force");
             in_force.send_replace(catalog);
         })?
     };

@@ -241,7 +241,11 @@ mod tests {
         leading.hold_until(Instant::now() + TERM * 100);
         let write = tokio::spawn({
             let leadership = leadership.clone();
-            async move { leadership.guard(tokio::time::sleep(TERM)).await }
+            let write = async {
+                tokio::time::sleep(TERM).await;
+                Instant::now()
+            };
+            async move { leadership.guard(write).await }
         });
         tokio::task::yield_now().await;
         let resigned = tokio::spawn(async move {
@@ -251,8 +255,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!leadership.is_leader());
         assert_eq!(leadership.guard(async {}).await, Err(NotLeading));
-        assert_eq!(write.await.unwrap(), Ok(()));
-        let written = Instant::now();
+        let written = write.await.unwrap().unwrap();
         assert!(resigned.await.unwrap() >= written);
     }
 

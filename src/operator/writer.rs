@@ -196,12 +196,10 @@ impl Writer {
     }
 
     async fn write_status(&self, report: &ObjectReport, status: &Value) -> Option<()> {
-        if !self.leadership.is_leader() {
-            return None;
-        }
         let patch = json!({ "metadata": { "uid": report.uid }, "status": status });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        match self.policies.patch_status(&report.name, &params, &Patch::Merge(&patch)).await {
+        let write = async { self.policies.patch_status(&report.name, &params, &Patch::Merge(&patch)).await };
+        match self.leadership.guard(write).await.ok()? {
             Ok(_) => Some(()),
             // It is gone, or another of its name: the watch will tell.
             Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => Some(()),
@@ -232,7 +230,8 @@ impl Writer {
             self.publish(report, EventType::Warning, "BundleEdited", note).await;
         }
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match self.bundles.patch(&report.name, &params, &Patch::Apply(&bundle)).await {
+        let write = async { self.bundles.patch(&report.name, &params, &Patch::Apply(&bundle)).await };
+        match self.leadership.guard(write).await.ok()? {
             Ok(_) => Some(bundle_key(report)),
             Err(error) => {
                 warn!(policy = &*report.name, %error, "its JsPolicyBundle cannot be written");

@@ -333,18 +333,6 @@ fn values_that_are_wrong_are_named() {
     }
 }
 
-/// What a server that is no replica of a cluster does not know.
-const OF_THE_OPERATOR: [&str; 8] = [
-    "BYLAW_OPERATOR",
-    "BYLAW_LEASE_NAME",
-    "BYLAW_WEBHOOK_NAME",
-    "BYLAW_WEBHOOK_SERVICE",
-    "BYLAW_WEBHOOK_MODE",
-    "BYLAW_TLS_SECRET",
-    "BYLAW_REPORT",
-    "BYLAW_ALLOW_EXCEPTIONS",
-];
-
 #[test]
 fn one_replica_can_be_drained_and_metrics_stay_in_the_cluster() {
     let Some(helm) = helm() else { return };
@@ -366,7 +354,7 @@ fn every_setting_of_its_pods_is_one_of_bylaw() {
     let objects = rendered(&helm, EVERYTHING);
     let environment = of_kind(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["env"].clone();
     let names = environment.as_array().unwrap().iter().map(|variable| variable["name"].as_str().unwrap().to_owned());
-    let is_known = |name: &str| known.contains(&format!("[env: {name}=")) || OF_THE_OPERATOR.contains(&name);
+    let is_known = |name: &str| known.contains(&format!("[env: {name}="));
     let unknown: Vec<String> = names.filter(|name| name.starts_with("BYLAW_") && !is_known(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

@@ -158,6 +158,8 @@ fn check_objects(bylaw: &Bylaw) -> String {
         "apiGroups": ["policy.jspolicy.com", "bylaw.dev"], "apiVersions": ["*"], "resources": ["*", "*/status"],
         "operations": ["CREATE", "UPDATE", "DELETE"],
     }]);
+    // Those of policies leave Bylaw's own objects out.
+    webhook["matchConditions"] = json!([]);
     webhook["namespaceSelector"] = json!({});
     webhook["objectSelector"] = json!({"matchLabels": {CHECKED: bylaw.name}});
     let name = format!("{}-crds", bylaw.name);

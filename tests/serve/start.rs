@@ -206,7 +206,7 @@ fn an_empty_folder_serves_allows_and_says_so() {
     let (status, page) = server.get(&format!("{}?verbose", server.health_url()));
     assert!(status == 200 && page.contains("every request is allowed"), "{page}");
     folder.write("first.ts", &policy("first", "validate({ deny }) { deny(\"now\"); }"));
-    server.wait_for_log(0, "policies=1").unwrap();
+    server.wait_for_log(0, "policies in force").unwrap();
     assert_eq!(denied(server.post("/validate", &config_map(json!({}))))["message"], "[first.policies.example] now");
 }
 

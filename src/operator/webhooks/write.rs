@@ -50,10 +50,8 @@ impl Write {
     pub(super) async fn delete(&self, phase: Phase, name: &str, uid: &str) -> Result<(), WriteError> {
         let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::default() };
-        if !self.leadership.is_leader() {
-            return Err(WriteError::NotLeading);
-        }
-        match self.api(phase).delete(name, &params).await {
+        let deleted = self.leadership.guard(async { self.api(phase).delete(name, &params).await }).await;
+        match deleted.map_err(|_| WriteError::NotLeading)? {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Ok(()),
             Err(error) => Err(told(&error)),
@@ -65,10 +63,8 @@ impl Write {
     }
 
     async fn as_leader<T>(&self, write: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
-        if !self.leadership.is_leader() {
-            return Err(WriteError::NotLeading);
-        }
-        write.await.map_err(|error| told(&error))
+        let written = self.leadership.guard(write).await.map_err(|_| WriteError::NotLeading)?;
+        written.map_err(|error| told(&error))
     }
 }
 
