@@ -43,5 +43,7 @@ pub mod reports;
 pub mod review;
 pub mod scan;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod types;
 pub mod worker;

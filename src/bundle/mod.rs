@@ -44,5 +44,6 @@ pub use resolve::normalise;
 pub(crate) use resolve::{Target, package_name, resolve};
 pub use script::{WRAPPER_LINES, inline_script, inline_script_here, link_script};
 pub use sdk::link_sdk;
+pub(crate) use sdk::{SDK_SOURCES, sdk_sources};
 pub use source::{DefaultUse, Import, MAX_SOURCE_BYTES, Scan, read, scan};
 pub(crate) use sources::shown_path;

@@ -8,14 +8,16 @@ use super::diagnostics::BundleError;
 use super::link::{Linked, Shape, link_whole};
 use super::sources::Sources;
 
-/// Only what the engine serves: a file of `sdk-ts/src` that is missing here is for Node.js, or types.
+/// Files of `sdk-ts/src`, by their path in `sdk-ts`.
 macro_rules! sdk_sources {
     ($($file:literal),* $(,)?) => {
-        &[$(($file, include_str!(concat!("../../sdk-ts/src/", $file)))),*]
+        &[$((concat!("src/", $file), include_str!(concat!("../../sdk-ts/src/", $file)))),*]
     };
 }
+pub(crate) use sdk_sources;
 
-const SOURCES: &[(&str, &str)] = sdk_sources![
+/// Only what the engine serves: the others are for Node.js, or types.
+pub(crate) const SDK_SOURCES: &[(&str, &str)] = sdk_sources![
     "cidr.ts",
     "containers.ts",
     "duration.ts",
@@ -47,8 +49,9 @@ pub fn link_sdk() -> Result<&'static Linked, BundleError> {
 }
 
 fn link_sources() -> Result<Linked, BundleError> {
+    let place = |name: &str| Path::new(ROOT).join(name.strip_prefix("src/").unwrap_or(name));
     let texts: BTreeMap<PathBuf, Arc<str>> =
-        SOURCES.iter().map(|(name, text)| (Path::new(ROOT).join(name), Arc::from(*text))).collect();
+        SDK_SOURCES.iter().map(|(name, text)| (place(name), Arc::from(*text))).collect();
     link_whole(Sources::memory(texts), &Path::new(ROOT).join("index.ts"), Shape::Namespace)
 }
 

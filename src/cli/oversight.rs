@@ -24,11 +24,11 @@ pub(super) struct Oversight {
 
 impl Oversight {
     /// Begins. Nothing here keeps the server from serving: what the cluster lacks is said in the log.
-    /// `leadership` where there may be other replicas.
+    /// `leadership` says which of the replicas scans.
     pub(super) fn start(
         sources: Sources,
         engine: &Arc<Engine>,
-        (runtime, leadership): (&Handle, Option<Leadership>),
+        (runtime, leadership): (&Handle, Leadership),
         settings: &ReportSettings,
     ) -> Self {
         let allowed: Arc<[Pattern]> =

@@ -119,7 +119,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Some(replica) => (replica.leadership.clone(), replica.bundle.clone()),
         None => (leads_alone, files()),
     };
-    let within = (stage.handle(), Some(leadership.clone()));
+    let within = (stage.handle(), leadership.clone());
     let oversight = sources.map(|sources| Oversight::start(sources, &engine, within, &settings.reports));
     let operator = match source {
         Some(source) => {

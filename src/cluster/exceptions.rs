@@ -3,9 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use futures::StreamExt;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
@@ -14,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
+use super::events::next_event;
 use super::outage::Outage;
 use crate::policy::Exception;
 
@@ -50,21 +49,8 @@ async fn follow(client: Client, mut tell: impl FnMut(Vec<Arc<Exception>>) + Send
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
     let (mut known, mut listed) = (Known::default(), Known::default());
     let mut outage = Outage::default();
-    while let Some(event) = events.next().await {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                let pause = outage.failed(Instant::now());
-                if outage.is_new() {
-                    info!(%error, "cannot watch PolicyExceptions: those that are known hold until they expire");
-                }
-                tokio::time::sleep(pause).await;
-                continue;
-            }
-        };
-        if !matches!(event, Event::Init) {
-            outage.recovered();
-        }
+    let complain = |error: &watcher::Error| info!(%error, "cannot watch PolicyExceptions: those that are known hold until they expire");
+    while let Some(event) = next_event(&mut events, &mut outage, complain).await {
         match event {
             Event::Init => listed = Known::default(),
             Event::InitApply(object) => {

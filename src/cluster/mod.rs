@@ -8,6 +8,7 @@ mod client;
 mod discovery;
 pub mod documents;
 mod error;
+mod events;
 mod exceptions;
 mod inventory;
 mod kind;

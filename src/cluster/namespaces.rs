@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -15,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use super::events::next_event;
 use super::kind::path_segment;
 use super::object::Labels;
 use super::outage::Outage;
@@ -155,21 +155,9 @@ async fn follow(
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
     let mut listed = HashMap::new();
     let mut outage = Outage::default();
-    while let Some(event) = events.next().await {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                let pause = outage.failed(Instant::now());
-                if outage.is_new() {
-                    warn!(%error, "cannot watch namespaces: namespace selectors see old labels, or none");
-                }
-                tokio::time::sleep(pause).await;
-                continue;
-            }
-        };
-        if !matches!(event, Event::Init) {
-            outage.recovered();
-        }
+    let complain =
+        |error: &watcher::Error| warn!(%error, "cannot watch namespaces: namespace selectors see old labels, or none");
+    while let Some(event) = next_event(&mut events, &mut outage, complain).await {
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Init => listed = HashMap::new(),

@@ -69,11 +69,7 @@ pub(super) struct Folder(tempfile::TempDir);
 
 impl Folder {
     pub(super) fn with(files: &[(&str, &str)]) -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
-        for (name, text) in files {
-            folder.write(name, text);
-        }
-        folder
+        Self(crate::testing::folder(files))
     }
 
     pub(super) fn root(&self) -> &Path {

@@ -28,13 +28,7 @@ pub(super) enum Part {
 pub(super) fn together(revisions: &[Arc<Revision>], now: Instant) -> Option<Purpose> {
     let first = revisions.first()?;
     let lane = purpose(first, now);
-    let fits = |next: &Arc<Revision>| {
-        next.domain == first.domain
-            && shares_realm(next)
-            && !Workers::serves(next)
-            && purpose(next, now) == lane
-            && next.conduct.is_sound()
-    };
+    let fits = |next: &Arc<Revision>| goes_with(next, first, lane, now) && next.conduct.is_sound();
     revisions.iter().all(fits).then_some(lane)
 }
 
@@ -101,13 +95,15 @@ pub(super) fn one_go(revisions: &[Arc<Revision>], now: Instant) -> usize {
     let lane = purpose(first, now);
     let fits = |next: &&Arc<Revision>| {
         next.code.dialect == Dialect::Module
-            && shares_realm(next)
-            && !Workers::serves(next)
-            && next.domain == first.domain
-            && purpose(next, now) == lane
+            && goes_with(next, first, lane, now)
             && next.conduct.shunned_for(now).is_none()
     };
     revisions.iter().take_while(fits).count().max(1)
+}
+
+/// Whether it may run in one go with that first one, which runs in this lane.
+fn goes_with(next: &Revision, first: &Revision, lane: Purpose, now: Instant) -> bool {
+    next.domain == first.domain && shares_realm(next) && !Workers::serves(next) && purpose(next, now) == lane
 }
 
 fn purpose(revision: &Revision, now: Instant) -> Purpose {

@@ -7,42 +7,23 @@ use serde_json::{Map, Value};
 
 use super::TypesError;
 use super::emit::{declarations, javascript, with_emitted_names};
+use crate::bundle::{SDK_SOURCES, sdk_sources};
 
 /// The version of the SDK in this binary.
 pub const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-macro_rules! files {
-    ($folder:literal: $($file:literal),* $(,)?) => {
-        &[$((concat!($folder, "/", $file), include_str!(concat!("../../sdk-ts/", $folder, "/", $file)))),*]
+macro_rules! kubernetes {
+    ($($file:literal),* $(,)?) => {
+        &[$((concat!("k8s/", $file), include_str!(concat!("../../sdk-ts/k8s/", $file)))),*]
     };
 }
 
-/// Modules with code. Those of `testing` and `eslint` are for Node.js alone.
-const MODULES: &[(&str, &str)] = files![
-    "src":
-    "cidr.ts",
-    "containers.ts",
+/// Modules beside those that the engine serves. Those of `testing` and `eslint` are for Node.js alone.
+const MODULES: &[(&str, &str)] = sdk_sources![
     "context.ts",
-    "duration.ts",
     "eslint/estree.ts",
     "eslint/index.ts",
     "eslint/rules.ts",
-    "image.ts",
-    "index.ts",
-    "pod-security/baseline.ts",
-    "pod-security/check.ts",
-    "pod-security/exemptions.ts",
-    "pod-security/index.ts",
-    "pod-security/patterns.ts",
-    "pod-security/restricted.ts",
-    "pod-security/seccomp.ts",
-    "pod-security/view.ts",
-    "policy.ts",
-    "quantity.ts",
-    "selector.ts",
-    "semver-precedence.ts",
-    "semver-range.ts",
-    "semver.ts",
     "testing/case.ts",
     "testing/clock.ts",
     "testing/decision.ts",
@@ -63,8 +44,7 @@ const MODULES: &[(&str, &str)] = files![
 ];
 
 /// Types only.
-const KUBERNETES: &[(&str, &str)] = files![
-    "k8s":
+const KUBERNETES: &[(&str, &str)] = kubernetes![
     "admissionregistration/v1.ts",
     "admissionregistration/v1alpha1.ts",
     "admissionregistration/v1beta1.ts",
@@ -118,6 +98,10 @@ pub const fn snippets() -> &'static str {
     SNIPPETS
 }
 
+fn modules() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SDK_SOURCES.iter().chain(MODULES).copied()
+}
+
 /// The files of the package by their path in it.
 pub fn sdk_package() -> Result<Vec<(PathBuf, String)>, TypesError> {
     let mut files = vec![
@@ -127,7 +111,7 @@ pub fn sdk_package() -> Result<Vec<(PathBuf, String)>, TypesError> {
         (PathBuf::from("globals.d.ts"), GLOBALS.to_owned()),
         (PathBuf::from("snippets/bylaw.code-snippets"), SNIPPETS.to_owned()),
     ];
-    for (name, text) in MODULES {
+    for (name, text) in modules() {
         let failed = |cause| TypesError::Sdk { file: name, cause };
         let place = Path::new("dist").join(name);
         files.push((place.with_extension("js"), javascript(name, text).map_err(failed)?));
@@ -175,7 +159,8 @@ mod tests {
         let mut found = BTreeSet::new();
         sources(Path::new("src"), &mut found);
         sources(Path::new("k8s"), &mut found);
-        let built_in: BTreeSet<String> = MODULES.iter().chain(KUBERNETES).map(|(name, _)| (*name).to_owned()).collect();
+        let all = modules().chain(KUBERNETES.iter().copied());
+        let built_in: BTreeSet<String> = all.map(|(name, _)| name.to_owned()).collect();
         assert_eq!(built_in, found);
     }
 

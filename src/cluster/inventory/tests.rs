@@ -1,20 +1,9 @@
 //! Inventories as users have them: dumps of kubectl, folders of manifests, and mistakes.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
 use super::*;
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
+use crate::testing::folder;
 
 fn get(inventory: &Inventory, kind: &str, namespace: &str, name: &str) -> Option<Value> {
     let text = inventory.of(&Kind::parse(kind).unwrap())?.get(namespace, name)?;

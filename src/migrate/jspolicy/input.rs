@@ -212,16 +212,7 @@ fn comments(raw: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        folder
-    }
+    use crate::testing::folder;
 
     const POLICY: &str = "# Says no.\nkind: JsPolicy\nmetadata: {name: a.b.c}\nspec: {javascript: deny()}\n";
 

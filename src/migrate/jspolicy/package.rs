@@ -216,16 +216,7 @@ impl Drop for Copy {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn package(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        folder
-    }
+    use crate::testing::folder as package;
 
     #[test]
     fn a_policy_and_its_library_become_one_script() {

@@ -54,8 +54,7 @@ pub struct Background {
     survey: Survey,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
-    /// `None` where there is one replica.
-    leadership: Option<Leadership>,
+    leadership: Leadership,
     shard: Option<Shard>,
     interval: Duration,
     reports: mpsc::Sender<ScanReport>,
@@ -79,7 +78,7 @@ impl Background {
         client: Client,
         engine: &Arc<Engine>,
         reports: &Reports,
-        (settings, leadership, metrics): (&ReportSettings, Option<Leadership>, Arc<Metrics>),
+        (settings, leadership, metrics): (&ReportSettings, Leadership, Arc<Metrics>),
     ) -> Option<Self> {
         let reports = reports.scans()?;
         let (shard, interval) = (settings.scan_shard, settings.scan_interval());
@@ -116,14 +115,11 @@ impl Background {
 
     /// False once nobody leads any more.
     async fn is_in_charge(&mut self) -> bool {
-        match (&self.shard, &mut self.leadership) {
-            (None, Some(leadership)) => leadership.wait_for(true).await.is_some(),
-            _ => true,
-        }
+        self.shard.is_some() || self.leadership.wait_for(true).await.is_some()
     }
 
     fn may_go_on(&self) -> bool {
-        self.shard.is_some() || self.leadership.as_ref().is_none_or(Leadership::is_leader)
+        self.shard.is_some() || self.leadership.is_leader()
     }
 
     fn policies(&self) -> Vec<Arc<Revision>> {
