@@ -21,7 +21,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::decision::{Decision, Document, Judged, Style, Verdict, undecided};
 use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
-use crate::matching::{Explanation, Index, MatchError, Matches, NamespaceLabels, Phase};
+use crate::matching::{Explanation, Index, Matches, NamespaceLabels, Phase};
 use crate::policy::{Catalog, Enforcement, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
 use crate::reports::Recorder;
@@ -29,7 +29,7 @@ use crate::review::{self, Review};
 use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics};
 use asked::{failed, keep_webhook, named, position};
 use chain::Chain;
-use namespaces::NamespaceTexts;
+use namespaces::{Here, NamespaceTexts};
 pub use scope::Scope;
 use sets::Sets;
 pub use setting::Setting;
@@ -167,9 +167,9 @@ impl Engine {
         drop(self.recorder.set(recorder));
     }
 
-    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, now: f64) -> Stance<'a> {
+    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, here: &'a Here<'_>, now: f64) -> Stance<'a> {
         let (of_folder, of_cluster) = (&*serving.exceptions, &self.exceptions);
-        Stance { review, namespaces: &*self.namespaces, of_folder, of_cluster, now }
+        Stance { review, namespaces: here, of_folder, of_cluster, now }
     }
 
     /// The policies in force.
@@ -187,29 +187,32 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let input = self.input(review, deadline, measure);
+        let mut here = Here::of(&review.request, &*self.namespaces);
+        let mut input = Self::input(review, deadline, measure);
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Both => return self.both(&serving, review, input, Style::Merged, None).await,
+            Scope::Both => return self.both(&serving, review, here, input, Style::Merged, None).await,
             Scope::Only(name) if position(&serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
                 return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
             }
-            Scope::Only(name) => return self.both(&serving, review, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(&serving, review, here, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, phase, deadline).await;
+        let mut asked = self.matching(&serving, review, phase, &mut here, &mut input).await;
         if let Some(name) = webhook {
             keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
         }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &input, asked).await;
+                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &here, &input, asked).await;
                 let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
                 Judgement { decision, evaluated, unasked, objections }
             }
-            Phase::Mutate => self.mutate(&serving, review, &input, asked, Style::Merged).await.finish(Style::Merged),
+            Phase::Mutate => {
+                self.mutate(&serving, review, &here, &input, asked, Style::Merged).await.finish(Style::Merged)
+            }
         }
     }
 
@@ -217,15 +220,22 @@ impl Engine {
         &self,
         serving: &Serving,
         review: &Review,
+        mut here: Here<'_>,
         mut input: Input,
         style: Style,
         only: Option<&str>,
     ) -> Judgement {
         let asked = match only {
-            Some(name) => named(serving, name, Phase::Mutate),
-            None => self.matching(serving, review, Phase::Mutate, input.deadline).await,
+            Some(name) => {
+                if here.is_unknown() {
+                    here.look_up(input.deadline).await;
+                }
+                input.namespace = self.texts.of(&here);
+                named(serving, name, Phase::Mutate)
+            }
+            None => self.matching(serving, review, Phase::Mutate, &mut here, &mut input).await,
         };
-        let mutated = self.mutate(serving, review, &input, asked, style).await;
+        let mutated = self.mutate(serving, review, &here, &input, asked, style).await;
         if mutated.lost {
             return mutated.finish(style);
         }
@@ -242,9 +252,9 @@ impl Engine {
         input.request = changed.text.clone();
         let asked = match only {
             Some(name) => named(serving, name, Phase::Validate),
-            None => self.matching(serving, &changed, Phase::Validate, input.deadline).await,
+            None => self.matching(serving, &changed, Phase::Validate, &mut here, &mut input).await,
         };
-        let validated = self.ask(serving, &changed, &input, asked).await;
+        let validated = self.ask(serving, &changed, &here, &input, asked).await;
         Chain {
             judged: mutated.judged.into_iter().chain(validated.judged).collect(),
             evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
@@ -255,8 +265,8 @@ impl Engine {
     }
 
     /// Asks validating policies, and puts those whose matching failed where they belong by name.
-    async fn ask(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches) -> Asked {
-        let stance = self.stance(serving, review, input.now);
+    async fn ask(&self, serving: &Serving, review: &Review, here: &Here<'_>, input: &Input, asked: Matches) -> Asked {
+        let stance = self.stance(serving, review, here, input.now);
         let entries = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize));
         let evaluated = if asked.matched.is_empty() {
             Vec::new()
@@ -282,8 +292,16 @@ impl Engine {
         Asked { judged, evaluated, unasked }
     }
 
-    async fn mutate(&self, serving: &Serving, review: &Review, input: &Input, asked: Matches, style: Style) -> Chain {
-        let stance = self.stance(serving, review, input.now);
+    async fn mutate(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        here: &Here<'_>,
+        input: &Input,
+        asked: Matches,
+        style: Style,
+    ) -> Chain {
+        let stance = self.stance(serving, review, here, input.now);
         let failed = failed(serving, &stance, asked.failed);
         let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
         let mut chain = Chain { judged: failed, unasked, ..Chain::default() };
@@ -322,21 +340,26 @@ impl Engine {
         chain
     }
 
-    async fn matching(&self, serving: &Serving, review: &Review, phase: Phase, deadline: Instant) -> Matches {
+    /// The policies that match, each to be told of the namespace that it was matched by.
+    async fn matching(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        phase: Phase,
+        here: &mut Here<'_>,
+        input: &mut Input,
+    ) -> Matches {
         if self.echo {
             return Matches::default();
         }
-        let matches = serving.index.candidates(review, phase, &*self.namespaces);
-        let unknown = |(_, error): &(u32, MatchError)| matches!(error, MatchError::UnknownNamespace { .. });
-        // Where a policy is enforced otherwise in some namespaces, this one's labels must be known.
-        let namespace = &review.request.namespace;
-        let is_unsure = serving.has_overrides && !namespace.is_empty() && self.namespaces.labels(namespace).is_none();
-        if !is_unsure && !matches.failed.iter().any(unknown) {
-            return matches;
+        let mut matches = serving.index.candidates(review, phase, here);
+        let is_asked_for = serving.has_overrides || !matches.matched.is_empty() || !matches.failed.is_empty();
+        if is_asked_for && here.is_unknown() {
+            here.look_up(input.deadline).await;
+            matches = serving.index.candidates(review, phase, here);
         }
-        // A namespace made a moment ago may not have come down the watch yet.
-        self.namespaces.learn(namespace, deadline).await;
-        serving.index.candidates(review, phase, &*self.namespaces)
+        input.namespace = self.texts.of(here);
+        matches
     }
 
     /// For every policy whether it matches, or the first reason why not.
@@ -345,10 +368,11 @@ impl Engine {
         self.serving.load().index.explain(review, &*self.namespaces)
     }
 
-    fn input(&self, review: &Review, deadline: Instant, measure: bool) -> Input {
+    /// What policies are to know, but for the namespace: that is told when it is known who matches.
+    fn input(review: &Review, deadline: Instant, measure: bool) -> Input {
         Input {
             request: review.text.clone(),
-            namespace: self.texts.of(&review.request.namespace, &*self.namespaces),
+            namespace: None,
             tenant: no_tenant(),
             vantage: Vantage::Host,
             dry_run: review.request.dry_run,
@@ -367,3 +391,6 @@ fn alike(rest: &[Arc<Revision>]) -> usize {
 fn record(entry: &Entry, kind: PolicyKind, one: &Evaluated) {
     entry.metrics.record(kind, Outcome::from(&one.verdict), one.time);
 }
+
+#[cfg(test)]
+mod tests;

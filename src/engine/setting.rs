@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::namespaces::Here;
 use super::stance::conclude;
 use super::{Asked, Engine, Judgement};
 use crate::decision::Style;
@@ -30,13 +31,14 @@ impl Engine {
     /// Asks those validating policies about an object that exists which want to be asked about such.
     pub async fn judge_existing(&self, review: &Review, deadline: Instant) -> Judgement {
         let serving = self.serving.load_full();
-        let input = self.input(review, deadline, false);
-        let mut asked = self.matching(&serving, review, Phase::Validate, deadline).await;
+        let mut here = Here::of(&review.request, &*self.namespaces);
+        let mut input = Self::input(review, deadline, false);
+        let mut asked = self.matching(&serving, review, Phase::Validate, &mut here, &mut input).await;
         let entry = |at: u32| serving.entries.get(at as usize);
         let wants = |at: u32| entry(at).is_some_and(|entry| entry.revision.oversight.background);
         asked.matched.retain(|at| wants(*at));
         asked.failed.retain(|(at, _)| wants(*at));
-        let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &input, asked).await;
+        let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &here, &input, asked).await;
         let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
         Judgement { decision, evaluated, unasked, objections }
     }
@@ -44,13 +46,14 @@ impl Engine {
     /// Judges one review as both webhooks would, in this setting.
     pub async fn judge_in(&self, setting: &Setting, review: &Review, deadline: Instant) -> Judgement {
         let serving = self.serving.load_full();
-        let present = self.input(review, deadline, false);
+        let present = Self::input(review, deadline, false);
         let input = Input {
             now: setting.now.unwrap_or(present.now),
             vantage: setting.vantage,
             tenant: Arc::clone(&setting.tenant),
             ..present
         };
-        self.both(&serving, review, input, Style::Merged, None).await
+        let here = Here::of(&review.request, &*self.namespaces);
+        self.both(&serving, review, here, input, Style::Merged, None).await
     }
 }
