@@ -51,7 +51,7 @@ pub(super) fn run(args: ServeArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     };
     settings.check()?;
     logging(verbosity, settings.log_json)?;
-    let stage = Stage::new()?;
+    let stage = Stage::with(settings.cpu_limit.map(Into::into))?;
     stage.block_on(serve(&stage, &settings))?;
     Ok(Verdict::Yes)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// What `cargo xtask hostile` hands on.
 pub struct Plan {
     pub seed: u64,
-    /// Rounds of every case under background load; without it, one short round of a part of them.
+    /// Rounds under background load; without it, one round without.
     pub rounds: Option<usize>,
     /// How long the soak goes on.
     pub soak: Duration,
