@@ -129,11 +129,14 @@ impl<'a> Apt<'a> {
         for tool in missing {
             match tool {
                 Tool::Clang => {
-                    let names = self.run("apt-cache", &["search", "--names-only", "^(clang|lld|llvm)-[0-9]+$"])?;
+                    let names = self.run(
+                        "apt-cache",
+                        &["search", "--names-only", "^(clang|lld|llvm|libclang-rt)-[0-9]+(-dev)?$"],
+                    )?;
                     let version = newest_clang(&names).with_context(|| {
                         format!("the system's package sources have no Clang {OLDEST_CLANG} or newer")
                     })?;
-                    packages.extend(CLANG.map(|name| format!("{name}-{version}")));
+                    packages.extend(packages_of_clang(version));
                 }
                 Tool::Ninja => packages.push("ninja-build".to_owned()),
                 Tool::Python => packages.push("python3".to_owned()),
@@ -186,7 +189,14 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 }
 
 /// The packages of one version of LLVM.
-const CLANG: [&str; 3] = ["clang", "lld", "llvm"];
+fn packages_of_clang(version: u32) -> [String; 4] {
+    [
+        format!("clang-{version}"),
+        format!("lld-{version}"),
+        format!("llvm-{version}"),
+        format!("libclang-rt-{version}-dev"),
+    ]
+}
 
 /// Nothing of the system's is written or locked, and no hook of it is run.
 fn settings(folder: &Path) -> String {
@@ -224,7 +234,7 @@ fn source_line(machine: &Machine<'_>, suite: &Suite) -> String {
 fn newest_clang(found: &str) -> Option<u32> {
     let names: Vec<&str> = found.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let versions = names.iter().filter_map(|name| name.strip_prefix("clang-")?.parse::<u32>().ok());
-    let has_all = |version: &u32| CLANG.iter().all(|name| names.contains(&format!("{name}-{version}").as_str()));
+    let has_all = |version: &u32| packages_of_clang(*version).iter().all(|name| names.contains(&name.as_str()));
     versions.filter(|version| *version >= OLDEST_CLANG).filter(has_all).max()
 }
 

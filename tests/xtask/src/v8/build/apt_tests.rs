@@ -6,7 +6,7 @@ use crate::v8::machine::{Wishes, tests::places};
 use crate::v8::runner::fake::Fake;
 
 const FOUND: &str = "clang-19 - compiler\nclang-22 - compiler\nclang-23 - compiler\nlld-19 - linker\nlld-22 - linker\n\
-                     llvm-19 - tools\nllvm-22 - tools\n";
+                     llvm-19 - tools\nllvm-22 - tools\nlibclang-rt-19-dev - rt\nlibclang-rt-22-dev - rt\n";
 const SIMULATED: &str = "Inst libllvm22 (1:22.1.8-1~deb12u1 Debian-Security:12/oldstable-security [amd64])\n\
                          Inst lld-22 [1.0] (1:22.1.8-1~deb12u1 Debian-Security:12 [amd64])\nConf lld-22 (1:22)\n";
 
@@ -44,7 +44,7 @@ fn without_consent_packages_are_unpacked_aside_even_for_root() {
     let root = fetch(&machine, &[Tool::Clang, Tool::Ninja]).unwrap().unwrap();
     assert_eq!(root, root_aside(&machine));
     assert!(root.join("lld-22_1%3a22.1.8-1~deb12u1_amd64.deb").is_file());
-    assert!(runner.ran(&["--simulate", "install clang-22 lld-22 llvm-22 ninja-build"]));
+    assert!(runner.ran(&["--simulate", "install clang-22 lld-22 llvm-22 libclang-rt-22-dev ninja-build"]));
     assert!(!runner.ran(&["--yes"]));
     let every_apt_call_is_beside =
         runner.calls.borrow().iter().all(|call| !call.starts_with("apt") || call.contains(" -c "));
@@ -59,7 +59,7 @@ fn with_consent_root_installs_and_others_unpack_aside() {
     let runner =
         Fake::default().good(&["id -u"], "0\n").good(&["--yes"], "").good(&["apt-cache"], FOUND).good(&["update"], "");
     assert_eq!(fetch(&machine(&folder, &runner, true), &[Tool::Clang, Tool::Python]).unwrap(), None);
-    assert!(runner.ran(&["apt-get install --yes", "clang-22 lld-22 llvm-22 python3"]));
+    assert!(runner.ran(&["apt-get install --yes", "clang-22 lld-22 llvm-22 libclang-rt-22-dev python3"]));
 
     let runner = apt().good(&["id -u"], "1000\n");
     assert!(fetch(&machine(&folder, &runner, true), &[Tool::Ninja]).unwrap().is_some());

@@ -31,9 +31,16 @@ fn machine<'a>(places: &Places, runner: &'a Fake) -> Machine<'a> {
     Machine { runner, wishes, places: places.clone() }
 }
 
+/// Clang says where its runtime is.
+fn runtime(out: &Path) -> Fake {
+    let builtins = out.with_file_name("libclang_rt.builtins-x86_64.a");
+    touch(&builtins);
+    Fake::default().good(&["--rtlib=compiler-rt"], &format!("{}\n", builtins.display()))
+}
+
 /// Everything up to the compilation.
 fn prepared(out: PathBuf) -> Fake {
-    Fake::default()
+    runtime(&out)
         .bad(&["curl"], "Could not resolve host")
         .good(&["clang --version"], "Debian clang version 22.1.8 (1)\n")
         .good(&["ninja --version"], "1.11.1\n")
@@ -117,7 +124,7 @@ fn a_gn_that_is_too_old_is_said_so_where_no_newer_one_can_be_fetched() {
     let places = desk(&folder);
     touch(&places.system.join("etc/os-release"));
     fs::write(places.system.join("etc/os-release"), "ID=fedora\n").unwrap();
-    let runner = Fake::default()
+    let runner = runtime(&places.workshop().join("out"))
         .good(&["clang --version"], "clang version 22.1.8\n")
         .bad(&["gn --root"], "ERROR at //build/toolchain: unknown substitution pattern")
         .good(&["--version"], "1\n")

@@ -77,13 +77,13 @@ impl Family {
     /// What to install where we do not.
     pub fn advice(&self) -> String {
         let command = match self {
-            Self::Debian { .. } => "apt-get install clang-22 lld-22 llvm-22 ninja-build python3",
-            Self::Fedora => "dnf install clang lld llvm ninja-build gn python3",
+            Self::Debian { .. } => "apt-get install clang-22 lld-22 llvm-22 libclang-rt-22-dev ninja-build python3",
+            Self::Fedora => "dnf install clang lld llvm compiler-rt ninja-build gn python3",
             Self::Suse => "zypper install clang lld llvm ninja gn python3",
-            Self::Arch => "pacman -S clang lld llvm ninja gn python",
+            Self::Arch => "pacman -S clang lld llvm compiler-rt ninja gn python",
             Self::Other(name) => {
                 return format!(
-                    "Install with the means of {name}: Clang, lld and LLVM's tools (21 or newer), Ninja, GN (of 2026 or \
+                    "Install with the means of {name}: Clang, lld, compiler-rt and LLVM's tools (21 or newer), Ninja, GN (of 2026 or \
                      newer) and Python 3; or name them by CLANG_BASE_PATH, NINJA, GN and PYTHON"
                 );
             }
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn each_system_is_told_its_own_packages() {
         let advice = |os_release| Family::of(os_release).advice();
-        assert!(advice("ID=fedora").contains("dnf install clang lld llvm ninja-build gn python3"));
-        assert!(advice("ID=arch").contains("pacman -S clang lld llvm ninja gn python"));
+        assert!(advice("ID=fedora").contains("dnf install clang lld llvm compiler-rt ninja-build gn python3"));
+        assert!(advice("ID=arch").contains("pacman -S clang lld llvm compiler-rt ninja gn python"));
         assert!(advice("ID=opensuse-tumbleweed\nID_LIKE=\"opensuse suse\"").contains("zypper install"));
         assert!(advice("ID=debian").contains("apt-get install clang-22"));
         assert!(advice("ID=void").starts_with("Install with the means of void: Clang"));

@@ -1,7 +1,7 @@
 //! GN turns V8's build files into Ninja's. It must be of 2026 or newer; whether it is shows only when it is tried.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,7 +53,7 @@ pub fn arguments(target: &str, clang: &Path, clang_version: u32, more: Option<&s
 pub fn configure(machine: &Machine<'_>, tools: &Tools, source: &Path, out: &Path) -> Result<()> {
     let workshop = machine.places.workshop();
     let clang = workshop.join("clang");
-    wrap(&tools.clang, &clang)?;
+    wrap(&tools.clang, &machine.places.target, &clang)?;
     let more = machine.wishes.gn_arguments.as_deref();
     let arguments = arguments(&machine.places.target, &clang, tools.clang.version, more)?;
     let done = workshop.join("configured");
@@ -125,7 +125,7 @@ done
 "#;
 
 /// A folder in the form of an installation of Clang, made of scripts that call the real one.
-fn wrap(clang: &Clang, to: &Path) -> Result<()> {
+fn wrap(clang: &Clang, target: &str, to: &Path) -> Result<()> {
     let libraries = clang.libraries.as_ref().map_or_else(String::new, |libraries| {
         format!("export LD_LIBRARY_PATH='{}'${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\n", libraries.display())
     });
@@ -134,7 +134,15 @@ fn wrap(clang: &Clang, to: &Path) -> Result<()> {
         let real = clang.base.join("bin").join(program);
         script(&to.join("bin").join(program), &format!("{libraries}{filter}exec '{}' \"$@\"\n", real.display()))?;
     }
-    Ok(())
+    // Where upstream's Clang has it; distributions have it elsewhere.
+    let folder = to.join(format!("lib/clang/{}/lib/{target}", clang.version));
+    fs::create_dir_all(&folder)?;
+    let link = folder.join("libclang_rt.builtins.a");
+    if fs::read_link(&link).is_ok_and(|before| before == clang.builtins) {
+        return Ok(());
+    }
+    let _ = fs::remove_file(&link);
+    symlink(&clang.builtins, &link).with_context(|| format!("cannot make {}", link.display()))
 }
 
 /// Writes a program of the shell. One that is there and the same stays: what depends on it is not compiled again.
@@ -181,9 +189,12 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let real = folder.path().join("real");
         script(&real.join("bin/clang++"), "for word do echo \"$word\"; done; echo \"$LD_LIBRARY_PATH\"\n").unwrap();
-        let clang = Clang { base: real, version: 22, libraries: Some("/aside/lib".into()) };
+        let clang = Clang { base: real, version: 22, libraries: Some("/aside/lib".into()), builtins: "/rt.a".into() };
         let wrapped = folder.path().join("wrapped");
-        wrap(&clang, &wrapped).unwrap();
+        wrap(&clang, "x86_64-unknown-linux-gnu", &wrapped).unwrap();
+        wrap(&clang, "x86_64-unknown-linux-gnu", &wrapped).unwrap();
+        let builtins = wrapped.join("lib/clang/22/lib/x86_64-unknown-linux-gnu/libclang_rt.builtins.a");
+        assert_eq!(fs::read_link(builtins).unwrap(), Path::new("/rt.a"));
         let mut command = Command::new(wrapped.join("bin/clang++"));
         command.args(["-fno-lifetime-dse", "-c", "-DX=a b", "-fsanitize-ignore-for-ubsan-feature=x", "$HOME", ""]);
         let output = command.env_remove("LD_LIBRARY_PATH").output().unwrap();

@@ -23,6 +23,8 @@ pub struct Clang {
     pub version: u32,
     /// Libraries that it needs and the system does not have.
     pub libraries: Option<PathBuf>,
+    /// Its own functions for what processors cannot do by themselves (`compiler-rt`), which V8 links in.
+    pub builtins: PathBuf,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub enum Tool {
 impl fmt::Display for Tool {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Clang => write!(formatter, "Clang {OLDEST_CLANG} or newer with lld and LLVM's tools"),
+            Self::Clang => write!(formatter, "Clang {OLDEST_CLANG} or newer with lld, LLVM's tools and compiler-rt"),
             Self::Ninja => formatter.write_str("Ninja"),
             Self::Python => formatter.write_str("Python 3"),
         }
@@ -146,14 +148,16 @@ fn inspect(machine: &Machine<'_>, base: &Path, libraries: Option<PathBuf>) -> Op
     if !all.iter().all(|name| bin.join(name).is_file()) {
         return None;
     }
-    let mut command = Command::new(bin.join("clang"));
-    command.arg("--version");
-    if let Some(libraries) = &libraries {
-        command.env("LD_LIBRARY_PATH", libraries);
-    }
-    let ended = machine.runner.run(&mut command).ok().filter(|ended| ended.good)?;
-    let version = version_of(&ended.out).filter(|version| *version >= OLDEST_CLANG)?;
-    Some(Clang { base: base.to_owned(), version, libraries })
+    let ask = |words: &[&str]| {
+        let mut command = Command::new(bin.join("clang"));
+        if let Some(libraries) = &libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        must(machine.runner, command.args(words)).ok()
+    };
+    let version = version_of(&ask(&["--version"])?).filter(|version| *version >= OLDEST_CLANG)?;
+    let builtins = PathBuf::from(ask(&["--rtlib=compiler-rt", "-print-libgcc-file-name"])?.trim());
+    builtins.is_file().then(|| Clang { base: base.to_owned(), version, libraries: libraries.clone(), builtins })
 }
 
 /// Of a line like `Debian clang version 22.1.8 (…)`.

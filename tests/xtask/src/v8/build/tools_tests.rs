@@ -15,6 +15,13 @@ fn llvm(base: &Path) {
     }
 }
 
+/// Clang says where its runtime is.
+fn with_runtime(folder: &TempDir, fake: Fake) -> Fake {
+    let builtins = folder.path().join("libclang_rt.builtins-x86_64.a");
+    touch(&builtins);
+    fake.good(&["--rtlib=compiler-rt"], &format!("{}\n", builtins.display()))
+}
+
 fn machine<'a>(folder: &TempDir, runner: &'a Fake) -> Machine<'a> {
     Machine { runner, wishes: Wishes::default(), places: places(folder.path()) }
 }
@@ -28,19 +35,30 @@ fn the_newest_clang_with_all_its_tools_is_taken() {
     }
     llvm(&system.join("usr/lib/llvm-23"));
     fs::remove_file(system.join("usr/lib/llvm-23/bin/ld.lld")).unwrap();
-    let runner = Fake::default()
+    let runner = with_runtime(&folder, Fake::default())
         .good(&["llvm-19/bin/clang"], "clang version 19.1.7")
         .good(&["llvm-21/bin/clang"], "Ubuntu clang version 21.1.0")
         .good(&["llvm-22/bin/clang"], "Debian clang version 22.1.8 (1~deb12u1)")
         .good(&["mine/bin/clang"], "clang version 21.0.1");
     let mut machine = machine(&folder, &runner);
     let base = system.join("usr/lib/llvm-22");
-    assert_eq!(find_clang(&machine, None), Some(Clang { base, version: 22, libraries: None }));
+    let found = find_clang(&machine, None).unwrap();
+    assert_eq!((found.base, found.version, found.libraries), (base, 22, None));
 
     let mine = folder.path().join("mine");
     llvm(&mine);
     machine.wishes.clang = Some(mine.clone());
     assert_eq!(find_clang(&machine, None).map(|clang| clang.base), Some(mine));
+}
+
+#[test]
+fn a_clang_without_its_runtime_is_as_good_as_none() {
+    let folder = TempDir::new().unwrap();
+    llvm(&places(folder.path()).system.join("usr/lib/llvm-22"));
+    let runner = Fake::default()
+        .good(&["--rtlib=compiler-rt"], "/nowhere/libclang_rt.builtins-x86_64.a\n")
+        .good(&["clang --version"], "clang version 22.1.8");
+    assert_eq!(find_clang(&machine(&folder, &runner), None), None);
 }
 
 #[test]
@@ -60,7 +78,8 @@ fn what_is_unpacked_aside_runs_on_the_libraries_beside_it() {
     touch(&aside.join("usr/lib/x86_64-linux-gnu/libLLVM.so.22.1"));
     touch(&aside.join("usr/bin/ninja"));
     touch(&places(folder.path()).system.join("usr/bin/python3"));
-    let runner = Fake::default().good(&["clang --version"], "clang version 22.1.8").good(&["--version"], "1");
+    let runner = with_runtime(&folder, Fake::default());
+    let runner = runner.good(&["clang --version"], "clang version 22.1.8").good(&["--version"], "1");
     let tools = find(&machine(&folder, &runner), Some(&aside)).unwrap();
     assert_eq!(tools.clang.libraries, Some(aside.join("usr/lib/x86_64-linux-gnu")));
     assert_eq!(tools.ninja, aside.join("usr/bin/ninja"));
@@ -75,8 +94,7 @@ fn off_the_debian_family_the_packages_are_named_and_nothing_is_fetched() {
     fs::write(&release, "ID=arch\n").unwrap();
     let runner = Fake::default();
     let error = gather(&machine(&folder, &runner)).unwrap_err().to_string();
-    let start =
-        "missing: Clang 21 or newer with lld and LLVM's tools, Ninja, Python 3. Install the packages: pacman -S";
+    let start = "missing: Clang 21 or newer with lld, LLVM's tools and compiler-rt, Ninja, Python 3. Install the packages: pacman -S";
     assert!(error.starts_with(start), "{error}");
     assert!(!runner.ran(&["apt"]));
 }
