@@ -89,10 +89,12 @@ pub mod fake {
 
     use super::*;
 
+    type Deed = dyn Fn(&Command);
+
     struct Answer {
         words: Vec<&'static str>,
         ended: Ended,
-        deed: Option<Box<dyn Fn(&Command)>>,
+        deed: Option<Box<Deed>>,
     }
 
     #[derive(Default)]

@@ -52,8 +52,8 @@ pub fn provide(machine: &Machine<'_>) -> Result<Archive> {
     }
     let cached = &machine.places.cached;
     match in_cache(machine)? {
-        Ok(()) => return Ok(Archive::Ready(cached.clone())),
-        Err(_) if crate_has_it(machine) => return Ok(Archive::Ready(own_download(machine))),
+        Ok(()) => Ok(Archive::Ready(cached.clone())),
+        Err(_) if crate_has_it(machine) => Ok(Archive::Ready(own_download(machine))),
         Err(reason) => {
             let mut tried = Tried::default();
             tried.add(ARCHIVE_VARIABLE, "not set");

@@ -50,7 +50,7 @@ fn prepared(out: PathBuf) -> Fake {
         .does(&["gn --root"], "", move |_| touch(&out.join("build.ninja")))
 }
 
-fn compiles(fake: Fake, out: PathBuf) -> Fake {
+fn compiles(fake: Fake, out: &Path) -> Fake {
     let library = out.join("obj/librusty_v8.a");
     let packed = out.join("obj/librusty_v8.a.gz");
     fake.does(&["ninja -C"], "[1/2] CXX a.o\n[2/2] AR librusty_v8.a\n", move |_| touch(&library))
@@ -65,7 +65,7 @@ fn a_machine_that_reaches_nothing_builds_tries_keeps_and_tidies_up() {
     let folder = TempDir::new().unwrap();
     let places = desk(&folder);
     let out = places.workshop().join("out");
-    let runner = compiles(prepared(out.clone()), out);
+    let runner = compiles(prepared(out.clone()), &out);
     let archive = provide(&machine(&places, &runner)).unwrap();
     assert!(matches!(archive, Archive::Ready(path) if path == places.cached));
     assert_eq!(fs::read_to_string(&places.cached).unwrap(), "packed");
@@ -88,7 +88,7 @@ fn an_interrupted_compilation_goes_on_without_doing_the_steps_before_again() {
     let told = state(&machine(&places, &runner)).unwrap();
     assert!(told.starts_with("interrupted: the next build goes on with it, 123 of 400 steps done"), "{told}");
 
-    let runner = compiles(prepared(out.clone()), out);
+    let runner = compiles(prepared(out.clone()), &out);
     provide(&machine(&places, &runner)).unwrap();
     assert!(runner.ran(&["ninja -C"]) && !runner.ran(&["gn --root"]) && !runner.ran(&["metadata"]));
 }

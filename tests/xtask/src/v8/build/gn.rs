@@ -60,17 +60,17 @@ pub fn configure(machine: &Machine<'_>, tools: &Tools, source: &Path, out: &Path
     if out.join("build.ninja").is_file() && fs::read_to_string(&done).is_ok_and(|before| before == arguments) {
         return Ok(());
     }
-    let mut reasons = Vec::new();
-    for gn in here(machine) {
+    let mut reason = "none".to_owned();
+    if let Some(gn) = here(machine) {
         match generate(machine, tools, &gn, source, out, &arguments) {
             Ok(()) => return write_atomically(&done, arguments.as_bytes()),
-            Err(reason) => reasons.push(format!("{}: {reason:#}", gn.display())),
+            Err(error) => reason = format!("{}: {error:#}", gn.display()),
         }
-        eprintln!("V8: {}", reasons.last().map_or("", String::as_str));
+        eprintln!("V8: {reason}");
     }
     let family = distribution::Family::of_machine(machine);
     let Some(suite) = family.newest_suite() else {
-        bail!("V8 needs GN of 2026 or newer; what is here:\n  {}\n{}", list(&reasons), family.advice());
+        bail!("V8 needs GN of 2026 or newer; what is here: {reason}\n{}", family.advice());
     };
     let gn = apt::newest_gn(machine, &suite)?;
     generate(machine, tools, &gn, source, out, &arguments)
@@ -78,19 +78,12 @@ pub fn configure(machine: &Machine<'_>, tools: &Tools, source: &Path, out: &Path
     write_atomically(&done, arguments.as_bytes())
 }
 
-fn list(reasons: &[String]) -> String {
-    if reasons.is_empty() { "none".to_owned() } else { reasons.join("\n  ") }
-}
-
 /// The GN that the user names, else that of the path.
-fn here(machine: &Machine<'_>) -> Vec<PathBuf> {
-    match &machine.wishes.gn {
-        Some(gn) => vec![gn.clone()],
-        None => {
-            let programs = machine.places.path.iter().map(|folder| folder.join("gn"));
-            programs.filter(|gn| gn.is_file() && answers(machine.runner, gn).is_some()).take(1).collect()
-        }
-    }
+fn here(machine: &Machine<'_>) -> Option<PathBuf> {
+    machine.wishes.gn.clone().or_else(|| {
+        let mut programs = machine.places.path.iter().map(|folder| folder.join("gn"));
+        programs.find(|gn| gn.is_file() && answers(machine.runner, gn).is_some())
+    })
 }
 
 fn generate(machine: &Machine<'_>, tools: &Tools, gn: &Path, source: &Path, out: &Path, arguments: &str) -> Result<()> {

@@ -118,7 +118,7 @@ fn find_clang(machine: &Machine<'_>, aside: Option<&Path>) -> Option<Clang> {
     let on_path = places.path.iter().filter_map(|folder| inspect(machine, folder.parent()?, None));
     let unpacked = aside.into_iter().flat_map(|root| {
         let libraries = library_folder(root);
-        bases(root).into_iter().filter_map(move |base| inspect(machine, &base, libraries.clone()))
+        bases(root).into_iter().filter_map(move |base| inspect(machine, &base, libraries.as_deref()))
     });
     of_system.chain(on_path).chain(unpacked).max_by_key(|clang| clang.version)
 }
@@ -142,7 +142,7 @@ fn library_folder(root: &Path) -> Option<PathBuf> {
         .find(|path| path.is_dir())
 }
 
-fn inspect(machine: &Machine<'_>, base: &Path, libraries: Option<PathBuf>) -> Option<Clang> {
+fn inspect(machine: &Machine<'_>, base: &Path, libraries: Option<&Path>) -> Option<Clang> {
     let bin = base.join("bin");
     let all = ["clang", "clang++", "llvm-ar", "llvm-nm", "llvm-readelf", "ld.lld"];
     if !all.iter().all(|name| bin.join(name).is_file()) {
@@ -150,14 +150,19 @@ fn inspect(machine: &Machine<'_>, base: &Path, libraries: Option<PathBuf>) -> Op
     }
     let ask = |words: &[&str]| {
         let mut command = Command::new(bin.join("clang"));
-        if let Some(libraries) = &libraries {
+        if let Some(libraries) = libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
         must(machine.runner, command.args(words)).ok()
     };
     let version = version_of(&ask(&["--version"])?).filter(|version| *version >= OLDEST_CLANG)?;
     let builtins = PathBuf::from(ask(&["--rtlib=compiler-rt", "-print-libgcc-file-name"])?.trim());
-    builtins.is_file().then(|| Clang { base: base.to_owned(), version, libraries: libraries.clone(), builtins })
+    builtins.is_file().then(|| Clang {
+        base: base.to_owned(),
+        version,
+        libraries: libraries.map(Path::to_owned),
+        builtins,
+    })
 }
 
 /// Of a line like `Debian clang version 22.1.8 (…)`.
