@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::machine::{Machine, is_url};
-use super::record::{self, Origin};
+use super::record::{self, Origin, Summed};
 use super::runner::last_lines;
 
 /// A host that does not answer must not hold up the next step for long.
@@ -27,7 +27,7 @@ pub fn upstream(machine: &Machine<'_>) -> Result<Origin> {
         if let Some(fault) = record::fault_of_gzip(machine, &partial) {
             bail!("what came is no archive ({fault})");
         }
-        record::put(machine, &partial, Origin::Upstream)
+        record::put(machine, Summed::of(&partial)?, Origin::Upstream)
     });
     let _ = fs::remove_file(&partial);
     done.map(|()| Origin::Upstream)

@@ -73,9 +73,8 @@ const NAME: &str = "record";
 const LIBRARY: &[u8; 8] = b"!<arch>\n";
 
 impl Record {
-    pub fn of_file(file: &Path, origin: Origin) -> Result<Self> {
-        let path = file.display().to_string();
-        Ok(Self { origin, sha256: sha256(file)?, stamp: stamp(file)?, path, checked: false })
+    fn of_file(file: &Path, origin: Origin, sha256: String) -> Result<Self> {
+        Ok(Self { origin, sha256, stamp: stamp(file)?, path: file.display().to_string(), checked: false })
     }
 
     pub fn read(folder: &Path) -> Option<Self> {
@@ -136,10 +135,17 @@ fn adopt(machine: &Machine<'_>, file: &Path, folder: &Path) -> Result<Health> {
     if let Some(fault) = fault_of_gzip(machine, file) {
         return Ok(Health::Broken(fault));
     }
-    let record = Record::of_file(file, Origin::Found)?;
-    let shared = sum_beside(&machine.places.shared, &machine.places.file_name()).ok();
-    let origin = if shared.as_ref() == Some(&record.sha256) { Origin::Shared } else { Origin::Found };
-    let record = Record { origin, ..record };
+    let sha256 = sha256(file)?;
+    let name = machine.places.file_name();
+    let is_that_of = |folder: &Path| sum_beside(folder, &name).is_ok_and(|sum| sum == sha256);
+    let origin = if is_that_of(folder) {
+        Origin::Source
+    } else if is_that_of(&machine.places.shared) {
+        Origin::Shared
+    } else {
+        Origin::Found
+    };
+    let record = Record::of_file(file, origin, sha256)?;
     fs::create_dir_all(folder)?;
     record.write(folder)?;
     Ok(Health::Sound(record))
@@ -156,26 +162,38 @@ pub fn fault_of_gzip(machine: &Machine<'_>, file: &Path) -> Option<String> {
     (!ended.good).then(|| format!("it cannot be unpacked: {}", ended.errors.trim()))
 }
 
+/// A file and its checksum, which takes a while to be had.
+pub struct Summed {
+    pub file: PathBuf,
+    sha256: String,
+}
+
+impl Summed {
+    pub fn of(file: &Path) -> Result<Self> {
+        Ok(Self { file: file.to_owned(), sha256: sha256(file)? })
+    }
+}
+
 /// Puts the file where the crate looks, and remembers what it is.
-pub fn put(machine: &Machine<'_>, from: &Path, origin: Origin) -> Result<()> {
+pub fn put(machine: &Machine<'_>, from: Summed, origin: Origin) -> Result<()> {
     let (cached, folder) = (&machine.places.cached, machine.places.folder());
     // Between the two steps there is a file without a record, which is looked at as any other, never the reverse.
     Record::forget(&folder);
-    place_atomically(from, cached)?;
+    place_atomically(&from.file, cached)?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Record::of_file(cached, origin)?.write(&folder)
+    Record::of_file(cached, origin, from.sha256)?.write(&folder)
 }
 
 /// The archive in `folder`, if it is there and `SHA256SUMS` beside it vouches for it.
-pub fn verified(folder: &Path, name: &str) -> Result<PathBuf> {
+pub fn verified(folder: &Path, name: &str) -> Result<Summed> {
     let archive = folder.join(name);
     if !archive.is_file() {
         bail!("no such file");
     }
     let expected = sum_beside(folder, name)?;
-    let actual = sha256(&archive)?;
-    if actual != expected {
-        bail!("its SHA-256 is {actual}, but SHA256SUMS beside it says {expected}");
+    let archive = Summed::of(&archive)?;
+    if archive.sha256 != expected {
+        bail!("its SHA-256 is {}, but SHA256SUMS beside it says {expected}", archive.sha256);
     }
     Ok(archive)
 }
@@ -241,7 +259,7 @@ mod tests {
         let machine = Machine { runner: &runner, wishes: Wishes::default(), places: places(folder.path()) };
         let file = folder.path().join("lib");
         fs::write(&file, "library").unwrap();
-        put(&machine, &file, Origin::Upstream).unwrap();
+        put(&machine, Summed::of(&file).unwrap(), Origin::Upstream).unwrap();
         let cached = &machine.places.cached;
         File::open(cached).unwrap().set_modified(UNIX_EPOCH).unwrap();
         let Health::Sound(record) = health(&machine, false).unwrap() else { panic!("not sound") };

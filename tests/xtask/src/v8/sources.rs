@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::machine::{ARCHIVE_VARIABLE, BUILD_VARIABLE, MIRROR_VARIABLE, Machine, is_url};
-use super::record::{self, Health, Origin, Record};
+use super::record::{self, Health, Origin, Record, Summed};
 use super::{build, download};
 
 #[derive(Debug)]
@@ -69,7 +69,9 @@ pub fn from_source(machine: &Machine<'_>) -> Result<()> {
         bail!("{ARCHIVE_VARIABLE} names {place}, and the v8 crate would take that: unset it");
     }
     match kept(machine) {
-        Ok(file) => eprintln!("V8: built from source before: {}; without that file it is built anew", file.display()),
+        Ok(before) => {
+            eprintln!("V8: built from source before: {}; without that file it is built anew", before.file.display());
+        }
         Err(_) => build::build(machine)?,
     }
     match record::health(machine, true)? {
@@ -89,7 +91,7 @@ fn given(machine: &Machine<'_>, place: &str) -> Result<Archive> {
     }
     // For `cargo build` without the variable.
     if !machine.places.cached.is_file() {
-        record::put(machine, file, Origin::Given)?;
+        record::put(machine, Summed::of(file)?, Origin::Given)?;
     }
     Ok(Archive::Ready(file.to_owned()))
 }
@@ -190,17 +192,17 @@ fn elsewhere(machine: &Machine<'_>, mut tried: Tried) -> Result<Archive> {
 
 fn shared(machine: &Machine<'_>) -> Result<Origin> {
     let places = &machine.places;
-    record::put(machine, &record::verified(&places.shared, &places.file_name())?, Origin::Shared)?;
+    record::put(machine, record::verified(&places.shared, &places.file_name())?, Origin::Shared)?;
     Ok(Origin::Shared)
 }
 
 /// What was built here, with its checksum.
-pub fn kept(machine: &Machine<'_>) -> Result<PathBuf> {
+pub fn kept(machine: &Machine<'_>) -> Result<Summed> {
     record::verified(&machine.places.folder(), &machine.places.file_name())
 }
 
 fn kept_again(machine: &Machine<'_>) -> Result<Origin> {
-    record::put(machine, &kept(machine)?, Origin::Source)?;
+    record::put(machine, kept(machine)?, Origin::Source)?;
     build::place_bindings(machine)?;
     Ok(Origin::Source)
 }

@@ -44,7 +44,7 @@ pub fn status(machine: &Machine<'_>) -> Result<(String, bool)> {
         }
     };
     match sources::kept(machine) {
-        Ok(path) => line("kept", &path.display().to_string()),
+        Ok(kept) => line("kept", &kept.file.display().to_string()),
         Err(error) if places.folder().join(places.file_name()).is_file() => line("kept", &format!("{error:#}")),
         Err(_) => {}
     }
@@ -66,7 +66,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::super::machine::{Wishes, tests::places};
-    use super::super::record::{Origin, put, sha256};
+    use super::super::record::{Origin, Summed, put, sha256};
     use super::super::runner::fake::Fake;
     use super::*;
 
@@ -87,7 +87,7 @@ mod tests {
         let machine = Machine { runner: &runner, wishes: Wishes::default(), places: places(folder.path()) };
         let file = folder.path().join("lib");
         fs::write(&file, "library").unwrap();
-        put(&machine, &file, Origin::Source).unwrap();
+        put(&machine, Summed::of(&file).unwrap(), Origin::Source).unwrap();
         let (text, usable) = status(&machine).unwrap();
         let sum = sha256(&file).unwrap();
         assert!(
@@ -107,7 +107,7 @@ mod tests {
         let before = Machine { runner: &runner, wishes: Wishes::default(), places: places(folder.path()) };
         let file = folder.path().join("lib");
         fs::write(&file, "library").unwrap();
-        put(&before, &file, Origin::Shared).unwrap();
+        put(&before, Summed::of(&file).unwrap(), Origin::Shared).unwrap();
         let mut places = places(folder.path());
         places.version = "151.0.0".to_owned();
         places.cached = folder.path().join("cargo/.rusty_v8/other");
