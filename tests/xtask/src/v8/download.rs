@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::machine::{Machine, is_url};
+use super::machine::Machine;
 use super::record::{self, Origin, Summed};
 use super::runner::last_lines;
 
@@ -15,10 +15,6 @@ const CONNECT_SECONDS: &str = "20";
 
 pub fn upstream(machine: &Machine<'_>) -> Result<Origin> {
     let places = &machine.places;
-    if !is_url(&places.url) {
-        // A mirror in the file system: the crate reads it there.
-        bail!("no such file");
-    }
     let folder = places.folder();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let partial = folder.join("download");

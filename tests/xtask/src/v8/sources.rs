@@ -50,6 +50,9 @@ pub fn provide(machine: &Machine<'_>) -> Result<Archive> {
     if let Some(place) = &machine.wishes.archive {
         return given(machine, place);
     }
+    if let Some(mirror) = machine.wishes.mirror.as_deref().filter(|mirror| !is_url(mirror)) {
+        return of_folder(machine, mirror);
+    }
     let cached = &machine.places.cached;
     match in_cache(machine)? {
         Ok(()) => Ok(Archive::Ready(cached.clone())),
@@ -94,6 +97,15 @@ fn given(machine: &Machine<'_>, place: &str) -> Result<Archive> {
         record::put(machine, Summed::of(file)?, Origin::Given)?;
     }
     Ok(Archive::Ready(file.to_owned()))
+}
+
+/// A mirror in the file system: the crate reads it there, whatever is in its cache.
+fn of_folder(machine: &Machine<'_>, mirror: &str) -> Result<Archive> {
+    let file = PathBuf::from(&machine.places.url);
+    if !file.is_file() {
+        bail!("{MIRROR_VARIABLE} names {mirror}, and there is no {}: correct or unset it", file.display());
+    }
+    Ok(Archive::Ready(file))
 }
 
 /// The crate's cache; the reason where it has nothing of use. What is broken is removed.
@@ -165,10 +177,6 @@ fn elsewhere(machine: &Machine<'_>, mut tried: Tried) -> Result<Archive> {
             }
             Err(reason) => tried.add(name, format!("{reason:#}")),
         }
-    }
-    if let Some(mirror) = machine.wishes.mirror.as_deref().filter(|mirror| !is_url(mirror)) {
-        // The crate would fail on it as well, whatever is in its cache.
-        bail!("{MIRROR_VARIABLE} names {mirror}, which does not hold the library: correct or unset it");
     }
     let by_hand = format!(
         "get {} on a machine that can, and set {ARCHIVE_VARIABLE} to that file or put it at {}",

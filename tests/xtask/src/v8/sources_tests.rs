@@ -285,13 +285,18 @@ fn building_is_not_forced_on_top_of_a_library_that_the_user_names() {
 }
 
 #[test]
-fn a_mirror_in_the_file_system_without_the_library_is_named() {
+fn a_mirror_in_the_file_system_is_where_the_crate_reads_and_must_have_the_library() {
     let mut desk = Desk::new();
-    desk.wishes.mirror = Some("/mirror".to_owned());
+    desk.wishes.mirror = Some(desk.folder.path().join("mirror").display().to_string());
     desk.wishes.may_build = true;
     let runner = Fake::default();
     let mut machine = desk.machine(&runner);
-    machine.places.url = "/mirror/v150.4.0/x.gz".to_owned();
+    let file = desk.folder.path().join("mirror/v150.4.0/x.gz");
+    machine.places.url = file.display().to_string();
+    desk.write(&machine.places.cached, "cached");
     let error = provide(&machine).unwrap_err().to_string();
-    assert!(error.starts_with("RUSTY_V8_MIRROR names /mirror"), "{error}");
+    assert!(error.starts_with("RUSTY_V8_MIRROR names ") && error.contains("there is no "), "{error}");
+    desk.write(&file, "the mirror's");
+    assert!(matches!(provide(&machine).unwrap(), Archive::Ready(path) if path == file));
+    assert!(runner.calls.borrow().is_empty());
 }

@@ -25,7 +25,10 @@ pub fn check(machine: &Machine<'_>) -> Result<()> {
     eprintln!("V8: trying the library that was built: Bylaw is compiled with it and attacked");
     tried(machine).with_context(|| {
         let folder = machine.places.folder();
-        format!("the library that was built does not bear Bylaw; remove {} to build it anew", folder.display())
+        format!(
+            "the library that was built does not bear Bylaw. The next command tries it again; remove {} to build it anew",
+            folder.display()
+        )
     })
 }
 

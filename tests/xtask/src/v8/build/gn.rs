@@ -11,7 +11,7 @@ use super::tools::{Clang, Tools};
 use super::{apt, distribution};
 use crate::v8::machine::Machine;
 use crate::v8::record::write_atomically;
-use crate::v8::runner::{answers, last_lines};
+use crate::v8::runner::answers;
 
 /// What GN and Debian call the processor of a target.
 pub struct Processor {
@@ -98,8 +98,8 @@ fn generate(machine: &Machine<'_>, tools: &Tools, gn: &Path, source: &Path, out:
     if !ended.good {
         // GN says what is wrong first.
         let said = format!("{}\n{}", ended.out, ended.errors);
-        let said: String = said.lines().take(12).collect::<Vec<_>>().join("\n");
-        bail!("it does not understand V8's build files:\n{}", last_lines(&said, 12));
+        let first: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).take(12).collect();
+        bail!("it does not understand V8's build files:\n{}", first.join("\n"));
     }
     Ok(())
 }
