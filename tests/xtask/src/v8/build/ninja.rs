@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail};
 use super::lock::Lock;
 use super::tools::Tools;
 use crate::v8::machine::Machine;
-use crate::v8::runner::last_lines;
 
 /// One compilation of V8's larger files takes that much.
 const MEMORY_OF_JOB_KIB: u64 = 2 << 20;
@@ -47,7 +46,7 @@ pub fn build(machine: &Machine<'_>, tools: &Tools, out: &Path, jobs: u32, lock: 
     command.env("NINJA_STATUS", "[%f/%t] ").env("PYTHONDONTWRITEBYTECODE", "1").stdin(lock.share()?);
     let on_terminal = std::io::stderr().is_terminal();
     let mut telling = Telling::new(Instant::now(), if on_terminal { EVERY_ON_TERMINAL } else { EVERY });
-    let mut said = String::new();
+    let mut said = Said::default();
     let good = machine.runner.watch(&mut command, &mut |line| {
         // A log that cannot be written is no reason to stop.
         let _ = writeln!(file, "{line}");
@@ -58,20 +57,42 @@ pub fn build(machine: &Machine<'_>, tools: &Tools, out: &Path, jobs: u32, lock: 
                     eprint!("{before}V8: {told}{after}");
                 }
             }
-            None if line.starts_with("FAILED:") => said = format!("{line}\n"),
-            None => {
-                said.push_str(line);
-                said.push('\n');
-            }
+            None => said.add(line),
         }
     })?;
     if on_terminal {
         eprintln!();
     }
     if !good {
-        bail!("the compilation failed; {} has all of it:\n{}", log.display(), last_lines(&said, 20));
+        bail!("the compilation failed; {} has all of it:\n{}", log.display(), said.lines.join("\n"));
     }
     Ok(())
+}
+
+/// What is shown of a failure: the first step that failed and what it said, or else the last lines.
+#[derive(Default)]
+struct Said {
+    lines: Vec<String>,
+    has_failed: bool,
+}
+
+const LINES_SHOWN: usize = 20;
+
+impl Said {
+    fn add(&mut self, line: &str) {
+        if line.trim().is_empty() || (self.has_failed && self.lines.len() >= LINES_SHOWN) {
+            return;
+        }
+        if !self.has_failed && line.starts_with("FAILED:") {
+            self.has_failed = true;
+            self.lines.clear();
+        }
+        if self.lines.len() >= LINES_SHOWN {
+            self.lines.remove(0);
+        }
+        // Commands are lines of many thousand letters.
+        self.lines.push(line.chars().take(400).collect());
+    }
 }
 
 /// How far the last compilation came, by its log.
@@ -142,6 +163,19 @@ mod tests {
         assert_eq!(jobs_for(16, &memory(8)), 4);
         assert_eq!(jobs_for(4, &memory(1)), 1);
         assert_eq!(jobs_for(4, ""), 4);
+    }
+
+    #[test]
+    fn of_all_that_is_said_the_first_failure_is_shown_and_never_much() {
+        let mut said = Said::default();
+        (0..1000).for_each(|at| said.add(&format!("warning {at}")));
+        assert_eq!((said.lines.len(), said.lines[0].as_str()), (LINES_SHOWN, "warning 980"));
+        said.add("FAILED: b.o");
+        said.add(&"x".repeat(9000));
+        (0..1000).for_each(|at| said.add(&format!("error {at}")));
+        said.add("FAILED: c.o");
+        assert_eq!((said.lines.len(), said.lines[0].as_str(), said.lines[1].len()), (LINES_SHOWN, "FAILED: b.o", 400));
+        assert_eq!(said.lines[2], "error 0");
     }
 
     #[test]
