@@ -78,7 +78,7 @@ pub fn from_source(machine: &Machine<'_>) -> Result<()> {
         Err(_) => build::build(machine)?,
     }
     match record::health(machine, true)? {
-        Health::Sound(record) if record.origin == Origin::Source && record.checked => Ok(()),
+        Health::Sound(record) if record.origin == Origin::Source && record.checked => build::tidy(machine),
         _ => finish(machine),
     }
 }

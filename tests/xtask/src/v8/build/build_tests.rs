@@ -105,6 +105,21 @@ fn a_failed_compilation_shows_the_step_that_failed_and_names_the_log() {
 }
 
 #[test]
+fn tidying_that_was_interrupted_is_done_the_next_time() {
+    let folder = TempDir::new().unwrap();
+    let places = desk(&folder);
+    let runner = Fake::default();
+    let leftover = places.folder().join("build.removed/out");
+    fs::create_dir_all(&leftover).unwrap();
+    tidy(&machine(&places, &runner)).unwrap();
+    let kept = fs::read_dir(places.folder()).unwrap().count();
+    assert_eq!(kept, 0);
+    fs::create_dir_all(&leftover).unwrap();
+    tidy(&machine(&places, &runner)).unwrap();
+    assert!(!leftover.exists());
+}
+
+#[test]
 fn other_arguments_configure_anew() {
     let folder = TempDir::new().unwrap();
     let places = desk(&folder);

@@ -94,9 +94,19 @@ pub fn place_bindings(machine: &Machine<'_>) -> Result<()> {
 /// Removes what was needed for the compilation alone.
 pub fn tidy(machine: &Machine<'_>) -> Result<()> {
     let workshop = machine.places.workshop();
+    // Under another name first: a half of it must never be taken for the whole.
+    let removed = workshop.with_extension("removed");
     if workshop.is_dir() {
         eprintln!("V8: removing {}", workshop.display());
-        fs::remove_dir_all(&workshop).with_context(|| format!("cannot remove {}", workshop.display()))?;
+        remove(&removed)?;
+        fs::rename(&workshop, &removed).with_context(|| format!("cannot remove {}", workshop.display()))?;
+    }
+    remove(&removed)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     Ok(())
 }
