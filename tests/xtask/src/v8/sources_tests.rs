@@ -249,6 +249,18 @@ fn what_was_built_here_and_does_not_bear_bylaw_is_not_used() {
 }
 
 #[test]
+fn attacks_that_a_busy_machine_gave_no_time_are_tried_once_more() {
+    let desk = Desk::new();
+    let runner = offline().good(&["clean"], "").good(&["--no-run"], "").bad(&["--exact"], "took too long");
+    let machine = desk.machine(&runner);
+    desk.vouched(&machine.places.folder(), "mine");
+    let error = format!("{:#}", provide(&machine).unwrap_err());
+    assert!(error.contains("took too long"), "{error}");
+    let rounds = runner.calls.borrow().iter().filter(|call| call.contains("--exact")).count();
+    assert_eq!(rounds, 2);
+}
+
+#[test]
 fn a_trial_of_another_library_does_not_count() {
     let desk = Desk::new();
     let version = "bylaw 0.1.0 (V8 15.0.245.2, upstream's build)\n";
