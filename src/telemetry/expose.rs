@@ -13,6 +13,7 @@ use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUND
 use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route, WorkerEnd};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
+use crate::isolate;
 
 /// The `Content-Type` of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -180,8 +181,10 @@ fn state(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut Descr
     let help = "Connections that never got as far as HTTP";
     let mut family = counters(encoder, "bylaw_handshake_failures", help)?;
     plain_counter(&mut family, metrics.handshake_failures.get())?;
-    let mut family = encoder.encode_descriptor("bylaw_build", "The running version", None, MetricType::Info)?;
-    family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    let help = "The running version, V8's, and who built V8's library";
+    let mut family = encoder.encode_descriptor("bylaw_build", help, None, MetricType::Info)?;
+    let (v8, v8_origin) = (isolate::version(), isolate::origin().as_str());
+    family.encode_info(&[("version", env!("CARGO_PKG_VERSION")), ("v8", v8), ("v8_origin", v8_origin)])
 }
 
 fn process(process: &Process, encoder: &mut DescriptorEncoder) -> fmt::Result {

@@ -40,7 +40,7 @@ const LOADED_WITHIN: Duration = Duration::from_secs(20);
 fn attacks(plan: &Plan) -> Vec<Attack> {
     let mut attacks = Attack::all();
     assert!(attacks.len() >= 30, "only {} attacks", attacks.len());
-    attacks.retain(|attack| plan.only.as_ref().is_none_or(|only| attack.name.contains(only)));
+    attacks.retain(|attack| plan.wants(&attack.name));
     attacks
 }
 
