@@ -270,7 +270,7 @@ fn take(
 
 fn failed(error: &watcher::Error, shared: &Shared, state: &watch::Sender<State>) -> Duration {
     let mut outage = shared.outage();
-    let pause = outage.failed(Instant::now());
+    let pause = outage.watch_failed(error, Instant::now());
     if outage.is_new() {
         warn!(kind = %shared.kind, %error, "cannot list and watch: trying again, and reading live if it goes on");
     } else {

@@ -151,7 +151,7 @@ impl Engine {
             .collect();
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
         let index = Index::build(rules.collect());
-        self.metrics.retain_policies(|name| entries.iter().any(|entry| &*entry.revision.spec.name == name));
+        self.metrics.retain_policies(|name| catalog.get(name).is_some());
         let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
         let exceptions = Arc::clone(&catalog.exceptions);
         self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));

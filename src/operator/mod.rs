@@ -35,7 +35,7 @@ use tokio::task::AbortHandle;
 use cache::Cache;
 use feed::{Feed, View};
 pub use leadership::{Leadership, Leading, NotLeading};
-use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Write};
+use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Way, Write};
 use writer::Writer;
 
 use crate::engine::Registered;
@@ -104,6 +104,8 @@ impl Source {
             standing: None,
             wanted: String::new(),
             is_registered: false,
+            drawn: None,
+            way: Way::default(),
         };
         let writer = Writer::new(client, live.clone(), leadership, registry.clone());
         let tasks = vec![

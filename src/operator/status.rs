@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn registry() -> Registry {
-        Registry { ready: [("a.b.c".into(), String::new())].into(), ..Registry::default() }
+        Registry { ready: Arc::new([("a.b.c".into(), String::new())].into()), ..Registry::default() }
     }
 
     fn broken(last_good: bool) -> Standing {

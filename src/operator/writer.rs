@@ -52,6 +52,21 @@ struct Written {
     bundle: WrittenBundle,
 }
 
+/// What a policy was last written of: where none of it is another, there is nothing to write.
+struct Looked {
+    report: Arc<ObjectReport>,
+    is_asked: bool,
+    error: Option<String>,
+}
+
+impl Looked {
+    fn is_of(&self, report: &Arc<ObjectReport>, registry: &Registry) -> bool {
+        Arc::ptr_eq(&self.report, report)
+            && self.is_asked == registry.ready.contains_key(&report.name)
+            && self.error == registry.error
+    }
+}
+
 /// The bundle that was written, or could not be.
 #[derive(Debug, Clone, Default)]
 struct WrittenBundle {
@@ -77,6 +92,7 @@ pub(super) struct Writer {
     leadership: Leadership,
     registry: watch::Receiver<Registry>,
     written: BTreeMap<Arc<str>, Written>,
+    looked: BTreeMap<Arc<str>, Looked>,
 }
 
 impl Writer {
@@ -85,7 +101,8 @@ impl Writer {
         let (policies, bundles) = (of("JsPolicy", "jspolicies"), of("JsPolicyBundle", "jspolicybundles"));
         let reporter = Reporter { controller: "bylaw".to_owned(), instance: std::env::var("POD_NAME").ok() };
         let recorder = Recorder::new(client, reporter);
-        Self { policies, bundles, recorder, live, leadership, registry, written: BTreeMap::new() }
+        let (written, looked) = Default::default();
+        Self { policies, bundles, recorder, live, leadership, registry, written, looked }
     }
 
     pub(super) async fn run(mut self) {
@@ -107,6 +124,7 @@ impl Writer {
                     lost = leadership.wait_for(false) => {
                         // Another may write now; whoever leads next looks at everything anew.
                         self.written.clear();
+                        self.looked.clear();
                         lost.is_some()
                     }
                 }
@@ -129,21 +147,29 @@ impl Writer {
     /// Writes what is not written yet. Whether all of it could be.
     async fn round(&mut self, reports: &Reports, registry: &Registry) -> bool {
         self.written.retain(|name, _| reports.objects.contains_key(name));
+        self.looked.retain(|name, _| reports.objects.contains_key(name));
         let mut events = 0;
         let mut work = Vec::new();
         for (name, report) in &reports.objects {
+            let is_known = self.looked.get(name).is_some_and(|looked| looked.is_of(report, registry));
+            if is_known && matches!(report.bundle, BundleState::Fresh | BundleState::Theirs) {
+                continue;
+            }
             // It has been seen in the cluster: if it goes again, it is to be written again.
             if let Some(written) = self.written.get_mut(name).filter(|_| report.bundle == BundleState::Fresh) {
                 written.bundle = WrittenBundle::default();
             }
-            let known = self.written.get(name).filter(|known| known.uid == report.uid).cloned();
+            let known = self.written.get(name).filter(|known| known.uid == report.uid);
             let conditions = conditions(report, registry);
             let state = fingerprint(report, &conditions);
-            let needs_bundle = needs_bundle(report, known.as_ref());
-            if known.as_ref().is_none_or(|known| known.state != state) || needs_bundle {
+            let needs_bundle = needs_bundle(report, known);
+            if known.is_none_or(|known| known.state != state) || needs_bundle {
                 let may_tell = events < MAX_EVENTS;
-                events += usize::from(known.as_ref().is_some_and(|known| known.told != Some(summary(&conditions))));
-                work.push(Work { report: Arc::clone(report), conditions, state, known, needs_bundle, may_tell });
+                events += usize::from(known.is_some_and(|known| known.told != Some(summary(&conditions))));
+                let (report, known) = (Arc::clone(report), known.cloned());
+                work.push(Work { report, conditions, state, known, needs_bundle, may_tell });
+            } else {
+                self.look(report, registry);
             }
         }
         let this = &*self;
@@ -153,8 +179,21 @@ impl Writer {
             .collect()
             .await;
         let is_whole = done.iter().all(|(_, written)| written.is_some());
-        self.written.extend(done.into_iter().filter_map(|(name, written)| Some((name, written?))));
+        for (name, written) in done {
+            let Some(written) = written else { continue };
+            if let Some(report) = reports.objects.get(&name) {
+                self.look(report, registry);
+            }
+            self.written.insert(name, written);
+        }
         is_whole
+    }
+
+    /// Whatever this says is written.
+    fn look(&mut self, report: &Arc<ObjectReport>, registry: &Registry) {
+        let is_asked = registry.ready.contains_key(&report.name);
+        let looked = Looked { report: Arc::clone(report), is_asked, error: registry.error.clone() };
+        self.looked.insert(Arc::clone(&report.name), looked);
     }
 
     async fn write(&self, work: Work) -> Option<Written> {
@@ -292,9 +331,11 @@ fn needs_bundle(report: &ObjectReport, known: Option<&Written>) -> bool {
         BundleState::Stale | BundleState::Edited => matches!(report.standing, Standing::Serving),
         BundleState::Fresh | BundleState::Theirs => false,
     };
+    if !is_wanted || report.code.is_none() {
+        return false;
+    }
     let written = known.map(|known| &known.bundle).filter(|bundle| bundle.key == bundle_key(report));
-    let is_due = written.and_then(WrittenBundle::due).is_none_or(|due| due <= Instant::now());
-    is_wanted && is_due && report.code.is_some()
+    written.and_then(WrittenBundle::due).is_none_or(|due| due <= Instant::now())
 }
 
 fn bundle_key(report: &ObjectReport) -> String {

@@ -1,6 +1,6 @@
 //! Loads policies from files and folders, and loads again only what a change touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,8 +133,8 @@ impl Loader {
     }
 
     /// Reports of the policies of the cluster.
-    fn tell(&self) {
-        if let Some(cluster) = &self.cluster {
+    fn tell(&mut self) {
+        if let Some(cluster) = &mut self.cluster {
             cluster.tell(&self.catalog);
         }
     }
@@ -344,10 +344,14 @@ fn harvest_manifest(file: &ManifestFile, harvest: &mut Harvest) {
 
 /// Each problem and note once, when it is new.
 fn log_news(before: &Catalog, now: &Catalog) {
-    for problem in now.problems.iter().filter(|problem| !before.problems.contains(problem)) {
+    let of_problem = |one: &Problem| (one.subject.clone(), one.message.clone(), one.serving_last_good);
+    let known: HashSet<_> = before.problems.iter().map(of_problem).collect();
+    for problem in now.problems.iter().filter(|problem| !known.contains(&of_problem(problem))) {
         tracing::error!(serving_last_good = problem.serving_last_good, "{problem}");
     }
-    for note in now.notes.iter().filter(|note| !before.notes.contains(note)) {
+    // A thousand policies may have a note each.
+    let known: HashSet<(&str, &str)> = before.notes.iter().map(|note| (&*note.subject, &*note.message)).collect();
+    for note in now.notes.iter().filter(|note| !known.contains(&(&*note.subject, &*note.message))) {
         tracing::info!("{note}");
     }
     tracing::info!(

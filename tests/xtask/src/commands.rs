@@ -32,11 +32,15 @@ fn names_policies(arguments: &[String]) -> bool {
     })
 }
 
+/// With `--operator` it needs a cluster, whose servers are built first.
 pub fn bench(arguments: &[String]) -> Result<()> {
     let cargo = Cargo::with_v8()?;
-    cargo
-        .archive()
-        .explain(run(self::cargo()?.args(["bench", "--package", "bylaw", "--bench", "engine", "--"]).args(arguments)))
+    let mut bench = self::cargo()?;
+    bench.args(["bench", "--package", "bylaw", "--bench", "engine", "--"]).args(arguments);
+    if arguments.iter().any(|argument| argument == "--operator") {
+        bench.env(BIN_VARIABLE, servers::ensure()?);
+    }
+    cargo.archive().explain(run(&mut bench))
 }
 
 pub fn e2e(arguments: &[String]) -> Result<()> {
