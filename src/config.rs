@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use crate::controllers::ControllerSettings;
 use crate::operator::webhooks::Shape;
 use crate::reports::ReportSettings;
 
@@ -128,6 +129,8 @@ pub struct Settings {
     pub drain_delay: Option<u64>,
     #[command(flatten)]
     pub reports: ReportSettings,
+    #[command(flatten)]
+    pub controllers: ControllerSettings,
 }
 
 /// Why the settings cannot be used.
@@ -197,6 +200,7 @@ impl Settings {
             log_json: self.log_json || file.log_json,
             drain_delay: self.drain_delay.or(file.drain_delay),
             reports: self.reports.or(file.reports),
+            controllers: self.controllers.or(file.controllers),
         })
     }
 

@@ -21,6 +21,8 @@ use super::status::{Condition, conditions, fingerprint, status};
 use super::webhooks::Registry;
 use super::{FIELD_MANAGER, Leadership};
 use crate::bundle::content_hash;
+use crate::controllers::Standings;
+use crate::policy::PolicyType;
 use crate::policy::live::{BundleState, Live, ObjectReport, Reports, Standing};
 
 /// Writes under way at once: a thousand policies take seconds, and the API server has others to answer.
@@ -76,16 +78,22 @@ pub(super) struct Writer {
     live: Live,
     leadership: Leadership,
     registry: watch::Receiver<Registry>,
+    standings: watch::Receiver<Standings>,
     written: BTreeMap<Arc<str>, Written>,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, live: Live, leadership: Leadership, registry: watch::Receiver<Registry>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        live: Live,
+        leadership: Leadership,
+        (registry, standings): (watch::Receiver<Registry>, watch::Receiver<Standings>),
+    ) -> Self {
         let of = |kind: &str, plural: &str| api_of(&client, "policy.jspolicy.com", "v1beta1", kind, plural);
         let (policies, bundles) = (of("JsPolicy", "jspolicies"), of("JsPolicyBundle", "jspolicybundles"));
         let reporter = Reporter { controller: "bylaw".to_owned(), instance: std::env::var("POD_NAME").ok() };
         let recorder = Recorder::new(client, reporter);
-        Self { policies, bundles, recorder, live, leadership, registry, written: BTreeMap::new() }
+        Self { policies, bundles, recorder, live, leadership, registry, standings, written: BTreeMap::new() }
     }
 
     pub(super) async fn run(mut self) {
@@ -96,13 +104,15 @@ impl Writer {
             }
             let now = reports.borrow_and_update().clone();
             let registry = self.registry.borrow_and_update().clone();
-            let is_whole = self.round(&now, &registry).await;
+            let standings = self.standings.borrow_and_update().clone();
+            let is_whole = self.round(&now, &registry, &standings).await;
             let next = self.next_look(is_whole);
             let mut leadership = self.leadership.clone();
             let changed = async {
                 tokio::select! {
                     changed = reports.changed() => changed.is_ok(),
                     changed = self.registry.changed() => changed.is_ok(),
+                    () = news(&mut self.standings) => true,
                     () = until(next) => true,
                     lost = leadership.wait_for(false) => {
                         // Another may write now; whoever leads next looks at everything anew.
@@ -127,7 +137,7 @@ impl Writer {
     }
 
     /// Writes what is not written yet. Whether all of it could be.
-    async fn round(&mut self, reports: &Reports, registry: &Registry) -> bool {
+    async fn round(&mut self, reports: &Reports, registry: &Registry, standings: &Standings) -> bool {
         self.written.retain(|name, _| reports.objects.contains_key(name));
         let mut events = 0;
         let mut work = Vec::new();
@@ -137,7 +147,7 @@ impl Writer {
                 written.bundle = WrittenBundle::default();
             }
             let known = self.written.get(name).filter(|known| known.uid == report.uid).cloned();
-            let conditions = conditions(report, registry);
+            let conditions = conditions(report, registry, standings.get(name));
             let state = fingerprint(report, &conditions);
             let needs_bundle = needs_bundle(report, known.as_ref());
             if known.as_ref().is_none_or(|known| known.state != state) || needs_bundle {
@@ -243,6 +253,9 @@ impl Writer {
     async fn tell(&self, report: &ObjectReport, conditions: &[Condition]) {
         let Some(ready) = conditions.iter().find(|one| one.kind == "Ready") else { return };
         let (kind, reason, note) = match (ready.status, ready.severity) {
+            (Some(true), _) if report.kind == PolicyType::Controller => {
+                (EventType::Normal, "Running", "it sees its objects, as it is now".to_owned())
+            }
             (Some(true), _) => (EventType::Normal, "Enforced", "the API server asks for it as it is now".to_owned()),
             (_, "Error") => (EventType::Warning, ready.reason, ready.message.clone()),
             _ => return,
@@ -273,6 +286,13 @@ struct Work {
     known: Option<Written>,
     needs_bundle: bool,
     may_tell: bool,
+}
+
+/// Where there are no controllers there is no news of them.
+async fn news(standings: &mut watch::Receiver<Standings>) {
+    if standings.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn until(instant: Option<Instant>) {

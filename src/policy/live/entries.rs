@@ -13,6 +13,7 @@ use crate::bundle::shown_path;
 use crate::policy::assemble::{Harvest, Outcome};
 use crate::policy::catalog::Catalog;
 use crate::policy::files::Settings;
+use crate::policy::jspolicy::PolicyType;
 
 /// So many are worth several threads: linking is a matter of the processor.
 const WORTH_THREADS: usize = 16;
@@ -122,7 +123,7 @@ impl Entries {
 
 fn report(entry: &Entry, catalog: &Catalog) -> ObjectReport {
     let object = &entry.object;
-    let served = catalog.get(&object.name);
+    let served = catalog.find(&object.name);
     let own = served.filter(|revision| revision.source == entry.source);
     let last_good = own.is_some();
     let standing = match (&entry.built, served) {
@@ -139,7 +140,7 @@ fn report(entry: &Entry, catalog: &Catalog) -> ObjectReport {
         generation: object.generation,
         good: entry.good.clone(),
         standing,
-        kind: entry.kind(),
+        kind: own.filter(|revision| revision.spec.reconciles).map_or_else(|| entry.kind(), |_| PolicyType::Controller),
         source: object.source_hash(),
         code: own.map(|revision| Arc::clone(&revision.code)),
         packages: entry.packages.clone(),
