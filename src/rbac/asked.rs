@@ -112,7 +112,7 @@ mod tests {
     fn of(read: &[&str], write: &[&str]) -> Asked {
         let list = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect();
         let permissions = Permissions { read: list(read), write: list(write), ..Permissions::default() };
-        asked([&*validate("").with(|spec| spec.permissions = permissions).made().spec])
+        asked([&*validate("").named("a.b.c").with(|spec| spec.permissions = permissions).made().spec])
     }
 
     #[test]

@@ -222,7 +222,7 @@ impl Writer {
         let kind = target.kind();
         let catalog = self.desk.catalog.load_full();
         // A policy that is no more takes its violations along.
-        let is_gone = matches!(&target, Target::Violations { policy } if catalog.get(policy).is_none());
+        let is_gone = matches!(&target, Target::Violations { policy } if catalog.find(policy).is_none());
         if is_gone || self.unserved.get(&kind).is_some_and(|until| Instant::now() < *until) {
             self.desk.metrics.reports_dropped.add(count(violations.len()));
             return;

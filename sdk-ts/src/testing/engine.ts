@@ -249,7 +249,7 @@ export const engine: Runtime = (console) => (
   const reconcileContextOf = (meta) => {
     const { request } = review;
     const { group, version, kind } = request.kind;
-    const key = { apiVersion: group ? `${group}/${version}` : version, kind, namespace: request.namespace, name: request.name };
+    const key = { apiVersion: group ? `${group}/${version}` : version, kind, namespace: request.namespace || undefined, name: request.name };
     return {
       object: request.object ?? undefined, oldObject: request.oldObject ?? undefined, key: freeze(key),
       operation: request.operation, namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant,

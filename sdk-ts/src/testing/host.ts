@@ -228,7 +228,7 @@ function answerOf(world: World, write: Write): unknown {
     if (found !== undefined) throw new Refusal("AlreadyExists", `${kind} ${JSON.stringify(name)} already exists`);
     return write.object;
   }
-  if (op === "apply") return merged(found ?? {}, write.object as object);
+  if (op === "apply") return merged(found ?? {}, write.object);
   if (found === undefined) {
     throw new Refusal(
       "NotFound",

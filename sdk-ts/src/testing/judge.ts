@@ -142,12 +142,11 @@ class Trial {
   async reconcile(policy: AnyPolicy, { object, oldObject }: Case): Promise<Reconciled> {
     const now = copy((object ?? null) as KubernetesObject | null);
     const last = copy((oldObject ?? null) as KubernetesObject | null);
-    const { namespace: _, ...request } = this.#request;
     const namespace = (now ?? last)?.metadata?.namespace;
     const stays = now !== null && now.metadata?.deletionTimestamp === undefined;
     this.#request = {
-      ...request,
-      ...(namespace === undefined ? {} : { namespace }),
+      ...this.#request,
+      namespace: namespace ?? "",
       operation: stays ? "CREATE" : "DELETE",
       object: now,
       oldObject: now === null ? last : null,
