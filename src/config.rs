@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use crate::controllers::ControllerSettings;
 use crate::operator::webhooks::Shape;
 use crate::reports::ReportSettings;
 
@@ -136,6 +137,8 @@ pub struct Settings {
     pub drain_delay: Option<u64>,
     #[command(flatten)]
     pub reports: ReportSettings,
+    #[command(flatten)]
+    pub controllers: ControllerSettings,
 }
 
 /// Why the settings cannot be used.
@@ -208,6 +211,7 @@ impl Settings {
             log_json: self.log_json || file.log_json,
             drain_delay: self.drain_delay.or(file.drain_delay),
             reports: self.reports.or(file.reports),
+            controllers: self.controllers.or(file.controllers),
         })
     }
 

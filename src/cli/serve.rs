@@ -21,8 +21,9 @@ use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
 };
 use crate::config::Settings;
+use crate::controllers::{Controllers, Setup};
 use crate::engine::Engine;
-use crate::host::Objects;
+use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
@@ -82,19 +83,13 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         catalog = loader.reload(&BTreeSet::new()).unwrap_or(catalog);
     }
     report(&catalog, &checks, &stage.metrics);
-    let count = catalog.revisions.len();
+    let count = catalog.all().count();
     world.prepare(&catalog).await;
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
-    let pool = Pool::start(
-        size(settings),
-        stage.host(world.objects),
-        Arc::clone(&stage.limits),
-        Arc::clone(&current),
-        Arc::clone(&stage.metrics),
-    )?;
-    let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
+    let host = stage.host(world.objects);
+    let engine = engine(stage, settings, host.clone(), current, world.namespaces)?;
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
     let watcher = {
@@ -107,7 +102,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 runtime.spawn(async move { cluster.prepare(kinds).await });
             }
             engine.publish(Arc::clone(&catalog));
-            tracing::info!(policies = catalog.revisions.len(), generation = catalog.generation, "policies in force");
+            tracing::info!(policies = catalog.all().count(), generation = catalog.generation, "policies in force");
             in_force.send_replace(catalog);
         })?
     };
@@ -121,6 +116,12 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     };
     let within = (stage.handle(), leadership.clone());
     let oversight = sources.map(|sources| Oversight::start(sources, &engine, within, &settings.reports));
+    let controllers = world.cluster.clone().map(|cluster| {
+        let (engine, metrics, catalogs) = (Arc::clone(&engine), Arc::clone(&stage.metrics), catalogs.clone());
+        let recorder = oversight.as_ref().and_then(Oversight::recorder);
+        let setup = Setup { engine, host, cluster, catalogs, leadership: leadership.clone(), recorder, metrics };
+        Controllers::start(setup, settings.controllers, stage.handle())
+    });
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
@@ -130,6 +131,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 authority: trusted,
                 leadership,
                 checks: Arc::clone(&checks),
+                standings: controllers.as_ref().map(Controllers::standings),
                 register: {
                     let engine = Arc::clone(&engine);
                     Box::new(move |registered| engine.register(registered))
@@ -150,7 +152,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     if let Some(oversight) = oversight {
         oversight.finish().await;
     }
-    drop((operator, watcher, alone));
+    drop((controllers, operator, watcher, alone));
     if let Some(replica) = replica {
         replica.end().await;
     }
@@ -159,6 +161,18 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+fn engine(
+    stage: &Stage,
+    settings: &Settings,
+    host: Host,
+    catalog: Arc<ArcSwap<Catalog>>,
+    namespaces: Arc<dyn NamespaceLabels>,
+) -> anyhow::Result<Arc<Engine>> {
+    let (limits, metrics) = (Arc::clone(&stage.limits), Arc::clone(&stage.metrics));
+    let pool = Pool::start(size(settings), host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
+    Ok(Arc::new(Engine::new(pool, catalog, namespaces, metrics, settings.echo)))
 }
 
 fn size(settings: &Settings) -> PoolSize {
@@ -245,13 +259,15 @@ impl World {
     async fn prepare(&self, catalog: &Catalog) {
         if let Some(cluster) = &self.cluster {
             cluster.prepare(kinds_read(catalog)).await;
+        } else if !catalog.controllers.is_empty() {
+            tracing::warn!("policies that reconcile are not run: they need --kubeconfig FILE or --in-cluster");
         }
     }
 }
 
 /// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read.
 fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
-    let named = catalog.revisions.iter().flat_map(|revision| &revision.spec.permissions.read);
+    let named = catalog.all().flat_map(|revision| &revision.spec.permissions.read);
     named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 
@@ -286,15 +302,14 @@ fn names(settings: &Settings) -> Vec<String> {
 /// Says in readiness and metrics which policies are in force and which files are broken.
 fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
     let stale = catalog.problems.iter().filter(|problem| problem.serving_last_good).count();
-    metrics.set_policies(PolicyState::Serving, catalog.revisions.len().saturating_sub(stale));
+    metrics.set_policies(PolicyState::Serving, catalog.all().count().saturating_sub(stale));
     metrics.set_policies(PolicyState::Stale, stale);
     metrics.set_policies(PolicyState::Broken, catalog.problems.len() - stale);
     // A broken file does not make the server unready: the last good revision serves, and a restart loop would end that.
     checks.set("policies", Gate::Ready, Ok(()));
-    let serving =
-        catalog.revisions.iter().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
+    let serving = catalog.all().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
     let broken = catalog.problems.iter().map(ToString::to_string);
-    let none = catalog.revisions.is_empty().then(|| "there are no policies: every request is allowed".to_owned());
+    let none = catalog.all().next().is_none().then(|| "there are no policies: every request is allowed".to_owned());
     checks.set_details("policies", none.into_iter().chain(serving).chain(broken).collect());
 }
 

@@ -30,8 +30,14 @@ impl<'a> Here<'a> {
         let is_namespace = request.resource.resource == "namespaces" && request.sub_resource.is_empty();
         // The request of a Namespace carries its name in both fields, but a hand-made one may leave one out.
         let name = if is_namespace && request.namespace.is_empty() { &request.name } else { &request.namespace };
+        let exists = !(is_namespace && request.operation == Operation::Create);
+        Self { exists, ..Self::named(name, namespaces) }
+    }
+
+    /// The one of that name; none where it is empty.
+    pub(super) fn named(name: &'a str, namespaces: &'a dyn NamespaceLabels) -> Self {
         let labels = if name.is_empty() { None } else { namespaces.labels(name) };
-        Self { of: namespaces, name, labels, exists: !(is_namespace && request.operation == Operation::Create) }
+        Self { of: namespaces, name, labels, exists: true }
     }
 
     /// Whether there is something to look up: a namespace made a moment ago may not have come down the watch yet.

@@ -21,6 +21,8 @@ use super::status::{Condition, conditions, fingerprint, status};
 use super::webhooks::Registry;
 use super::{FIELD_MANAGER, Leadership};
 use crate::bundle::content_hash;
+use crate::controllers::{self, Standings};
+use crate::policy::PolicyType;
 use crate::policy::live::{BundleState, Live, ObjectReport, Reports, Standing};
 
 /// Writes under way at once: a thousand policies take seconds, and the API server has others to answer.
@@ -57,13 +59,15 @@ struct Looked {
     report: Arc<ObjectReport>,
     is_asked: bool,
     error: Option<String>,
+    standing: Option<controllers::Standing>,
 }
 
 impl Looked {
-    fn is_of(&self, report: &Arc<ObjectReport>, registry: &Registry) -> bool {
+    fn is_of(&self, report: &Arc<ObjectReport>, registry: &Registry, standing: Option<&controllers::Standing>) -> bool {
         Arc::ptr_eq(&self.report, report)
             && self.is_asked == registry.ready.contains_key(&report.name)
             && self.error == registry.error
+            && self.standing.as_ref() == standing
     }
 }
 
@@ -91,18 +95,24 @@ pub(super) struct Writer {
     live: Live,
     leadership: Leadership,
     registry: watch::Receiver<Registry>,
+    standings: watch::Receiver<Standings>,
     written: BTreeMap<Arc<str>, Written>,
     looked: BTreeMap<Arc<str>, Looked>,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, live: Live, leadership: Leadership, registry: watch::Receiver<Registry>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        live: Live,
+        leadership: Leadership,
+        (registry, standings): (watch::Receiver<Registry>, watch::Receiver<Standings>),
+    ) -> Self {
         let of = |kind: &str, plural: &str| api_of(&client, "policy.jspolicy.com", "v1beta1", kind, plural);
         let (policies, bundles) = (of("JsPolicy", "jspolicies"), of("JsPolicyBundle", "jspolicybundles"));
         let reporter = Reporter { controller: "bylaw".to_owned(), instance: std::env::var("POD_NAME").ok() };
         let recorder = Recorder::new(client, reporter);
         let (written, looked) = Default::default();
-        Self { policies, bundles, recorder, live, leadership, registry, written, looked }
+        Self { policies, bundles, recorder, live, leadership, registry, standings, written, looked }
     }
 
     pub(super) async fn run(mut self) {
@@ -113,13 +123,15 @@ impl Writer {
             }
             let now = reports.borrow_and_update().clone();
             let registry = self.registry.borrow_and_update().clone();
-            let is_whole = self.round(&now, &registry).await;
+            let standings = self.standings.borrow_and_update().clone();
+            let is_whole = self.round(&now, &registry, &standings).await;
             let next = self.next_look(is_whole);
             let mut leadership = self.leadership.clone();
             let changed = async {
                 tokio::select! {
                     changed = reports.changed() => changed.is_ok(),
                     changed = self.registry.changed() => changed.is_ok(),
+                    () = news(&mut self.standings) => true,
                     () = until(next) => true,
                     lost = leadership.wait_for(false) => {
                         // Another may write now; whoever leads next looks at everything anew.
@@ -145,13 +157,14 @@ impl Writer {
     }
 
     /// Writes what is not written yet. Whether all of it could be.
-    async fn round(&mut self, reports: &Reports, registry: &Registry) -> bool {
+    async fn round(&mut self, reports: &Reports, registry: &Registry, standings: &Standings) -> bool {
         self.written.retain(|name, _| reports.objects.contains_key(name));
         self.looked.retain(|name, _| reports.objects.contains_key(name));
         let mut events = 0;
         let mut work = Vec::new();
         for (name, report) in &reports.objects {
-            let is_known = self.looked.get(name).is_some_and(|looked| looked.is_of(report, registry));
+            let standing = standings.get(name);
+            let is_known = self.looked.get(name).is_some_and(|looked| looked.is_of(report, registry, standing));
             if is_known && matches!(report.bundle, BundleState::Fresh | BundleState::Theirs) {
                 continue;
             }
@@ -160,7 +173,7 @@ impl Writer {
                 written.bundle = WrittenBundle::default();
             }
             let known = self.written.get(name).filter(|known| known.uid == report.uid);
-            let conditions = conditions(report, registry);
+            let conditions = conditions(report, registry, standing);
             let state = fingerprint(report, &conditions);
             let needs_bundle = needs_bundle(report, known);
             if known.is_none_or(|known| known.state != state) || needs_bundle {
@@ -169,7 +182,7 @@ impl Writer {
                 let (report, known) = (Arc::clone(report), known.cloned());
                 work.push(Work { report, conditions, state, known, needs_bundle, may_tell });
             } else {
-                self.look(report, registry);
+                self.look(report, registry, standing);
             }
         }
         let this = &*self;
@@ -182,7 +195,7 @@ impl Writer {
         for (name, written) in done {
             let Some(written) = written else { continue };
             if let Some(report) = reports.objects.get(&name) {
-                self.look(report, registry);
+                self.look(report, registry, standings.get(&name));
             }
             self.written.insert(name, written);
         }
@@ -190,9 +203,10 @@ impl Writer {
     }
 
     /// Whatever this says is written.
-    fn look(&mut self, report: &Arc<ObjectReport>, registry: &Registry) {
+    fn look(&mut self, report: &Arc<ObjectReport>, registry: &Registry, standing: Option<&controllers::Standing>) {
         let is_asked = registry.ready.contains_key(&report.name);
-        let looked = Looked { report: Arc::clone(report), is_asked, error: registry.error.clone() };
+        let (error, standing) = (registry.error.clone(), standing.cloned());
+        let looked = Looked { report: Arc::clone(report), is_asked, error, standing };
         self.looked.insert(Arc::clone(&report.name), looked);
     }
 
@@ -282,6 +296,9 @@ impl Writer {
     async fn tell(&self, report: &ObjectReport, conditions: &[Condition]) {
         let Some(ready) = conditions.iter().find(|one| one.kind == "Ready") else { return };
         let (kind, reason, note) = match (ready.status, ready.severity) {
+            (Some(true), _) if report.kind == PolicyType::Controller => {
+                (EventType::Normal, "Running", "it sees its objects, as it is now".to_owned())
+            }
             (Some(true), _) => (EventType::Normal, "Enforced", "the API server asks for it as it is now".to_owned()),
             (_, "Error") => (EventType::Warning, ready.reason, ready.message.clone()),
             _ => return,
@@ -312,6 +329,13 @@ struct Work {
     known: Option<Written>,
     needs_bundle: bool,
     may_tell: bool,
+}
+
+/// Where there are no controllers there is no news of them.
+async fn news(standings: &mut watch::Receiver<Standings>) {
+    if standings.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 async fn until(instant: Option<Instant>) {

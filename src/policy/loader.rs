@@ -109,7 +109,7 @@ impl Loader {
                     *found = discovery;
                 }
                 Err(error) => {
-                    let serving_last_good = !self.catalog.revisions.is_empty();
+                    let serving_last_good = self.catalog.all().next().is_some();
                     gone.push(Problem {
                         subject: shown_path(path),
                         message: error.to_string(),
@@ -297,7 +297,7 @@ impl Loader {
             cluster.harvest(&mut harvest);
         }
         let mut catalog = harvest.into_catalog(&self.catalog);
-        if catalog.revisions.is_empty() {
+        if catalog.all().next().is_none() {
             let mut paths: Vec<String> = self.roots.iter().map(|(path, _)| shown_path(path)).collect();
             paths.extend(self.cluster.as_ref().map(|_| "the cluster".to_owned()));
             catalog.add_note(&paths.join(", "), "holds no policy that can be served: every request is allowed");
@@ -355,7 +355,7 @@ fn log_news(before: &Catalog, now: &Catalog) {
         tracing::info!("{note}");
     }
     tracing::info!(
-        policies = now.revisions.len(),
+        policies = now.all().count(),
         problems = now.problems.len(),
         generation = now.generation,
         "policies loaded"

@@ -44,6 +44,7 @@ impl Collector for Page {
         reviews(metrics, &mut encoder)?;
         let policies = metrics.policies();
         evaluations(&policies, &mut encoder)?;
+        controllers(metrics, &policies, &mut encoder)?;
         as_jspolicy(&policies, &mut encoder)?;
         state(metrics, &policies, &mut encoder)?;
         process(&Process::read(), &mut encoder)
@@ -120,6 +121,26 @@ fn evaluations(policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder)
         }
     }
     Ok(())
+}
+
+fn controllers(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let mut family = counters(encoder, "bylaw_controller_reconciles", "Runs of a controller, by what they came to")?;
+    for policy in policies {
+        for (result, runs) in policy.reconciles().filter(|(_, runs)| *runs > 0) {
+            counter(&mut family, &[("policy", policy.name()), ("result", result)], runs)?;
+        }
+    }
+    let mut family = gauges(encoder, "bylaw_controller_queue_depth", "Objects that wait for a controller")?;
+    for policy in policies.iter().filter(|policy| policy.reconciles().any(|(_, runs)| runs > 0) || policy.queued() > 0)
+    {
+        gauge(&mut family, &[("policy", policy.name())], i64::try_from(policy.queued()).unwrap_or(i64::MAX))?;
+    }
+    let help = "Times that a controller waited because it had written too much";
+    let mut family = counters(encoder, "bylaw_controller_throttled", help)?;
+    plain_counter(&mut family, metrics.controllers_throttled.get())?;
+    let help = "Changes that no controller was told of, for want of room";
+    let mut family = counters(encoder, "bylaw_controller_dropped", help)?;
+    plain_counter(&mut family, metrics.controllers_dropped.get())
 }
 
 /// The two series of jsPolicy, names, labels and buckets unchanged, so that its dashboards go on working.

@@ -33,6 +33,7 @@ mod world;
 mod audit;
 mod background;
 mod chart;
+mod controllers;
 mod custom_resources;
 mod denials;
 mod edits;

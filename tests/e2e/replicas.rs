@@ -19,9 +19,9 @@ use serde_json::json;
 
 use super::api::{Reply, eventually};
 use super::balancer::Balancer;
+use super::load::{Target, guard};
 use super::objects::config_map;
 use super::operator::definition;
-use super::load::{Target, guard};
 use super::server::Server;
 use super::server::lifeline::ScratchFolder;
 use super::world::World;

@@ -127,12 +127,7 @@ pub fn eventually<T: Debug>(what: &str, ask: impl FnMut() -> T, good: impl Fn(&T
 }
 
 /// The same where it takes another time.
-pub fn within<T: Debug>(
-    limit: Duration,
-    what: &str,
-    mut ask: impl FnMut() -> T,
-    good: impl Fn(&T) -> bool,
-) -> T {
+pub fn within<T: Debug>(limit: Duration, what: &str, mut ask: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
     let deadline = Instant::now() + limit;
     loop {
         let answer = ask();

@@ -26,6 +26,6 @@ pub(super) use observed::Observed;
 pub(super) use pace::Pace;
 pub use render::{Desired, Phase, Registration, Shape, configurations};
 pub use stands::{corrections, is_clean, stands};
-pub(super) use write::Write;
 pub(super) use way::Way;
+pub(super) use write::Write;
 pub use write::take_away;

@@ -42,7 +42,9 @@ impl Way {
             };
             match failed {
                 Some(_) if since.elapsed() < PATIENCE => return Some(Instant::now() + AGAIN),
-                Some(why) => warn!(why, "Bylaw is not reached where API servers are told to call; they are told all the same"),
+                Some(why) => {
+                    warn!(why, "Bylaw is not reached where API servers are told to call; they are told all the same")
+                }
                 None => {}
             }
             self.is_open = true;

@@ -13,6 +13,7 @@ use crate::bundle::shown_path;
 use crate::policy::assemble::{Harvest, Outcome};
 use crate::policy::catalog::{Catalog, Revision};
 use crate::policy::files::Settings;
+use crate::policy::jspolicy::PolicyType;
 
 /// So many are worth several threads: linking is a matter of the processor.
 const WORTH_THREADS: usize = 16;
@@ -136,7 +137,7 @@ impl Entries {
     pub(in crate::policy) fn tell(&mut self, catalog: &Catalog) {
         let mut objects = BTreeMap::new();
         for (name, entry) in &self.known {
-            let served = catalog.get(name);
+            let served = catalog.find(name);
             let known = self.told.get(name).filter(|told| told.is_of(served));
             let report = known.map_or_else(|| Arc::new(report(entry, served)), |told| Arc::clone(&told.report));
             if known.is_none() {
@@ -167,7 +168,7 @@ fn report(entry: &Entry, served: Option<&Arc<Revision>>) -> ObjectReport {
         generation: object.generation,
         good: entry.good.clone(),
         standing,
-        kind: entry.kind(),
+        kind: own.filter(|revision| revision.spec.reconciles).map_or_else(|| entry.kind(), |_| PolicyType::Controller),
         source: object.source_hash(),
         code: own.map(|revision| Arc::clone(&revision.code)),
         packages: entry.packages.clone(),

@@ -27,7 +27,8 @@ pub fn run(options: &Options, table: &mut Table) -> anyhow::Result<()> {
     }
     let _serving = site.serve(&[])?;
     site.put(&by_bylaw())?;
-    for (plural, object) in [("validatingadmissionpolicies", by_cel()), ("validatingadmissionpolicybindings", binding())]
+    for (plural, object) in
+        [("validatingadmissionpolicies", by_cel()), ("validatingadmissionpolicybindings", binding())]
     {
         let reply = site.api.post(&format!("/apis/admissionregistration.k8s.io/v1/{plural}"), &object);
         anyhow::ensure!(reply.is_good(), "{reply:?}");

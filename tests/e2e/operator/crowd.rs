@@ -43,8 +43,7 @@ fn a_namespace_with_ten_thousand_objects_costs_no_create() {
             operator.namespace
         );
         let summary = || operator.api().get(&path).body["summary"].clone();
-        let is_told =
-            |summary: &Value| summary["fail"] == 1 && summary["pass"].as_u64() >= Some(OBJECTS as u64 - 1);
+        let is_told = |summary: &Value| summary["fail"] == 1 && summary["pass"].as_u64() >= Some(OBJECTS as u64 - 1);
         within(PATIENCE, "the one that is bad is found", summary, is_told);
         eprintln!("  all of them are judged {:?} after it was made", put.elapsed());
 
