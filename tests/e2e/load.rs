@@ -133,7 +133,7 @@ impl Target<'_> {
 
     fn create(&self, creates: Creates, counts: &Counts, begun: Instant) {
         let number = counts.number.fetch_add(1, Ordering::Relaxed);
-        let is_bad = creates == Creates::Refused || number % 2 == 0;
+        let is_bad = creates == Creates::Refused || number.is_multiple_of(2);
         let data = if is_bad { json!({"load": "bad"}) } else { json!({}) };
         let mut object = config_map(&format!("load-{number}"), data);
         object["metadata"]["labels"] = json!({"load": "yes"});

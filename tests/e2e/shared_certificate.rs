@@ -189,7 +189,7 @@ fn an_expired_certificate_is_healed_at_the_next_start() {
     assert_eq!(Prober::new().distrust(&replicas.address_of("a"), &bundle), None);
     replicas.await_webhook();
     eprintln!("judged again {:?} after the start", started.elapsed());
-    let (_, tally) = replicas.target().under_load("expired certificate, once healed", Creates::Both, || {
+    let ((), tally) = replicas.target().under_load("expired certificate, once healed", Creates::Both, || {
         thread::sleep(Duration::from_secs(1));
     });
     tally.is_whole();

@@ -54,8 +54,8 @@ impl Drawn {
         if let Some(known) = known.filter(|known| known.of.is(&of)) {
             return known;
         }
-        let owner = |name: &str| live.policy(name).map(|object| owner_of(&object));
-        let desired = configurations(&with_authority(registration), catalog, owner);
+        let owner_of_name = |name: &str| live.policy(name).map(|object| owner_of(&object));
+        let desired = configurations(&with_authority(registration), catalog, owner_of_name);
         let names = webhooks(&catalog.revisions).names;
         let members = || catalog.revisions.iter().map(|one| &one.spec).zip(&names);
         let how = |(spec, webhook): (&Arc<crate::policy::PolicySpec>, &String)| {
@@ -65,8 +65,8 @@ impl Drawn {
         let asked: BTreeMap<Arc<str>, String> = members().map(how).collect();
         let registered: Registered =
             members().map(|(spec, webhook)| (Arc::clone(&spec.name), webhook.clone())).collect();
-        let named: Vec<(&str, &String)> = members().map(|(spec, webhook)| (&*spec.name, webhook)).collect();
-        let wanted = content_hash(&format!("{desired:?}{named:?}"));
+        let pairs: Vec<(&str, &String)> = members().map(|(spec, webhook)| (&*spec.name, webhook)).collect();
+        let wanted = content_hash(&format!("{desired:?}{pairs:?}"));
         Arc::new(Self { of, desired, asked: Arc::new(asked), registered: Arc::new(registered), wanted })
     }
 }

@@ -207,10 +207,8 @@ impl Keeper {
     ) -> (Option<Instant>, Option<String>) {
         let (mut next, mut error) = (None, None);
         let is_new = |one: &Desired| !observed.contains_key(&(one.phase, one.name.clone()));
-        let closed = match desired.iter().any(is_new) {
-            true => self.way.closed(&self.registration.client, authority).await,
-            false => None,
-        };
+        let closed =
+            if desired.iter().any(is_new) { self.way.closed(&self.registration.client, authority).await } else { None };
         for (one, _) in desired.iter().zip(standing).filter(|(_, stands)| !**stands) {
             let key = (one.phase, one.name.clone());
             if closed.is_some() && is_new(one) {

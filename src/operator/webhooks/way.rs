@@ -43,7 +43,7 @@ impl Way {
             match failed {
                 Some(_) if since.elapsed() < PATIENCE => return Some(Instant::now() + AGAIN),
                 Some(why) => {
-                    warn!(why, "Bylaw is not reached where API servers are told to call; they are told all the same")
+                    warn!(why, "Bylaw is not reached where API servers are told to call; they are told all the same");
                 }
                 None => {}
             }

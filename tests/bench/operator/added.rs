@@ -92,7 +92,7 @@ fn path(namespace: &str) -> String {
 fn by_bylaw() -> Value {
     let module = r#"import { policy } from "@bylaw/sdk";
 export default policy<any>({
-  name: "images",
+  name: "images.bench.bylaw.dev",
   validate({ object, deny }) {
     for (const { image, securityContext } of object.spec.containers) {
       if (!image.startsWith("registry.example.com/")) deny(`${image} is not ours`);

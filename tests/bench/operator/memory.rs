@@ -56,7 +56,7 @@ pub fn run(options: &Options, table: &mut Table) -> anyhow::Result<()> {
 fn counting() -> Value {
     let module = r#"import { policy } from "@bylaw/sdk";
 export default policy<any>({
-  name: "counting",
+  name: "counting.bench.bylaw.dev",
   permissions: { read: ["v1/Pod"] },
   validate({ list, deny }) { deny(`there are ${list("v1/Pod", { namespace: "crowd" }).length}`); },
 });

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Reply};
+use crate::api::Api;
 use crate::cluster::Cluster;
 use crate::options::Options;
 use crate::serving::Serving;
@@ -97,12 +97,13 @@ impl Site {
 
     /// Waits until all policies are enforced and told to be.
     fn settled(&self, count: usize) -> anyhow::Result<Duration> {
-        let is_synced = |policy: &Value| policy.pointer("/status/phase").is_some_and(|phase| phase == "Synced");
-        let synced = |reply: Reply| {
-            let all = reply.body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-            all.iter().filter(|policy| is_synced(policy)).count()
-        };
-        self.until("all policies are synced", || synced(self.api.get(POLICIES)) == count)
+        let phase = |policy: &Value| policy.pointer("/status/phase").cloned().unwrap_or_default();
+        let all = || self.api.get(POLICIES).body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let synced = || all().iter().filter(|policy| phase(policy) == "Synced").count();
+        self.until("all policies are synced", || synced() == count).with_context(|| {
+            let other = all().into_iter().find(|policy| phase(policy) != "Synced").unwrap_or_default();
+            format!("{} policies, such as {:#}", all().len(), other.get("status").unwrap_or(&other))
+        })
     }
 
     /// Nobody is asked any more: for when the server is gone.
@@ -128,7 +129,7 @@ fn other(number: usize) -> Value {
         json!({"javascript": script})
     } else {
         let module = format!(
-            "import {{ policy }} from \"@bylaw/sdk\";\nexport default policy<any>({{\n  name: \"other\",\n  \
+            "import {{ policy }} from \"@bylaw/sdk\";\nexport default policy<any>({{\n  name: \"other.bench.bylaw.dev\",\n  \
              validate({{ object, deny }}) {{\n    if (object.spec?.size > {number}) deny(\"too large\", {{ field: \"spec.size\" }});\n  }},\n}});\n"
         );
         json!({"typescript": module})
