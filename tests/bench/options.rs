@@ -12,6 +12,7 @@ use clap::Parser;
     after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --only 'load/16 policies' --runs 5 --json figures.json\n  \
                         cargo xtask bench --quick --check\n  cargo xtask bench --soak 30\n  cargo xtask bench --operator --runs 1"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Options {
     /// Measure everything so many times; the table has the least, the median and the most
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
