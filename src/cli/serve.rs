@@ -18,7 +18,7 @@ use super::pool_health::watch_pool;
 use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
 use crate::cluster::{
-    CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
+    Accounts, CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect_bare_too,
 };
 use crate::config::Settings;
 use crate::engine::Engine;
@@ -206,14 +206,16 @@ struct World {
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
         if let Some(connection) = connection(settings) {
-            let client = connect(&connection).await?;
+            let connected = connect_bare_too(&connection).await?;
+            let accounts = Accounts::new(&connected, operate::own_namespace(settings));
+            let client = connected.client;
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
                 tracing::warn!(
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
-            let cluster = Cluster::new(client.clone(), stage.handle(), CacheLimits::default());
+            let cluster = Cluster::with_accounts(client.clone(), accounts, stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
             let (cluster, client) = (Some(cluster), Some(client));
             return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster, client });
@@ -249,9 +251,11 @@ impl World {
     }
 }
 
-/// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read.
+/// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read. What is read
+/// as a `ServiceAccount` is read live.
 fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
-    let named = catalog.revisions.iter().flat_map(|revision| &revision.spec.permissions.read);
+    let permissions = catalog.revisions.iter().map(|revision| &revision.spec.permissions);
+    let named = permissions.filter(|one| one.service_account.is_none()).flat_map(|permissions| &permissions.read);
     named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 

@@ -3,6 +3,7 @@
 //! Every call of a policy comes through [`Host::call`] or [`Host::start`], is checked against the policy's permissions in
 //! `permission`, and has a deadline and a bound on what it may bring back. Nothing is allowed that was not granted by name.
 
+mod api_fetch;
 mod arguments;
 mod error;
 mod fetch;
@@ -186,7 +187,7 @@ impl Inner {
             "update" => objects.update(caller, args),
             "patch" => objects.patch(caller, args),
             "remove" => objects.remove(caller, args),
-            "fetch" => self.fetcher.begin(caller, args, objects.pretence()),
+            "fetch" => self.fetcher.begin(caller, args, objects),
             "env" => {
                 let EnvArguments { name } = parse(op, args)?;
                 permission::env(caller, &name)?;

@@ -2,6 +2,7 @@
 //! read again when a file changes.
 
 mod about;
+mod account;
 mod assemble;
 mod bundles;
 mod catalog;
@@ -38,6 +39,7 @@ mod watch;
 mod webhook;
 
 pub use about::{About, Severity};
+pub use account::Account;
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
 pub use check::{check_bundle, check_policy};
 pub use code::{ClosedScript, Code, Inspect, InspectError};

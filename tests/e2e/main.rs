@@ -30,6 +30,7 @@ mod server;
 mod world;
 
 // The promises.
+mod accounts;
 mod audit;
 mod background;
 mod chart;
