@@ -51,6 +51,7 @@ pub(super) fn run(args: ServeArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     };
     settings.check()?;
     logging(verbosity, settings.log_json)?;
+    operate::tell_passed_over();
     let stage = Stage::with(settings.cpu_limit.map(Into::into))?;
     stage.block_on(serve(&stage, &settings))?;
     Ok(Verdict::Yes)
@@ -129,6 +130,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 catalogs,
                 authority: trusted,
                 leadership,
+                allowed: settings.reports.allowed(),
                 checks: Arc::clone(&checks),
                 register: {
                     let engine = Arc::clone(&engine);

@@ -45,7 +45,7 @@ pub use check::{check_bundle, check_policy};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
-pub use exceptions::{Exception, Exceptions, Pattern};
+pub use exceptions::{Exception, Exceptions, MOST_IN_NAMESPACE as MOST_EXCEPTIONS_IN_NAMESPACE, Pattern};
 pub(crate) use fields::closest;
 pub use jspolicy::PolicyType;
 pub use loader::{LoadOptions, Loader};
