@@ -10,7 +10,7 @@ mod outage;
 mod packages;
 mod storms;
 mod takeover;
-
+mod uninstall;
 mod wire;
 
 use std::sync::atomic::{AtomicU32, Ordering};
