@@ -19,8 +19,8 @@ use super::way::Way;
 use super::write::{Write, WriteError};
 use crate::engine::Registered;
 use crate::operator::Leadership;
-use crate::policy::live::Live;
 use crate::policy::Catalog;
+use crate::policy::live::Live;
 
 /// How long after a configuration was seen in the cluster every API server may be taken to know it: policies are said to be
 /// ready …
