@@ -50,6 +50,11 @@ export interface Permissions {
   files?: string[];
   /** `eval` and `new Function`, as ajv's own compiler needs them. The policy then runs in a realm of its own each time. */
   codegen?: boolean;
+  /**
+   * The ServiceAccount that reads and writes in the cluster instead of Bylaw, so that the policy can do no more than it:
+   * `name` in Bylaw's own namespace, or `namespace/name`.
+   */
+  serviceAccount?: string;
 }
 
 /** The part of JSON Schema that parameters need; `default` fills what a cluster leaves out. */
@@ -145,6 +150,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
     env: strings,
     files: strings,
     codegen: isA("boolean"),
+    serviceAccount: isA("string"),
   }),
   priority: integer(-2147483648, 2147483647),
   enforcement: oneOf("Deny", "Warn", "Dry"),

@@ -10,7 +10,7 @@ use super::output::{OutputFormat, print, say, yaml};
 use super::runtime::{Offline, Stage, quiet_logging};
 use crate::config::Compat;
 use crate::crd::definitions;
-use crate::rbac::{Asked, Install, Settings, asked, objects, values};
+use crate::rbac::{Asked, Asker, Install, Settings, asked, objects, values};
 
 #[derive(Debug, Args)]
 #[command(
@@ -62,13 +62,13 @@ pub(super) fn run(args: &CrdArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     if !args.rbac && !args.values {
         return write(args.output, definitions());
     }
-    let Asked { rules, warnings } = args.asked()?;
-    for warning in warnings {
+    let asked = args.asked()?;
+    for warning in &asked.warnings {
         eprintln!("warning: {warning}");
     }
     if args.values {
         let format = if args.output == OutputFormat::Json { OutputFormat::Json } else { OutputFormat::Yaml };
-        print(format, &values(&rules))?;
+        print(format, &values(&asked))?;
         return Ok(Verdict::Yes);
     }
     let settings = Settings {
@@ -78,7 +78,7 @@ pub(super) fn run(args: &CrdArgs, verbosity: i8) -> anyhow::Result<Verdict> {
         open_reports: args.open_reports,
         tls_secret: args.tls_secret.as_deref(),
     };
-    write(args.output, &objects(&Install { name: &args.name, namespace: &args.namespace, settings }, &rules))
+    write(args.output, &objects(&Install { name: &args.name, namespace: &args.namespace, settings }, &asked))
 }
 
 impl CrdArgs {
@@ -89,7 +89,7 @@ impl CrdArgs {
         }
         let stage = Stage::new()?;
         let catalog = Offline { compat: self.compat, ..Offline::of(&self.policies) }.catalog(&stage)?;
-        Ok(asked(catalog.all().map(|revision| &*revision.spec)))
+        Ok(asked(catalog.all().map(|revision| Asker::of(revision))))
     }
 }
 

@@ -45,6 +45,21 @@ pub(super) fn url(settings: &Settings, address: &str) -> Option<String> {
     settings.webhook_url.clone().or_else(told).or_else(|| (!is_service).then(|| format!("https://{address}")))
 }
 
+/// What jsPolicy's variables tuned that there is no more.
+const PASSED_OVER: [(&str, &str); 4] = [
+    ("VM_POOL_SIZE", "isolates follow the cores; --memory-budget bounds them"),
+    ("WEBPACK_CONFIG", "there is no webpack; the bundler needs no settings"),
+    ("PROFILING", "the time of each run is in bylaw_evaluation_duration_seconds"),
+    ("DEBUG", "-v says more"),
+];
+
+/// Says which of them are set: whoever did that relies on something.
+pub(super) fn tell_passed_over() {
+    for (name, instead) in PASSED_OVER.into_iter().filter(|(name, _)| variable(name).is_some()) {
+        tracing::warn!("{name} means nothing here: {instead}");
+    }
+}
+
 /// A variable that is set to something.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -69,7 +84,9 @@ pub(super) async fn registration(settings: &Settings, client: &Client, address: 
         None => None,
     };
     let shape = settings.webhook_mode.unwrap_or_default();
-    Ok(Registration { name, client: client_config, shape, exempt, owner, narrows: true })
+    // jsPolicy's variable for the same.
+    let own_kinds = variable("UPDATE_WEBHOOK").is_none_or(|value| value != "false");
+    Ok(Registration { name, client: client_config, shape, exempt, owner, narrows: true, own_kinds })
 }
 
 /// `clientConfig` of a URL, without a path.

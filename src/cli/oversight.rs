@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use crate::cluster::{ExceptionWatch, watch_exceptions};
 use crate::engine::Engine;
 use crate::operator::Leadership;
-use crate::policy::{Exceptions, Pattern};
+use crate::policy::Exceptions;
 use crate::reports::{Background, Recorder, ReportSettings, Reports, Sources};
 
 /// What is told of denials while the server stops, at the pace of reports; what is left then is lost.
@@ -31,8 +31,7 @@ impl Oversight {
         (runtime, leadership): (&Handle, Leadership),
         settings: &ReportSettings,
     ) -> Self {
-        let allowed: Arc<[Pattern]> =
-            settings.allow_exceptions.iter().filter_map(|text| Pattern::parse(text)).collect();
+        let allowed = settings.allowed();
         let exceptions = (!allowed.is_empty()).then(|| {
             let engine = Arc::clone(engine);
             watch_exceptions(sources.client.clone(), runtime, move |known| {

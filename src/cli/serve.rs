@@ -18,7 +18,7 @@ use super::pool_health::watch_pool;
 use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
 use crate::cluster::{
-    CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
+    Accounts, CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect_bare_too,
 };
 use crate::config::Settings;
 use crate::controllers::{Controllers, Setup};
@@ -27,7 +27,7 @@ use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
-use crate::policy::{Catalog, watch};
+use crate::policy::{Catalog, Loader, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
@@ -52,6 +52,7 @@ pub(super) fn run(args: ServeArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     };
     settings.check()?;
     logging(verbosity, settings.log_json)?;
+    operate::tell_passed_over();
     let stage = Stage::with(settings.cpu_limit.map(Into::into))?;
     stage.block_on(serve(&stage, &settings))?;
     Ok(Verdict::Yes)
@@ -76,12 +77,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     if let Some(source) = &source {
         loader = loader.with_cluster(source.live.clone());
     }
-    let mut catalog = loader.load()?;
-    if let Some(source) = &mut source {
-        // What was known from before is there by now: what the cluster adds to it can only be better.
-        source.open().await;
-        catalog = loader.reload(&BTreeSet::new()).unwrap_or(catalog);
-    }
+    let catalog = first_catalog(&mut loader, source.as_mut()).await?;
     report(&catalog, &checks, &stage.metrics);
     let count = catalog.all().count();
     world.prepare(&catalog).await;
@@ -130,6 +126,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 catalogs,
                 authority: trusted,
                 leadership,
+                allowed: settings.reports.allowed(),
                 checks: Arc::clone(&checks),
                 standings: controllers.as_ref().map(Controllers::standings),
                 register: {
@@ -161,6 +158,14 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+async fn first_catalog(loader: &mut Loader, source: Option<&mut Source>) -> anyhow::Result<Arc<Catalog>> {
+    let catalog = loader.load()?;
+    let Some(source) = source else { return Ok(catalog) };
+    // What was known from before is there by now: what the cluster adds to it can only be better.
+    source.open().await;
+    Ok(loader.reload(&BTreeSet::new()).unwrap_or(catalog))
 }
 
 fn engine(
@@ -220,14 +225,16 @@ struct World {
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
         if let Some(connection) = connection(settings) {
-            let client = connect(&connection).await?;
+            let connected = connect_bare_too(&connection).await?;
+            let accounts = Accounts::new(&connected, operate::own_namespace(settings));
+            let client = connected.client;
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
                 tracing::warn!(
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
-            let cluster = Cluster::new(client.clone(), stage.handle(), CacheLimits::default());
+            let cluster = Cluster::with_accounts(client.clone(), accounts, stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
             let (cluster, client) = (Some(cluster), Some(client));
             return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster, client });
@@ -265,9 +272,11 @@ impl World {
     }
 }
 
-/// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read.
+/// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read. What is read
+/// as a `ServiceAccount` is read live.
 fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
-    let named = catalog.all().flat_map(|revision| &revision.spec.permissions.read);
+    let permissions = catalog.all().map(|revision| &revision.spec.permissions);
+    let named = permissions.filter(|one| one.service_account.is_none()).flat_map(|permissions| &permissions.read);
     named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 

@@ -74,6 +74,7 @@ pub(super) fn run(args: &WebhookArgs, verbosity: i8) -> anyhow::Result<Verdict> 
         exempt: args.exempt_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect(),
         owner: None,
         narrows: true,
+        own_kinds: false,
     };
     let configurations: Vec<Value> =
         configurations(&registration, &catalog, |_| None).into_iter().map(|desired| desired.object).collect();

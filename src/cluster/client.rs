@@ -7,7 +7,7 @@ use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::ConfigExt;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -25,20 +25,53 @@ pub enum Connection {
     InCluster,
 }
 
+/// An API server, with Bylaw's credentials and without.
+#[derive(Clone)]
+pub struct Connected {
+    pub client: Client,
+    pub(super) bare: Client,
+    /// Hosts and ports at which policies would call it.
+    pub(super) addresses: Vec<(String, u16)>,
+}
+
 /// Makes a client; nothing is sent before its first use. Call it inside of a tokio runtime.
 pub async fn connect(connection: &Connection) -> Result<Client, ClusterError> {
-    let config = match connection {
-        Connection::Kubeconfig(path) => from_file(path).await?,
-        Connection::InCluster => Config::incluster().map_err(|e| ClusterError::NotInCluster(e.to_string()))?,
-    };
-    client_of(config).map_err(|e| ClusterError::Client(e.to_string()))
+    client_of(config_of(connection).await?)
+}
+
+/// The same for a cluster in which policies ask as accounts of their own.
+pub async fn connect_bare_too(connection: &Connection) -> Result<Connected, ClusterError> {
+    let mut connected = connected(config_of(connection).await?)?;
+    if *connection == Connection::InCluster {
+        connected.addresses.extend(OF_THE_SERVICE.map(|name| (name.to_owned(), 443)));
+    }
+    Ok(connected)
+}
+
+/// The names of the API server for those in its cluster.
+const OF_THE_SERVICE: [&str; 4] =
+    ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+
+fn connected(mut config: Config) -> Result<Connected, ClusterError> {
+    let (host, port) = (config.cluster_url.host(), config.cluster_url.port_u16().unwrap_or(443));
+    let addresses = host.into_iter().map(|host| (host.to_owned(), port)).collect();
+    let client = client_of(config.clone())?;
+    config.auth_info = AuthInfo::default();
+    Ok(Connected { client, bare: client_of(config)?, addresses })
+}
+
+async fn config_of(connection: &Connection) -> Result<Config, ClusterError> {
+    match connection {
+        Connection::Kubeconfig(path) => from_file(path).await,
+        Connection::InCluster => Config::incluster().map_err(|e| ClusterError::NotInCluster(e.to_string())),
+    }
 }
 
 /// The same with another context of the file than its current one.
 ///
 /// # Errors
 /// Where there is no such context: the error names those that there are.
-pub async fn connect_to_context(path: &Path, context: &str) -> Result<Client, ClusterError> {
+pub async fn connect_to_context(path: &Path, context: &str) -> Result<Connected, ClusterError> {
     let failed = |cause: String| ClusterError::Kubeconfig { path: path.to_owned(), cause };
     let kubeconfig = Kubeconfig::read_from(path).map_err(|e| failed(e.to_string()))?;
     if !kubeconfig.contexts.iter().any(|known| known.name == context) {
@@ -47,14 +80,17 @@ pub async fn connect_to_context(path: &Path, context: &str) -> Result<Client, Cl
         return Err(ClusterError::UnknownContext { path, context, known: known.join(", ") });
     }
     let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| failed(e.to_string()))?;
-    client_of(config).map_err(|e| ClusterError::Client(e.to_string()))
+    connected(Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| failed(e.to_string()))?)
+}
+
+fn client_of(config: Config) -> Result<Client, ClusterError> {
+    stack(config).map_err(|e| ClusterError::Client(e.to_string()))
 }
 
 /// kube's own stack but for three things: small writes go out at once (each new connection was seen to wait 40 ms for the
 /// server's delayed ACK), dead connections are noticed, and nothing is retried behind our back: a `create` that timed out
 /// may have happened, and a policy has a deadline.
-fn client_of(mut config: Config) -> Result<Client, kube::Error> {
+fn stack(mut config: Config) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         config.default_retry = false;
         return Client::try_from(config);

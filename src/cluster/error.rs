@@ -27,6 +27,9 @@ pub enum ClusterError {
     NamespaceRequired { kind: String },
     #[error("the cluster does not serve {kind}: check the spelling, or install its CRD")]
     UnknownKind { kind: String },
+    /// A policy is to ask as it, and cannot.
+    #[error("cannot ask as the ServiceAccount {account}: {cause}")]
+    Account { account: String, cause: String },
     /// What the API server answered, in its own words.
     #[error("{message}")]
     Api { code: u16, reason: String, message: String },
@@ -51,6 +54,7 @@ impl ClusterError {
             Self::BadReference { .. } => "BadRequest",
             Self::NamespaceRequired { .. } => "NamespaceRequired",
             Self::UnknownKind { .. } => "UnknownKind",
+            Self::Account { .. } => "ServiceAccountRefused",
             Self::Unreachable(_)
             | Self::Kubeconfig { .. }
             | Self::UnknownContext { .. }

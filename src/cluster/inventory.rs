@@ -11,6 +11,7 @@ use super::documents::{self, Document, Unreadable};
 use super::object::{Labels, StoredObject};
 use super::store::{Budget, KindStore};
 use super::{ClusterError, Kind};
+use crate::lint::built_in;
 
 /// All inventories of one process together: what a large cluster's dump takes, and no more.
 const BYTES: usize = 1 << 30;
@@ -180,61 +181,11 @@ fn complete(kind: &Kind, object: &mut Map<String, Value>) {
         if let (Some(labels), Some(name)) = (labels.as_object_mut(), name) {
             labels.entry("kubernetes.io/metadata.name").or_insert_with(|| name.into());
         }
-    } else if is_built_in(kind) && !CLUSTER_SCOPED.contains(&kind.kind()) {
+    } else if built_in(kind.group(), kind.kind()).is_some_and(|(_, is_namespaced)| is_namespaced) {
+        // The scope of a kind that is not built in is what the manifest says.
         metadata.entry("namespace").or_insert_with(|| "default".into());
     }
 }
-
-/// Groups that Kubernetes itself serves; the scope of any other kind is what the manifest says.
-fn is_built_in(kind: &Kind) -> bool {
-    let group = kind.group();
-    !group.contains('.') || group.ends_with(".k8s.io") && !NOT_BUILT_IN.contains(&group)
-}
-
-/// Groups under `k8s.io` that are CRDs, of either scope.
-const NOT_BUILT_IN: &[&str] = &[
-    "gateway.networking.k8s.io",
-    "snapshot.storage.k8s.io",
-    "metrics.k8s.io",
-    "wgpolicyk8s.io",
-    "policy.networking.k8s.io",
-    "cluster.x-k8s.io",
-];
-
-const CLUSTER_SCOPED: &[&str] = &[
-    "APIService",
-    "CSIDriver",
-    "CSINode",
-    "CertificateSigningRequest",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ClusterTrustBundle",
-    "ComponentStatus",
-    "CustomResourceDefinition",
-    "DeviceClass",
-    "DeviceTaintRule",
-    "FlowSchema",
-    "IPAddress",
-    "IngressClass",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "PriorityLevelConfiguration",
-    "ResourceSlice",
-    "RuntimeClass",
-    "ServiceCIDR",
-    "StorageClass",
-    "StorageVersion",
-    "StorageVersionMigration",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "VolumeAttachment",
-    "VolumeAttributesClass",
-];
 
 fn read(path: &Path) -> Result<String, ClusterError> {
     let failed = |cause: String| ClusterError::InventoryFile { path: path.to_owned(), cause };

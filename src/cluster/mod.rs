@@ -2,9 +2,10 @@
 //!
 //! `kind` names them, `object` is one of them as text, `store` keeps many, `inventory` fills a store from files and
 //! `reflect` from a watch. `server` speaks to the API server and `discovery` finds its paths; `reader` picks between memory and
-//! server. `listeners` are told of what a
-//! watch brings. `survey` reads a whole cluster once. What a policy is *allowed* to ask is not decided here but in `crate::host`.
+//! server. `listeners` are told of what a watch brings. `survey` reads a whole cluster once. `accounts` asks as
+//! somebody else than Bylaw. What a policy is *allowed* to ask is not decided here but in `crate::host`.
 
+mod accounts;
 mod client;
 mod discovery;
 pub mod documents;
@@ -24,7 +25,8 @@ mod server;
 mod store;
 mod survey;
 
-pub use client::{Connection, connect, connect_to_context};
+pub use accounts::Accounts;
+pub use client::{Connected, Connection, connect, connect_bare_too, connect_to_context};
 pub use error::ClusterError;
 pub use exceptions::{ExceptionWatch, watch_exceptions};
 pub use inventory::Inventory;

@@ -4,10 +4,14 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use hyper::http::{Request, Response};
 use kube::Client;
+use kube::client::Body;
 use tokio::runtime::Handle;
 use tracing::debug;
+use url::Url;
 
+use super::accounts::Accounts;
 use super::discovery::{Discovery, Known, Resource};
 use super::kind::path_segment;
 use super::listeners::Listener;
@@ -15,6 +19,7 @@ use super::object::{Labels, StoredObject};
 use super::reflect::{Followed, Reflection, Reflectors};
 use super::server::ApiServer;
 use super::{CacheLimits, ClusterError, Kind, Survey};
+use crate::policy::Account;
 
 /// Where a read looks (jsPolicy's `options.cache`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,15 +118,20 @@ impl Write {
     }
 }
 
-/// A cluster behind its caches. Cheap to clone.
+/// A cluster behind its caches, as Bylaw or a `ServiceAccount` sees it. Cheap to clone.
 #[derive(Clone)]
-pub struct Cluster(Arc<Inner>);
+pub struct Cluster {
+    shared: Arc<Shared>,
+    /// Asked by whoever asks; caches and discovery are Bylaw's.
+    server: ApiServer,
+}
 
 /// Time to find out where a kind is served before anybody waits for it.
 const PREPARE_WITHIN: Duration = Duration::from_secs(10);
 
-struct Inner {
+struct Shared {
     server: ApiServer,
+    accounts: Option<Arc<Accounts>>,
     discovery: Discovery,
     reflectors: Arc<Reflectors>,
     limits: CacheLimits,
@@ -131,14 +141,56 @@ impl Cluster {
     /// Watches run on `runtime`.
     #[must_use]
     pub fn new(client: Client, runtime: &Handle, limits: CacheLimits) -> Self {
+        Self::with(client, None, runtime, limits)
+    }
+
+    /// The same where policies may ask as accounts of their own.
+    #[must_use]
+    pub fn with_accounts(client: Client, accounts: Accounts, runtime: &Handle, limits: CacheLimits) -> Self {
+        Self::with(client, Some(Arc::new(accounts)), runtime, limits)
+    }
+
+    fn with(client: Client, accounts: Option<Arc<Accounts>>, runtime: &Handle, limits: CacheLimits) -> Self {
         let reflectors = Reflectors::new(client.clone(), runtime, limits);
-        Self(Arc::new(Inner { server: ApiServer { client }, discovery: Discovery::new(), reflectors, limits }))
+        let server = ApiServer::own(client);
+        let discovery = Discovery::new();
+        let shared = Shared { server: server.clone(), accounts, discovery, reflectors, limits };
+        Self { shared: Arc::new(shared), server }
+    }
+
+    /// The cluster as this account sees it: read live, for what is in memory was read with Bylaw's rights.
+    ///
+    /// # Errors
+    /// Where there is nobody to ask for its tokens.
+    pub fn acting_as(&self, account: &Account) -> Result<Self, ClusterError> {
+        let accounts = self.shared.accounts.as_ref().ok_or_else(|| ClusterError::Account {
+            account: account.to_string(),
+            cause: "nobody can act as a ServiceAccount here".to_owned(),
+        })?;
+        Ok(Self { shared: Arc::clone(&self.shared), server: accounts.server(account) })
+    }
+
+    /// Whether a URL leads to the API server over TLS.
+    #[must_use]
+    pub fn is_at(&self, url: &Url) -> bool {
+        self.shared.accounts.as_ref().is_some_and(|accounts| accounts.lead_to(url))
+    }
+
+    /// Sends a request to the API server as it is made.
+    ///
+    /// # Errors
+    /// Where no answer comes.
+    pub async fn pass(
+        &self,
+        made: impl Fn() -> Result<Request<Body>, ClusterError>,
+    ) -> Result<Response<Body>, ClusterError> {
+        self.server.pass(made).await
     }
 
     /// Watches kinds before anybody asks for them, and keeps them however idle: those that the permissions of the loaded
     /// policies name. Each call replaces the kinds of the last. Kinds that are not served are tried on first use.
     pub async fn prepare(&self, kinds: HashSet<Kind>) {
-        self.0.reflectors.pin(kinds.clone());
+        self.shared.reflectors.pin(kinds.clone());
         for kind in kinds {
             match tokio::time::timeout(PREPARE_WITHIN, self.resolve(&kind)).await {
                 Ok(Ok(resource)) => drop(self.watch(&resource)),
@@ -155,33 +207,33 @@ impl Cluster {
     /// Where the server does not serve the kind, does not say, or too many kinds are watched.
     pub async fn follow(&self, kind: &Kind, listener: Weak<dyn Listener>) -> Result<Followed, ClusterError> {
         let resource = self.resolve(kind).await?;
-        let full = || ClusterError::TooManyKinds { kind: kind.to_string(), limit: self.0.limits.kinds };
+        let full = || ClusterError::TooManyKinds { kind: kind.to_string(), limit: self.shared.limits.kinds };
         Ok(Followed::new(self.watch(&resource).ok_or_else(full)?, listener))
     }
 
     /// What the server serves, asked anew each time.
     #[must_use]
     pub fn survey(&self) -> Survey {
-        Survey::new(self.0.server.client.clone())
+        Survey::new(self.shared.server.client())
     }
 
     /// How long a watch may fail before it is not believed any more.
     #[must_use]
     pub fn stale(&self) -> Duration {
-        self.0.limits.stale
+        self.shared.limits.stale
     }
 
     /// Bytes and kinds that the caches hold, for metrics.
     #[must_use]
     pub fn cached(&self) -> (usize, usize) {
-        self.0.reflectors.size()
+        self.shared.reflectors.size()
     }
 
     /// One object, if memory can tell. Never waits.
     #[must_use]
     pub fn peek_get(&self, kind: &Kind, namespace: &str, name: &str, mode: CacheMode) -> Peek<Option<Arc<str>>> {
         let Some(reflection) = self.peek(kind, mode) else { return Peek::Ask };
-        let Some(store) = reflection.synced(self.0.limits.stale) else { return Peek::Ask };
+        let Some(store) = reflection.synced(self.shared.limits.stale) else { return Peek::Ask };
         let lacks_namespace = reflection.namespaced() && namespace.is_empty();
         match store.get(namespace, name) {
             None if mode == CacheMode::Smart || lacks_namespace => Peek::Ask,
@@ -192,10 +244,10 @@ impl Cluster {
     /// Objects of the first of `kinds` that the server serves, if memory can tell. Never waits.
     #[must_use]
     pub fn peek_list(&self, kinds: &[Kind], query: &ListQuery, mode: CacheMode) -> Peek<Vec<Arc<str>>> {
-        let in_question = |kind: &&Kind| self.0.discovery.peek(kind) != Known::Unserved;
+        let in_question = |kind: &&Kind| self.shared.discovery.peek(kind) != Known::Unserved;
         let reflection = kinds.iter().find(in_question).and_then(|kind| self.peek(kind, mode));
         let Some(reflection) = reflection else { return Peek::Ask };
-        let Some(store) = reflection.synced(self.0.limits.stale) else { return Peek::Ask };
+        let Some(store) = reflection.synced(self.shared.limits.stale) else { return Peek::Ask };
         match store.list(query.namespace.as_deref(), &*query.fits) {
             found if found.is_empty() && mode == CacheMode::Smart => Peek::Ask,
             found => Peek::Known(found),
@@ -218,7 +270,7 @@ impl Cluster {
         match self.peek_get(kind, namespace, name, mode) {
             Peek::Known(found) => Ok(found),
             Peek::Ask => {
-                let found = self.0.server.get(&resource, namespace, name).await;
+                let found = self.server.get(&resource, namespace, name).await;
                 Ok(self.heeded(kind, found)?.map(|object| object.text))
             }
         }
@@ -242,7 +294,7 @@ impl Cluster {
             Peek::Known(found) => Ok(found),
             Peek::Ask => {
                 let (namespace, selector) = (query.namespace.as_deref(), query.label_selector.as_deref());
-                let found = self.0.server.list(&resource, namespace, selector).await;
+                let found = self.server.list(&resource, namespace, selector).await;
                 Ok(self.heeded(&resource.kind, found)?.into_iter().map(|object| object.text).collect())
             }
         }
@@ -252,13 +304,13 @@ impl Cluster {
     pub async fn write(&self, kind: &Kind, write: &Write, dry_run: bool) -> Result<Arc<str>, ClusterError> {
         let resource = self.resolve(kind).await?;
         check(&resource, write.namespace(), write.name())?;
-        let written = self.0.server.write(&resource, write, dry_run).await;
+        let written = self.server.write(&resource, write, dry_run).await;
         let text = self.heeded(kind, written)?;
         let Ok(object) = StoredObject::from_text(&text, kind) else { return Ok(text.into()) };
         let text = object.text.clone();
-        let keeps = !dry_run && !matches!(write, Write::Remove { .. });
-        if let Some(reflection) = keeps.then(|| self.0.reflectors.watched(kind)).flatten()
-            && reflection.synced(self.0.limits.stale).is_some()
+        let keeps = !dry_run && !self.server.is_acting() && !matches!(write, Write::Remove { .. });
+        if let Some(reflection) = keeps.then(|| self.shared.reflectors.watched(kind)).flatten()
+            && reflection.synced(self.shared.limits.stale).is_some()
             && reflection.store().insert_written(object).is_err()
         {
             debug!(%kind, "a written object did not fit into the cache");
@@ -267,24 +319,25 @@ impl Cluster {
     }
 
     fn peek(&self, kind: &Kind, mode: CacheMode) -> Option<Arc<Reflection>> {
-        (mode != CacheMode::Live).then(|| self.0.reflectors.watched(kind)).flatten()
+        let may_look = mode != CacheMode::Live && !self.server.is_acting();
+        may_look.then(|| self.shared.reflectors.watched(kind)).flatten()
     }
 
     /// Gives the cache of a kind a moment to fill, where it is to be read.
     async fn fill(&self, resource: &Resource, mode: CacheMode, deadline: Instant) {
-        if mode == CacheMode::Live {
+        if mode == CacheMode::Live || self.server.is_acting() {
             return;
         }
         if let Some(reflection) = self.watch(resource) {
             let half_of_the_rest = deadline.saturating_duration_since(Instant::now()) / 2;
-            reflection.settled(self.0.limits.first_sync.min(half_of_the_rest)).await;
+            reflection.settled(self.shared.limits.first_sync.min(half_of_the_rest)).await;
         }
     }
 
     fn watch(&self, resource: &Resource) -> Option<Arc<Reflection>> {
-        let reflection = self.0.reflectors.watch(resource);
+        let reflection = self.shared.reflectors.watch(resource);
         if reflection.is_none() {
-            debug!(kind = %resource.kind, kinds = self.0.limits.kinds, "read live: too many kinds are in memory already");
+            debug!(kind = %resource.kind, kinds = self.shared.limits.kinds, "read live: too many kinds are in memory already");
         }
         reflection
     }
@@ -295,7 +348,7 @@ impl Cluster {
 
     async fn resolve_any(&self, kinds: &[Kind]) -> Result<Arc<Resource>, ClusterError> {
         for kind in kinds {
-            if let Some(resource) = self.0.discovery.resolve(&self.0.server, kind).await? {
+            if let Some(resource) = self.shared.discovery.resolve(&self.shared.server, kind).await? {
                 return Ok(resource);
             }
         }
@@ -306,7 +359,7 @@ impl Cluster {
     /// Forgets where a kind was served when the answer says that it no longer is.
     fn heeded<T>(&self, kind: &Kind, answer: Result<T, ClusterError>) -> Result<T, ClusterError> {
         if matches!(answer, Err(ClusterError::UnknownKind { .. })) {
-            self.0.discovery.forget(kind);
+            self.shared.discovery.forget(kind);
         }
         answer
     }

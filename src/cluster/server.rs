@@ -1,30 +1,60 @@
 //! Plain requests to the API server, in and out as text: an object passes through without becoming a tree, so that its
 //! numbers stay what they were.
 
+use std::sync::Arc;
+
 use http_body_util::{BodyExt, Limited};
-use hyper::http::{Method, Request, StatusCode, header};
+use hyper::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::form_urlencoded;
 
+use super::accounts::Accounts;
 use super::discovery::Resource;
 use super::limits::{ANSWER_BYTES, PAGE};
 use super::object::StoredObject;
 use super::{ClusterError, Kind, Write};
+use crate::policy::Account;
 use crate::review::clip::clip;
 
-/// A client that speaks in texts.
+/// A client that speaks in texts: as Bylaw, or as a `ServiceAccount`.
 #[derive(Clone)]
 pub struct ApiServer {
-    pub client: Client,
+    client: Client,
+    acting: Option<(Arc<Accounts>, Account)>,
 }
 
 impl ApiServer {
+    /// As whoever the client speaks for.
+    pub const fn own(client: Client) -> Self {
+        Self { client, acting: None }
+    }
+
+    /// For what needs a client of its own.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// As this account; the client brings no credentials of its own.
+    pub const fn acting(bare: Client, accounts: Arc<Accounts>, account: Account) -> Self {
+        Self { client: bare, acting: Some((accounts, account)) }
+    }
+
+    /// Whether somebody else than Bylaw asks.
+    pub const fn is_acting(&self) -> bool {
+        self.acting.is_some()
+    }
+
     /// `GET` of a path that is not an object, such as discovery's.
     pub async fn get_path(&self, path: &str) -> Result<String, ClusterError> {
         self.send(Method::GET, path.to_owned(), None).await
+    }
+
+    /// `POST` to a path that is no collection, such as that of tokens.
+    pub async fn post_path(&self, path: &str, body: String) -> Result<String, ClusterError> {
+        self.send(Method::POST, path.to_owned(), Some((JSON, body))).await
     }
 
     /// One object; `None` where there is none of that name.
@@ -104,25 +134,57 @@ impl ApiServer {
         uri: String,
         body: Option<(&'static str, String)>,
     ) -> Result<(StatusCode, String), ClusterError> {
-        let mut request = Request::builder().method(method).uri(uri).header(header::ACCEPT, JSON);
-        let body = body.map_or_else(Vec::new, |(content_type, text)| {
-            request = std::mem::take(&mut request).header(header::CONTENT_TYPE, content_type);
-            text.into_bytes()
-        });
-        let unreachable = |error: &dyn std::error::Error| ClusterError::Unreachable(chain(error));
-        let request = request.body(Body::from(body)).map_err(|e| ClusterError::Client(e.to_string()))?;
-        let answer = self.client.send(request).await.map_err(|e| unreachable(&e))?;
-        let (head, body) = answer.into_parts();
+        let made = || {
+            let mut request = Request::builder().method(&method).uri(&uri).header(header::ACCEPT, JSON);
+            let body = body.clone().map_or_else(Vec::new, |(content_type, text)| {
+                request = std::mem::take(&mut request).header(header::CONTENT_TYPE, content_type);
+                text.into_bytes()
+            });
+            request.body(Body::from(body)).map_err(|e| ClusterError::Client(e.to_string()))
+        };
+        let (head, body) = self.pass(made).await?.into_parts();
         let bytes = Limited::new(body, ANSWER_BYTES).collect().await.map_err(|error| {
             let too_long = error.is::<http_body_util::LengthLimitError>();
             let what = "the answer of the API server".to_owned();
-            if too_long { ClusterError::TooLarge { what, limit: ANSWER_BYTES } } else { unreachable(error.as_ref()) }
+            if too_long {
+                ClusterError::TooLarge { what, limit: ANSWER_BYTES }
+            } else {
+                ClusterError::Unreachable(chain(error.as_ref()))
+            }
         })?;
         let text = String::from_utf8(bytes.to_bytes().into()).map_err(|e| ClusterError::Malformed {
             what: "the answer of the API server".to_owned(),
             cause: e.to_string(),
         })?;
         Ok((head.status, text))
+    }
+
+    /// Sends a request as it is made, under the right name. A token that is not taken any more is replaced once: such a
+    /// request has had no effect.
+    pub async fn pass(
+        &self,
+        made: impl Fn() -> Result<Request<Body>, ClusterError>,
+    ) -> Result<Response<Body>, ClusterError> {
+        let Some((accounts, account)) = &self.acting else { return self.under(made()?, None).await };
+        let bearer = accounts.bearer(account).await?;
+        let answer = self.under(made()?, Some(&bearer)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        accounts.spoilt(account, &bearer).await;
+        let bearer = accounts.bearer(account).await?;
+        self.under(made()?, Some(&bearer)).await
+    }
+
+    async fn under(
+        &self,
+        mut request: Request<Body>,
+        bearer: Option<&HeaderValue>,
+    ) -> Result<Response<Body>, ClusterError> {
+        if let Some(bearer) = bearer {
+            request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
+        }
+        self.client.send(request).await.map_err(|error| ClusterError::Unreachable(chain(&error)))
     }
 }
 

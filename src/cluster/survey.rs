@@ -48,7 +48,7 @@ pub struct Survey {
 impl Survey {
     #[must_use]
     pub const fn new(client: Client) -> Self {
-        Self { server: ApiServer { client }, pause: PAUSE }
+        Self { server: ApiServer::own(client), pause: PAUSE }
     }
 
     /// The resources of the groups and versions that are `wanted`.

@@ -19,6 +19,8 @@ pub fn webhook(client: &Value) -> Value {
         // would lock whoever has to mend a policy out.
         "failurePolicy": "Ignore",
         "matchPolicy": "Equivalent",
+        // Said, so that it is mended where somebody narrows it.
+        "namespaceSelector": {},
         "sideEffects": "None",
         "timeoutSeconds": 10,
         "admissionReviewVersions": ["v1", "v1beta1"],

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, OnceLock};
 
 use hyper::ext::ReasonPhrase;
+use hyper::http::Extensions;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
@@ -14,8 +15,8 @@ use url::Url;
 
 use super::arguments::{FetchArguments, parse};
 use super::net::{LeadsToMetadata, NoMetadata, Target};
-use super::pretence::{Pretence, response};
-use super::{Answer, Begun, Caller, HostError, HostLimits, headers, permission};
+use super::pretence::response;
+use super::{Answer, Begun, Caller, HostError, HostLimits, Objects, api_fetch, headers, permission};
 use crate::policy::spec::Permissions;
 
 /// Clients for policies' requests, made when first needed.
@@ -49,11 +50,11 @@ struct Fetch {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FetchAnswer {
-    status: u16,
-    status_text: String,
-    headers: BTreeMap<String, String>,
-    body: String,
+pub struct FetchAnswer {
+    pub status: u16,
+    pub status_text: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
 }
 
 impl Fetcher {
@@ -61,12 +62,20 @@ impl Fetcher {
         Self { clients: Arc::default(), turns: Arc::new(Semaphore::new(limits.fetches)), limits }
     }
 
-    pub fn begin(&self, caller: &Caller<'_>, args: &str, pretence: Option<&dyn Pretence>) -> Result<Begun, HostError> {
+    pub fn begin(&self, caller: &Caller<'_>, args: &str, objects: &Objects) -> Result<Begun, HostError> {
         let fetch = Fetch::read(caller, parse("fetch", args)?, self.limits.fetch_bytes)?;
-        if let Some(pretence) = pretence {
+        if let Some(pretence) = objects.pretence() {
             let arguments = serde_json::from_str(args).unwrap_or_default();
             let (status, body) = pretence.fetch(caller.policy, &arguments)?;
             return Ok(Begun::Done(Some(response(status, &body))));
+        }
+        if let Some(cluster) = objects.api_server(caller, &fetch.url)? {
+            let Fetch { method, url, headers, body, .. } = fetch;
+            let (turns, limit) = (self.turns.clone(), self.limits.fetch_bytes);
+            return Ok(Begun::Waits(Box::pin(async move {
+                let _turn = turns.acquire().await.map_err(|_| HostError::internal())?;
+                api_fetch::run(&cluster, &method, &url, &headers, body.as_deref().unwrap_or_default(), limit).await
+            })));
         }
         let (clients, turns, limits) = (self.clients.clone(), self.turns.clone(), self.limits);
         Ok(Begun::Waits(Box::pin(async move {
@@ -201,7 +210,7 @@ async fn receive(mut response: Response, limit: usize) -> Answer {
     }
     let answer = FetchAnswer {
         status: response.status().as_u16(),
-        status_text: status_text(&response),
+        status_text: status_text(response.status(), response.extensions()),
         headers: headers::received(response.headers()),
         body: String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
     };
@@ -209,9 +218,8 @@ async fn receive(mut response: Response, limit: usize) -> Answer {
 }
 
 /// `200 OK`: what stood in the status line, as jsPolicy showed it.
-fn status_text(response: &Response) -> String {
-    let status = response.status();
-    let said = response.extensions().get::<ReasonPhrase>().map(|said| String::from_utf8_lossy(said.as_bytes()));
+pub fn status_text(status: StatusCode, extensions: &Extensions) -> String {
+    let said = extensions.get::<ReasonPhrase>().map(|said| String::from_utf8_lossy(said.as_bytes()));
     let phrase = said.as_deref().or_else(|| status.canonical_reason()).unwrap_or_default();
     format!("{} {phrase}", status.as_u16()).trim_end().to_owned()
 }

@@ -3,6 +3,7 @@
 //! Every call of a policy comes through [`Host::call`] or [`Host::start`], is checked against the policy's permissions in
 //! `permission`, and has a deadline and a bound on what it may bring back. Nothing is allowed that was not granted by name.
 
+mod api_fetch;
 mod arguments;
 mod error;
 mod fetch;
@@ -200,7 +201,7 @@ impl Inner {
             "patch" => objects.patch(caller, args, self.gate.get()),
             "apply" => objects.apply(caller, args, self.gate.get()),
             "remove" => objects.remove(caller, args, self.gate.get()),
-            "fetch" => self.fetcher.begin(caller, args, objects.pretence()),
+            "fetch" => self.fetcher.begin(caller, args, objects),
             "env" => {
                 let EnvArguments { name } = parse(op, args)?;
                 permission::env(caller, &name)?;

@@ -1,8 +1,10 @@
 //! `get`, `list` and writes: which object is meant, whether it may be touched, and where it is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use url::Url;
 
 use crate::bundle::content_hash;
 use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
@@ -47,7 +49,9 @@ impl Objects {
             Self::Nowhere => Err(not_connected(&format!("read {kind} from"))),
             Self::Inventory(inventory) => from_inventory(inventory, &kind, &namespace, &name),
             Self::Pretended(pretence) => from_inventory(&pretence.inventory(caller.policy), &kind, &namespace, &name),
-            Self::Cluster(cluster) => Ok(from_cluster(cluster, kind, namespace, name, cache, caller)),
+            Self::Cluster(cluster) => {
+                Ok(from_cluster(seen_by(cluster, caller)?.as_ref(), kind, namespace, name, cache, caller))
+            }
             Self::Rehearsal(rehearsal) => from_inventory(&rehearsal.inventory(), &kind, &namespace, &name),
         }
     }
@@ -66,15 +70,25 @@ impl Objects {
             Self::Rehearsal(rehearsal) => listed(&rehearsal.inventory(), &kinds, &query, limit),
             Self::Pretended(pretence) => listed(&pretence.inventory(caller.policy), &kinds, &query, limit),
             Self::Cluster(cluster) => {
+                let cluster = seen_by(cluster, caller)?;
                 if let Peek::Known(found) = cluster.peek_list(&kinds, &query, cache) {
                     return Ok(Begun::Done(array(&found, limit)?));
                 }
-                let (cluster, deadline) = (cluster.clone(), caller.deadline);
+                let (cluster, deadline) = (cluster.into_owned(), caller.deadline);
                 Ok(Begun::Waits(Box::pin(async move {
                     let found = cluster.list(&kinds, &query, cache, deadline).await?;
                     array(&found, limit)
                 })))
             }
+        }
+    }
+
+    /// The API server at this URL as the policy's own `ServiceAccount` sees it; `None` for any other place, and for policies
+    /// without one.
+    pub(super) fn api_server(&self, caller: &Caller<'_>, url: &Url) -> Result<Option<Cluster>, ClusterError> {
+        match (self, &caller.permissions.service_account) {
+            (Self::Cluster(cluster), Some(account)) if cluster.is_at(url) => cluster.acting_as(account).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -151,7 +165,7 @@ impl Objects {
             return noted(caller, pretence, given.0, given.1).map(Begun::Done);
         }
         let Self::Cluster(cluster) = self else { return Err(not_connected(&format!("write {kind} to"))) };
-        let (cluster, dry_run) = (cluster.clone(), caller.dry_run);
+        let (cluster, dry_run) = (seen_by(cluster, caller)?.into_owned(), caller.dry_run);
         let what = WrittenObject {
             kind: kind.clone(),
             namespace: write.namespace().to_owned(),
@@ -213,6 +227,14 @@ fn listed(inventory: &Inventory, kinds: &[Kind], query: &ListQuery, limit: usize
     let store = kinds.iter().find_map(|kind| inventory.of(kind));
     let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
     Ok(Begun::Done(array(&found.unwrap_or_default(), limit)?))
+}
+
+/// As Bylaw, or as the policy's own `ServiceAccount`.
+fn seen_by<'c>(cluster: &'c Cluster, caller: &Caller<'_>) -> Result<Cow<'c, Cluster>, ClusterError> {
+    match &caller.permissions.service_account {
+        Some(account) => cluster.acting_as(account).map(Cow::Owned),
+        None => Ok(Cow::Borrowed(cluster)),
+    }
 }
 
 fn from_cluster(

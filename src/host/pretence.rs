@@ -97,6 +97,7 @@ mod tests {
             env: all("*"),
             files: all("*"),
             codegen: false,
+            service_account: None,
         };
         let object = r#"{"object":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"b"}}}"#;
         for (op, args, told) in [

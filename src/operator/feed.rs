@@ -146,8 +146,8 @@ impl Seer {
                 View::Open
             }
             // A list that follows will tell whether that is all.
-            Seen::One(_) | Seen::Gone(_) if self.ever => View::Open,
-            Seen::One(_) | Seen::Gone(_) => return,
+            Seen::One(_) | Seen::Gone { .. } if self.ever => View::Open,
+            Seen::One(_) | Seen::Gone { .. } => return,
             Seen::Lost(Why::Absent) => {
                 let why = format!("the cluster does not serve {kind}: install its CRD");
                 View::Lost { ever: self.ever, why }
@@ -175,7 +175,7 @@ fn take_policies(live: &Live, namespace: &str, seen: Seen) {
     let taken = match seen {
         Seen::All(objects) => live.replace(objects.iter().filter_map(of).collect()),
         Seen::One(object) => of(&object).map_or(Ok(()), |object| live.put(object)),
-        Seen::Gone(name) => {
+        Seen::Gone { name, .. } => {
             live.remove(&name);
             Ok(())
         }
@@ -188,7 +188,7 @@ fn take_bundles(live: &Live, seen: Seen) {
     let taken = match seen {
         Seen::All(objects) => live.replace_bundles(objects.iter().filter_map(BundleObject::of).collect()),
         Seen::One(object) => BundleObject::of(&object).map_or(Ok(()), |bundle| live.put_bundle(bundle)),
-        Seen::Gone(name) => {
+        Seen::Gone { name, .. } => {
             live.remove_bundle(&name);
             Ok(())
         }
@@ -270,7 +270,7 @@ async fn follow_config_map(client: Client, of: ConfigMapRef, live: Live, see: wa
         match seen {
             Seen::All(objects) => live.put_config_map(&of, objects.first().map(data)),
             Seen::One(object) => live.put_config_map(&of, Some(data(&object))),
-            Seen::Gone(_) | Seen::Lost(Why::Absent) => live.put_config_map(&of, None),
+            Seen::Gone { .. } | Seen::Lost(Why::Absent) => live.put_config_map(&of, None),
             Seen::Lost(Why::Error(error)) => {
                 if !*see.borrow() {
                     warn!(

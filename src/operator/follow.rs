@@ -20,8 +20,11 @@ pub(super) enum Seen {
     /// These are all there are.
     All(Vec<Value>),
     One(Value),
-    /// The name of one that is gone.
-    Gone(String),
+    /// One that is gone; the namespace is empty where it was in none.
+    Gone {
+        namespace: String,
+        name: String,
+    },
     /// Nothing can be seen at the moment, and why. What was seen before may still be so.
     Lost(Why),
 }
@@ -61,7 +64,9 @@ pub(super) async fn follow(api: Api<DynamicObject>, config: watcher::Config, mut
             }
             Ok(Event::Delete(object)) => {
                 outage.recovered();
-                tell(Seen::Gone(object.metadata.name.unwrap_or_default()));
+                let metadata = object.metadata;
+                let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
+                tell(Seen::Gone { namespace, name });
             }
             Err(error) if is_absent(&error) => {
                 tell(Seen::Lost(Why::Absent));

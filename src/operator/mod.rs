@@ -7,11 +7,13 @@
 //! follow   one watch           feed      `JsPolicy` objects, bundles, `ConfigMap`s  -> policy::live -> the loader
 //! cache    what was last good  webhooks  the configurations               <- the catalog
 //! status   what is said        writer    status, bundles, events          <- what became of each policy
+//!                              exceptions  the status of each `PolicyException`
 //! ```
 
 pub mod authority;
 pub mod bundles;
 mod cache;
+mod exceptions;
 mod fault;
 mod feed;
 mod follow;
@@ -33,6 +35,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use cache::Cache;
+use exceptions::Exceptions;
 use feed::{Feed, View};
 pub use leadership::{Leadership, Leading, NotLeading};
 use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Way, Write};
@@ -41,8 +44,8 @@ use writer::Writer;
 use crate::controllers::Standings;
 use crate::engine::Registered;
 use crate::http::{Checks, Gate};
-use crate::policy::Catalog;
 use crate::policy::live::Live;
+use crate::policy::{Catalog, Pattern};
 
 /// Who writes, as the API server keeps account of it.
 pub const FIELD_MANAGER: &str = "bylaw";
@@ -91,8 +94,10 @@ impl Source {
         let feed = feed.unwrap_or_else(|| Feed::start(&client, &runtime, &live, &namespace));
         let (tell, registry) = watch::channel(Registry::default());
         let (tell_open, is_open) = watch::channel(feed.view() == View::Open);
-        let Duties { registration, catalogs, authority, leadership, checks, standings, register } = duties;
+        let Duties { registration, catalogs, authority, leadership, allowed, checks, standings, register } = duties;
         let standings = standings.unwrap_or_else(|| watch::Sender::new(Standings::default()).subscribe());
+        let exceptions =
+            Exceptions { client: client.clone(), leadership: leadership.clone(), catalogs: catalogs.clone(), allowed };
         register(Arc::default());
         let keeper = Keeper {
             registration,
@@ -104,6 +109,7 @@ impl Source {
             register,
             pace: Pace::default(),
             standing: None,
+            aside: None,
             wanted: String::new(),
             is_registered: false,
             drawn: None,
@@ -113,6 +119,7 @@ impl Source {
         let tasks = vec![
             runtime.spawn(keeper.run()).abort_handle(),
             runtime.spawn(writer.run()).abort_handle(),
+            runtime.spawn(exceptions.run()).abort_handle(),
             runtime.spawn(cache.keep(live)).abort_handle(),
             runtime.spawn(report(feed, known, tell_open, registry.clone(), checks)).abort_handle(),
         ];
@@ -128,6 +135,8 @@ pub struct Duties {
     /// The authority of the serving certificate in PEM; empty where clients trust it anyway, `None` until it is known.
     pub authority: watch::Receiver<Option<Arc<[u8]>>>,
     pub leadership: Leadership,
+    /// The policies that a `PolicyException` may except from.
+    pub allowed: Arc<[Pattern]>,
     pub checks: Arc<Checks>,
     /// How controllers stand; `None` where none run.
     pub standings: Option<watch::Receiver<Standings>>,

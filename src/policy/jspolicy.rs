@@ -13,6 +13,7 @@ use super::declaration::{isolation, on_error, priority, timeout, vantage};
 use super::draft::{Draft, Handlers};
 use super::error::FieldError;
 use super::fields::{Faults, Fields, clip};
+use super::live::ConfigMapRef;
 use super::names::is_policy_name;
 use super::oversight::{self, OversightDraft};
 use super::permissions::permissions;
@@ -121,7 +122,9 @@ fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_) | CodeSource::BundleRef(_));
     read_rules(&spec, kind, is_module, &mut draft);
     read_behaviour(&spec, &mut draft);
-    draft.oversight = Some(OversightDraft { refuses_exceptions, ..oversight::oversight(&spec, &mut draft.notes) });
+    let config_map = fields.value("spec").and_then(|spec| ConfigMapRef::of(spec, ""));
+    let oversight = oversight::oversight(&spec, &mut draft.notes);
+    draft.oversight = Some(OversightDraft { refuses_exceptions, config_map, ..oversight });
     draft.handlers = match kind {
         PolicyType::Validating => Handlers { validates: true, ..Handlers::default() },
         PolicyType::Mutating => Handlers { mutates: true, ..Handlers::default() },

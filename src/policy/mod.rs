@@ -2,6 +2,7 @@
 //! read again when a file changes.
 
 mod about;
+mod account;
 mod assemble;
 mod bundles;
 mod catalog;
@@ -38,12 +39,13 @@ mod watch;
 mod webhook;
 
 pub use about::{About, Severity};
+pub use account::Account;
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
 pub use check::{check_bundle, check_policy};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
 pub use error::{FieldError, PolicyError};
-pub use exceptions::{Exception, Exceptions, Pattern};
+pub use exceptions::{Exception, Exceptions, MOST_IN_NAMESPACE as MOST_EXCEPTIONS_IN_NAMESPACE, Pattern};
 pub(crate) use fields::closest;
 pub use jspolicy::PolicyType;
 pub use loader::{LoadOptions, Loader};

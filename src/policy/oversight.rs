@@ -7,6 +7,7 @@ use crate::matching::{MatchError, Overrides};
 
 use super::declaration::ENFORCEMENTS;
 use super::fields::{Faults, Fields, clip};
+use super::live::ConfigMapRef;
 use super::rules;
 use super::spec::{Enforcement, LabelSelector};
 
@@ -32,6 +33,8 @@ pub struct Oversight {
     pub background: bool,
     /// No exception holds, whatever the server is told to allow.
     pub refuses_exceptions: bool,
+    /// `spec.parametersFrom`; the namespace is empty for Bylaw's own.
+    pub config_map: Option<ConfigMapRef>,
 }
 
 impl Oversight {
@@ -59,15 +62,17 @@ pub(super) struct OversightDraft {
     pub log_size: Option<usize>,
     pub background: bool,
     pub refuses_exceptions: bool,
+    pub config_map: Option<ConfigMapRef>,
 }
 
 impl OversightDraft {
     pub(super) fn compile(&self) -> Result<Oversight, MatchError> {
-        let Self { overrides, is_unlogged, log_size, background, refuses_exceptions } = self;
+        let Self { overrides, is_unlogged, log_size, background, refuses_exceptions, config_map } = self;
         let overrides = Overrides::compile(overrides)?;
         let (is_unlogged, log_size) = (*is_unlogged, *log_size);
         let (background, refuses_exceptions) = (*background, *refuses_exceptions);
-        Ok(Oversight { overrides, is_unlogged, log_size, background, refuses_exceptions })
+        let config_map = config_map.clone();
+        Ok(Oversight { overrides, is_unlogged, log_size, background, refuses_exceptions, config_map })
     }
 }
 
@@ -84,7 +89,7 @@ pub(super) fn oversight(spec: &Fields<'_, '_>, notes: &mut Vec<String>) -> Overs
         override_entry(entry, &spec.path(&format!("enforcement[{index}]")), spec.faults(), notes)
     };
     let overrides = entries.iter().take(MOST_OVERRIDES).enumerate().filter_map(read).collect();
-    OversightDraft { overrides, is_unlogged, log_size, background, refuses_exceptions: false }
+    OversightDraft { overrides, is_unlogged, log_size, background, ..OversightDraft::default() }
 }
 
 fn override_entry(value: &Value, path: &str, faults: &Faults, notes: &mut Vec<String>) -> Option<OverrideSpec> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::Account;
 use super::fields::{Fields, clip};
 use super::spec::Permissions;
 
@@ -22,9 +23,20 @@ pub(super) fn permissions(fields: &Fields<'_, '_>) -> Option<Permissions> {
         env: read("env", is_variable, "the name of an environment variable"),
         files: read("files", is_absolute, "an absolute path, of a file or of a folder ending in `/`"),
         codegen: permissions.boolean("codegen").unwrap_or_default(),
+        service_account: account(&permissions),
     };
     permissions.refuse_unknown();
     Some(granted)
+}
+
+fn account(permissions: &Fields<'_, '_>) -> Option<Account> {
+    let text = permissions.string("serviceAccount")?;
+    let account = Account::parse(text);
+    if account.is_none() {
+        let form = "a ServiceAccount in Bylaw's own namespace, such as `images`, or in another, such as `shop/images`";
+        permissions.fault("serviceAccount", format!("`{}` must be {form}", clip(text)));
+    }
+    account
 }
 
 /// `version/Kind` or `group/version/Kind`, the kind or the version possibly `*`.
@@ -75,6 +87,7 @@ mod tests {
             "env": ["HOME"],
             "files": ["/etc/ssl/", "/var/run/token"],
             "codegen": true,
+            "serviceAccount": "shop/images",
         }});
         assert_eq!(faults(&granted), [] as [&str; 0]);
     }
@@ -83,12 +96,16 @@ mod tests {
     fn grants_in_another_form_are_refused() {
         let wrong = json!({"permissions": {
             "read": ["ConfigMap"], "write": ["a/b/c/d"], "net": ["https://a.b/c", "a:99999"], "env": ["A=B"],
-            "files": ["etc", "/etc/../root"], "codegen": "eval", "run": ["ls"],
+            "files": ["etc", "/etc/../root"], "codegen": "eval", "serviceAccount": "a/../b", "run": ["ls"],
         }});
         let found = faults(&wrong);
-        assert_eq!(found.len(), 9, "{found:?}");
+        assert_eq!(found.len(), 10, "{found:?}");
         assert!(found[0].starts_with("spec.permissions.read[0]: `ConfigMap` must be a kind such as `v1/ConfigMap`"));
         assert!(found[7].starts_with("spec.permissions.codegen: "), "{found:?}");
-        assert!(found[8].starts_with("spec.permissions.run: is not a field"));
+        assert!(
+            found[8].starts_with("spec.permissions.serviceAccount: `a/../b` must be a ServiceAccount"),
+            "{found:?}"
+        );
+        assert!(found[9].starts_with("spec.permissions.run: is not a field"));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Account;
 use crate::review::Operation;
 
 /// How a policy's code is run (design §1).
@@ -203,6 +204,9 @@ pub struct Permissions {
     pub files: Vec<String>,
     /// `eval` and `Function`: text may become code. Never in a shared realm.
     pub codegen: bool,
+    /// Who reads and writes in the cluster; Bylaw itself where nobody is named.
+    #[serde(rename = "serviceAccount")]
+    pub service_account: Option<Account>,
 }
 
 impl Permissions {
@@ -210,6 +214,6 @@ impl Permissions {
     #[must_use]
     pub fn ambient() -> Self {
         let all = || vec!["*".to_owned()];
-        Self { read: all(), write: all(), net: all(), env: all(), files: all(), codegen: true }
+        Self { read: all(), write: all(), net: all(), env: all(), files: all(), codegen: true, service_account: None }
     }
 }

@@ -7,7 +7,7 @@ mod render;
 
 use serde::{Deserialize, Serialize};
 
-pub use asked::{Asked, asked};
+pub use asked::{Asked, Asker, asked};
 pub use own::{Settings, own};
 pub use render::{Install, objects, values};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Rule;
 use super::own::{Settings, own};
+use super::{Asked, Rule};
 
 const API_VERSION: &str = "rbac.authorization.k8s.io/v1";
 const API_GROUP: &str = "rbac.authorization.k8s.io";
@@ -16,26 +16,36 @@ pub struct Install<'i> {
     pub settings: Settings<'i>,
 }
 
-/// The `ServiceAccount`, its roles and their bindings. `asked` are the rules of the policies; without any they have no role.
+/// The `ServiceAccount`, its roles and their bindings. Policies that ask for nothing have no role.
 #[must_use]
-pub fn objects(install: &Install<'_>, asked: &[Rule]) -> Vec<Value> {
+pub fn objects(install: &Install<'_>, asked: &Asked) -> Vec<Value> {
     let Install { name, namespace, settings } = *install;
     let (cluster, local) = own(name, settings);
     let mut objects = vec![json!({
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(name, Some(namespace)),
     })];
-    objects.extend(role(install, "ClusterRole", name, &cluster));
-    objects.extend(role(install, "Role", name, &local));
-    if !asked.is_empty() {
-        objects.extend(role(install, "ClusterRole", &format!("{name}-policies"), asked));
+    objects.extend(role(install, None, name, &cluster));
+    objects.extend(role(install, Some(namespace), name, &local));
+    let of_policies = format!("{name}-policies");
+    if !asked.rules.is_empty() {
+        objects.extend(role(install, None, &of_policies, &asked.rules));
+    }
+    for (place, rules) in &asked.local {
+        // Named apart, for Bylaw's own namespace may be named too.
+        let (place, role_name) = match place.as_str() {
+            "" => (namespace, of_policies.clone()),
+            place => (place, format!("{of_policies}-{place}")),
+        };
+        objects.extend(role(install, Some(place), &role_name, rules));
     }
     objects
 }
 
 /// The rules of the policies as values of the chart.
 #[must_use]
-pub fn values(asked: &[Rule]) -> Value {
-    json!({ "rbac": { "policyRules": asked } })
+pub fn values(asked: &Asked) -> Value {
+    let local = asked.local.iter().map(|(namespace, rules)| json!({ "namespace": namespace, "rules": rules }));
+    json!({ "rbac": { "policyRules": asked.rules, "policyRoles": local.collect::<Vec<_>>() } })
 }
 
 fn metadata(name: &str, namespace: Option<&str>) -> Value {
@@ -46,9 +56,9 @@ fn metadata(name: &str, namespace: Option<&str>) -> Value {
     metadata
 }
 
-/// A role and its binding.
-fn role(install: &Install<'_>, kind: &str, name: &str, rules: &[Rule]) -> [Value; 2] {
-    let namespace = (kind == "Role").then_some(install.namespace);
+/// A role and its binding, for a namespace or for the whole cluster.
+fn role(install: &Install<'_>, namespace: Option<&str>, name: &str, rules: &[Rule]) -> [Value; 2] {
+    let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
     let role =
         json!({ "apiVersion": API_VERSION, "kind": kind, "metadata": metadata(name, namespace), "rules": rules });
     let binding = json!({

@@ -1,11 +1,13 @@
 //! What is written, and how much of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::background::Shard;
 use super::pace::WRITES_A_MINUTE;
+use crate::policy::Pattern;
 
 /// jsPolicy's default of `POLICY_REPORT_MAX_EVENTS`.
 const REPORT_SIZE: u32 = 50;
@@ -84,6 +86,12 @@ impl ReportSettings {
             given if given.contains(&ReportKind::Nowhere) => Vec::new(),
             given => given.to_vec(),
         }
+    }
+
+    /// The policies that a `PolicyException` of the cluster may except from.
+    #[must_use]
+    pub fn allowed(&self) -> Arc<[Pattern]> {
+        self.allow_exceptions.iter().filter_map(|text| Pattern::parse(text)).collect()
     }
 
     #[must_use]

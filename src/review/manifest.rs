@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Operation;
+use crate::lint::{built_in, usual_plural};
 
 /// Why there is no review of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,47 +33,9 @@ pub struct Served {
     pub namespaced: bool,
 }
 
-/// Kinds without a namespace among those built in. Others are taken to be namespaced where they name one.
-const CLUSTER_SCOPED: &[&str] = &[
-    "APIService",
-    "CSIDriver",
-    "CSINode",
-    "CertificateSigningRequest",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ClusterTrustBundle",
-    "CustomResourceDefinition",
-    "DeviceClass",
-    "FlowSchema",
-    "IPAddress",
-    "IngressClass",
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "PriorityLevelConfiguration",
-    "ResourceSlice",
-    "RuntimeClass",
-    "ServiceCIDR",
-    "StorageClass",
-    "StorageVersion",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "VolumeAttachment",
-    "VolumeAttributesClass",
-];
-
-/// Plurals that no rule gives.
-const IRREGULAR: &[(&str, &str)] = &[
-    ("Endpoints", "endpoints"),
-    ("PodMetrics", "pods"),
-    ("NodeMetrics", "nodes"),
-    ("JsPolicyViolations", "jspolicyviolations"),
-];
+/// Plurals that no rule gives, among kinds that are not built in.
+const IRREGULAR: &[(&str, &str)] =
+    &[("PodMetrics", "pods"), ("NodeMetrics", "nodes"), ("JsPolicyViolations", "jspolicyviolations")];
 
 /// The review of one manifest. Where it is not known how its kind is served, its name and its namespace tell.
 ///
@@ -88,8 +51,13 @@ pub fn of_manifest(request: &Asked<'_>, served: Option<&Served>) -> Result<Value
         return Err(ManifestError::Unnamed(kind.to_owned()));
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let cluster_scoped = served.map_or_else(|| CLUSTER_SCOPED.contains(&kind), |served| !served.namespaced);
-    let resource = served.map_or_else(|| plural(kind), |served| served.plural.clone());
+    // Kinds that nobody knows are taken to be namespaced.
+    let (resource, is_namespaced) = match (served, built_in(group, kind)) {
+        (Some(served), _) => (served.plural.clone(), served.namespaced),
+        (None, Some((plural, is_namespaced))) => (plural.to_owned(), is_namespaced),
+        (None, None) => (plural(kind), true),
+    };
+    let cluster_scoped = !is_namespaced;
     let namespace = match text("/metadata/namespace") {
         _ if cluster_scoped => (kind == "Namespace").then_some(name).flatten(),
         Some(namespace) => Some(namespace),
@@ -134,18 +102,9 @@ fn with_namespace(object: &Value, namespace: Option<&str>) -> Value {
     object
 }
 
-/// The resource of a kind, by the rule that Kubernetes' own kinds follow.
 fn plural(kind: &str) -> String {
-    if let Some((_, plural)) = IRREGULAR.iter().find(|(irregular, _)| *irregular == kind) {
-        return (*plural).to_owned();
-    }
-    let lower = kind.to_ascii_lowercase();
-    let sibilant = ["s", "x", "z", "ch", "sh"].iter().any(|end| lower.ends_with(end));
-    match lower.strip_suffix('y') {
-        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-        _ if sibilant => format!("{lower}es"),
-        _ => format!("{lower}s"),
-    }
+    let irregular = IRREGULAR.iter().find(|(irregular, _)| *irregular == kind);
+    irregular.map_or_else(|| usual_plural(kind), |(_, plural)| (*plural).to_owned())
 }
 
 #[cfg(test)]
@@ -159,17 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn built_in_kinds_get_their_resource() {
-        for (kind, resource) in [
-            ("Pod", "pods"),
-            ("Ingress", "ingresses"),
-            ("NetworkPolicy", "networkpolicies"),
-            ("Endpoints", "endpoints"),
-            ("StorageClass", "storageclasses"),
-            ("PodDisruptionBudget", "poddisruptionbudgets"),
-            ("Gateway", "gateways"),
+    fn each_kind_gets_its_resource() {
+        for (api_version, kind, resource) in [
+            ("v1", "Pod", "pods"),
+            ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+            ("v1", "Endpoints", "endpoints"),
+            ("policy/v1beta1", "PodDisruptionBudget", "poddisruptionbudgets"),
+            ("metrics.k8s.io/v1beta1", "PodMetrics", "pods"),
+            ("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
         ] {
-            assert_eq!(plural(kind), resource);
+            let review = create(&json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": "a" } }));
+            assert_eq!(review["request"]["resource"]["resource"], resource);
         }
     }
 

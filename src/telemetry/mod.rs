@@ -5,6 +5,8 @@
 //! namespace, a user or an object.
 
 mod console;
+#[cfg(test)]
+mod documented_tests;
 mod error;
 mod expose;
 mod histogram;

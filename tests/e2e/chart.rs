@@ -15,7 +15,7 @@ use super::objects::definition;
 use super::server::lifeline::ScratchFolder;
 use super::world::World;
 
-const NAMESPACE: &str = "bylaw-chart";
+pub const NAMESPACE: &str = "bylaw-chart";
 
 /// Everything that can be switched on.
 const EVERYTHING: &str = r#"
@@ -37,7 +37,10 @@ perPolicy: true
 policyReports: { enabled: true, maxEvents: 10 }
 openReports: { enabled: true }
 allowExceptions: ["no-*.example.com"]
-rbac: { policyRules: [{ apiGroups: [""], resources: [configmaps], verbs: [get, list, watch] }] }
+rbac:
+  policyRules: [{ apiGroups: [""], resources: [configmaps], verbs: [get, list, watch] }]
+  policyRoles:
+    - { namespace: "", rules: [{ apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [a], verbs: [create] }] }
 serviceAccount: { annotations: { a: b } }
 service: { name: jspolicy, type: LoadBalancer, annotations: { c: d } }
 tls: { certManager: { enabled: true, issuerRef: { kind: Issuer, name: ca } } }
@@ -92,7 +95,7 @@ policies: { deny-default.pods.example.com: { operations: [CREATE], resources: [p
 "#;
 
 /// Helm, unless there is none; on CI that is a failure.
-fn helm() -> Option<String> {
+pub fn helm() -> Option<String> {
     let found = env::var("BYLAW_TEST_HELM").ok();
     if found.is_none() {
         assert!(env::var("CI").as_deref() != Ok("true"), "no test may be skipped on CI: BYLAW_TEST_HELM is not set");
@@ -118,7 +121,7 @@ fn template(helm: &str, values: &str, flags: &[&str]) -> Output {
 }
 
 /// What Helm makes of these values.
-fn rendered(helm: &str, values: &str) -> Vec<Value> {
+pub fn rendered(helm: &str, values: &str) -> Vec<Value> {
     let output = template(helm, values, &[]);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -171,7 +174,7 @@ fn taken(world: &World, objects: &[Value]) {
 fn every_object_of_the_chart_is_taken_by_the_api_server() {
     let (Some(world), Some(helm)) = (World::shared(), helm()) else { return };
     prepare(world);
-    for (values, count) in [("", 14), (EVERYTHING, 23), (JSPOLICY, 16)] {
+    for (values, count) in [("", 14), (EVERYTHING, 25), (JSPOLICY, 16)] {
         let objects = rendered(&helm, values);
         assert_eq!(objects.len(), count, "objects of {values}");
         taken(world, &objects);
@@ -229,6 +232,13 @@ fn its_roles_are_those_that_bylaw_prints() {
         r#"match: { resources: ["pods"] }, permissions: { read: ["v1/Node"], write: ["apps/v1/*"] }, validate() {},"#,
     );
     fs::write(folder.path().join(policy.name), policy.text).unwrap();
+    for (name, account) in [("own", "images"), ("other", "shop/images")] {
+        let rest = format!(
+            r#"match: {{ resources: ["pods"] }}, permissions: {{ serviceAccount: "{account}" }}, validate() {{}},"#
+        );
+        let policy = super::policies::policy(name, &rest);
+        fs::write(folder.path().join(policy.name), policy.text).unwrap();
+    }
     let policies = folder.path().display().to_string();
     let values = printed(&["crd", "--values", "--policies", &policies]);
     let common = ["crd", "--rbac", "--output", "json", "--namespace", NAMESPACE];
@@ -325,6 +335,7 @@ fn values_that_are_wrong_are_named() {
         ("compat: kyverno", "compat"),
         ("service: { port: 0 }", "service/port"),
         ("rbac: { policyRules: [{ apiGroups: [''] }] }", "policyRules"),
+        ("rbac: { policyRoles: [{ rules: [] }] }", "policyRoles"),
         ("tls: { certManager: { enabled: true } }", "issuerRef must name an Issuer"),
         ("jspolicy: { command: [/jspolicy] }", "'command' not allowed"),
     ] {
@@ -371,6 +382,7 @@ fn the_commands_of_the_readme_install_it() {
     ] {
         assert!(readme.contains(command), "{command}");
     }
+    // What Helm does by the last is done here without it: it renders, and applies on the server.
     let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
     let rights = printed(&["crd", "--values", "-p", policies]);
     taken(world, &rendered(&helm, &rights));

@@ -30,8 +30,10 @@ mod server;
 mod world;
 
 // The promises.
+mod accounts;
 mod audit;
 mod background;
+mod callers;
 mod chart;
 mod controllers;
 mod custom_resources;
@@ -40,6 +42,7 @@ mod edits;
 mod election;
 mod exceptions;
 mod failure_policy;
+mod installation;
 mod jspolicy_reads;
 mod jspolicy_writes;
 mod multiplexing;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use super::api::Api;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Identity};
 
 /// A cluster and the way to it.
 pub struct World {
@@ -17,17 +17,22 @@ pub struct World {
 impl World {
     /// A cluster of the test's own; none where there are no servers to start.
     pub fn start() -> Option<Self> {
-        is_possible().then(Self::launch)
+        is_possible().then(|| Self::launch(None))
+    }
+
+    /// The same with an API server that shows this to webhooks.
+    pub fn start_as(identity: &Identity) -> Option<Self> {
+        is_possible().then(|| Self::launch(Some(identity)))
     }
 
     /// The cluster of all tests that do it no harm. Its processes end with this one.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<World> = OnceLock::new();
-        is_possible().then(|| SHARED.get_or_init(Self::launch))
+        is_possible().then(|| SHARED.get_or_init(|| Self::launch(None)))
     }
 
-    fn launch() -> Self {
-        let cluster = Cluster::start().unwrap_or_else(|error| panic!("{error:#}"));
+    fn launch(identity: Option<&Identity>) -> Self {
+        let cluster = Cluster::start_as(identity).unwrap_or_else(|error| panic!("{error:#}"));
         let api = Api::of(&cluster);
         Self { cluster, api }
     }

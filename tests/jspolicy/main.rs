@@ -10,6 +10,7 @@
 )]
 
 mod case;
+mod checklist;
 mod concurrency;
 mod corpus;
 mod expect;

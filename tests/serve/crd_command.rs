@@ -47,7 +47,44 @@ fn the_rights_are_what_the_policies_ask_for() {
     assert!(!ended.out.contains("cluster-admin") && !ended.out.contains('*'), "{}", ended.out);
     let values = bylaw(&["crd", "--values", "-p", &path]);
     let values: Value = serde_saphyr::from_str(&values.out).unwrap();
-    assert_eq!(values, json!({"rbac": {"policyRules": expected}}));
+    assert_eq!(values, json!({"rbac": {"policyRules": expected, "policyRoles": []}}));
+}
+
+#[test]
+fn rights_are_given_for_the_background_for_parameters_and_for_accounts() {
+    let object = json!({
+        "apiVersion": "policy.jspolicy.com/v1beta1", "kind": "JsPolicy", "metadata": {"name": "back.services.example.com"},
+        "spec": {
+            "operations": ["CREATE"], "resources": ["services", "services/status"], "javascript": "allow();",
+            "background": true, "parametersFrom": {"configMap": {"namespace": "platform", "name": "limits"}},
+            "permissions": {"read": ["v1/Secret"], "serviceAccount": "images"},
+        },
+    });
+    let folder = Folder::new(&[("back.json", &object.to_string())]);
+    let path = folder.argument("back.json");
+    let ended = bylaw(&["crd", "--rbac", "-p", &path, "--namespace", "own", "--name", "one"]);
+    assert!(ended.err.contains("back.services.example.com: asks as the ServiceAccount images"), "{}", ended.err);
+    let printed = documents(&ended);
+    let asked = |kind: &str| -> Vec<Value> {
+        let of_policies = |one: &&&Value| one["metadata"]["name"].as_str().unwrap().starts_with("one-policies");
+        of_kind(&printed, kind).iter().filter(of_policies).map(|one| (*one).clone()).collect()
+    };
+    let rule = |resource: &str, names: Value, verbs: Value| {
+        let mut rule = json!({"apiGroups": [""], "resources": [resource], "verbs": verbs});
+        if !names.is_null() {
+            rule["resourceNames"] = names;
+        }
+        json!([rule])
+    };
+    assert_eq!(asked("ClusterRole")[0]["rules"], rule("services", Value::Null, json!(["list"])), "and no Secrets");
+    let roles = asked("Role");
+    assert_eq!(roles[0]["metadata"]["namespace"], "own");
+    assert_eq!(roles[0]["rules"], rule("serviceaccounts/token", json!(["images"]), json!(["create"])));
+    assert_eq!(roles[1]["metadata"]["namespace"], "platform");
+    assert_eq!(roles[1]["rules"], rule("configmaps", json!(["limits"]), json!(["get", "list", "watch"])));
+    assert_eq!(asked("RoleBinding").len(), 2);
+    let subject = json!({"kind": "ServiceAccount", "name": "one", "namespace": "own"});
+    assert!(asked("RoleBinding").iter().all(|binding| binding["subjects"] == json!([subject])));
 }
 
 #[test]

@@ -91,3 +91,10 @@ fn the_log_can_be_json_and_filtered_and_quiet() {
     denied(quiet.post("/validate", &config_map(json!({"a": "bad"}))));
     assert_eq!(quiet.log(), "");
 }
+
+#[test]
+fn variables_of_jspolicy_that_mean_nothing_here_are_named() {
+    let (_folder, server) = serve(&[], &[("VM_POOL_SIZE", "8"), ("BUNDLE_TIMEOUT", "30")]);
+    server.wait_for_log(0, "VM_POOL_SIZE means nothing here").unwrap();
+    assert_eq!(lines(&server, "means nothing").len(), 1, "{}", server.log());
+}

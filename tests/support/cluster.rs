@@ -48,6 +48,12 @@ pub struct Cluster {
     admin_token: String,
 }
 
+/// What the API server shows to webhooks, in PEM.
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
+}
+
 /// Whatever the API server decided, without bodies: the annotations of webhooks are part of it.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -67,17 +73,26 @@ impl Cluster {
 
     /// Starts the servers found in the folder named by [`BIN_VARIABLE`] and waits until the API server is ready.
     pub fn start() -> Result<Self> {
+        Self::start_as(None)
+    }
+
+    /// The same with an API server that shows this to webhooks.
+    pub fn start_as(identity: Option<&Identity>) -> Result<Self> {
         if let Some(missing) = Self::missing() {
             bail!(missing);
         }
-        Self::start_from(Path::new(&env::var_os(BIN_VARIABLE).unwrap_or_default()))
+        Self::start_until_ready(Path::new(&env::var_os(BIN_VARIABLE).unwrap_or_default()), identity)
     }
 
     /// Starts the servers found in the folder `bin` and waits until the API server is ready.
     pub fn start_from(bin: &Path) -> Result<Self> {
+        Self::start_until_ready(bin, None)
+    }
+
+    fn start_until_ready(bin: &Path, identity: Option<&Identity>) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let cluster = Self::launch(bin)?;
+            let cluster = Self::launch(bin, identity)?;
             match cluster.wait_until_ready() {
                 Ok(()) => return Ok(cluster),
                 Err(_) if attempt < ATTEMPTS && cluster.lost_a_port() => attempt += 1,
@@ -169,7 +184,7 @@ impl Cluster {
         command
     }
 
-    fn launch(bin: &Path) -> Result<Self> {
+    fn launch(bin: &Path, identity: Option<&Identity>) -> Result<Self> {
         let name = format!("bylaw-cluster-{}", random_hex()?);
         let folder = ScratchFolder::create(env::temp_dir().join(name)).context("no temporary folder")?;
         let [etcd_url, peer_url] = [format!("http://{}", free_address()?), format!("http://{}", free_address()?)];
@@ -179,6 +194,9 @@ impl Cluster {
         write_private(&folder.path().join("tokens.csv"), &format!("{admin_token},admin,admin,system:masters\n"))?;
         write_private(&folder.path().join("kubeconfig"), &kubeconfig(folder.path(), &url, &admin_token))?;
         write_private(&folder.path().join("audit-policy.yaml"), AUDIT_POLICY)?;
+        if let Some(identity) = identity {
+            write_identity(folder.path(), identity)?;
+        }
         let port = address.port();
         let etcd = start(bin, folder.path(), "etcd", &etcd_arguments(folder.path(), &etcd_url, &peer_url))?;
         let arguments = api_server_arguments(folder.path(), &etcd_url, port);
@@ -238,7 +256,9 @@ fn etcd_arguments(folder: &Path, url: &str, peer_url: &str) -> Vec<String> {
 fn api_server_arguments(folder: &Path, etcd_url: &str, port: u16) -> Vec<String> {
     let certificates = folder.join("certificates");
     let key = certificates.join("apiserver.key");
-    vec![
+    let admission = folder.join(ADMISSION);
+    let shown = admission.is_file().then(|| format!("--admission-control-config-file={}", admission.display()));
+    let mut arguments = vec![
         format!("--etcd-servers={etcd_url}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--advertise-address=127.0.0.1".to_owned(),
@@ -259,7 +279,36 @@ fn api_server_arguments(folder: &Path, etcd_url: &str, port: u16) -> Vec<String>
         format!("--audit-log-path={}", folder.join("audit.log").display()),
         // Otherwise privileged pods are refused before any webhook sees them.
         "--allow-privileged=true".to_owned(),
-    ]
+    ];
+    arguments.extend(shown);
+    arguments
+}
+
+const ADMISSION: &str = "admission.yaml";
+
+/// A user for every webhook, as Kubernetes documents it (authenticating API servers).
+fn write_identity(folder: &Path, identity: &Identity) -> Result<()> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    write_private(&folder.join("webhooks.crt"), &identity.certificate)?;
+    write_private(&folder.join("webhooks.key"), &identity.key)?;
+    let user =
+        format!("{{client-certificate: \"{}\", client-key: \"{}\"}}", path("webhooks.crt"), path("webhooks.key"));
+    let kubeconfig = format!("apiVersion: v1\nkind: Config\nusers:\n- name: \"*\"\n  user: {user}\n");
+    write_private(&folder.join("webhooks.kubeconfig"), &kubeconfig)?;
+    let plugin = |name: &str| {
+        format!(
+            "- name: {name}
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: WebhookAdmissionConfiguration
+    kubeConfigFile: \"{}\"
+",
+            path("webhooks.kubeconfig")
+        )
+    };
+    let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n";
+    let plugins = ["ValidatingAdmissionWebhook", "MutatingAdmissionWebhook"].map(plugin).concat();
+    write_private(&folder.join(ADMISSION), &format!("{head}{plugins}"))
 }
 
 fn kubeconfig(folder: &Path, url: &str, token: &str) -> String {

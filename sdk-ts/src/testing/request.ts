@@ -3,7 +3,7 @@
 import type { KubernetesObject, Operation, Request } from "../context.ts";
 import type { Case } from "./case.ts";
 
-/** Kinds without a namespace among those built in. Others are taken to be namespaced where they name one. */
+/** Kinds without a namespace among those built in, as `src/lint/kubernetes/resources.txt` has them. Others are taken to be namespaced where they name one. */
 export const CLUSTER_SCOPED: readonly string[] = Object.freeze([
   "APIService",
   "CSIDriver",
@@ -12,8 +12,10 @@ export const CLUSTER_SCOPED: readonly string[] = Object.freeze([
   "ClusterRole",
   "ClusterRoleBinding",
   "ClusterTrustBundle",
+  "ComponentStatus",
   "CustomResourceDefinition",
   "DeviceClass",
+  "DeviceTaintRule",
   "FlowSchema",
   "IPAddress",
   "IngressClass",
@@ -25,11 +27,18 @@ export const CLUSTER_SCOPED: readonly string[] = Object.freeze([
   "PersistentVolume",
   "PriorityClass",
   "PriorityLevelConfiguration",
+  "ResourcePoolStatusRequest",
   "ResourceSlice",
   "RuntimeClass",
+  "SelfSubjectAccessReview",
+  "SelfSubjectReview",
+  "SelfSubjectRulesReview",
   "ServiceCIDR",
   "StorageClass",
   "StorageVersion",
+  "StorageVersionMigration",
+  "SubjectAccessReview",
+  "TokenReview",
   "ValidatingAdmissionPolicy",
   "ValidatingAdmissionPolicyBinding",
   "ValidatingWebhookConfiguration",

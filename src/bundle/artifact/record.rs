@@ -64,6 +64,7 @@ impl PolicyRecord {
                 items.iter().filter_map(|item| Some(format!("{right} {}", item.as_str()?))).collect()
             }
             Value::Bool(true) => vec![right.clone()],
+            Value::String(text) => vec![format!("{right} {text}")],
             _ => Vec::new(),
         };
         granted.flat_map(each).collect()

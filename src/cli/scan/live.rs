@@ -14,7 +14,8 @@ use super::progress::Progress;
 use super::work::{Intake, Work, process};
 use crate::cli::runtime::Stage;
 use crate::cluster::{
-    CacheLimits, Cluster, ClusterError, ClusterNamespaces, Connection, Listed, Survey, connect, connect_to_context,
+    Accounts, CacheLimits, Cluster, ClusterError, ClusterNamespaces, Connection, Listed, Survey, connect_bare_too,
+    connect_to_context,
 };
 use crate::host::Objects;
 use crate::policy::Catalog;
@@ -34,10 +35,11 @@ pub(super) fn scan(
     progress: &Progress,
 ) -> anyhow::Result<Report> {
     stage.block_on(async {
-        let client = match &args.context {
+        let connected = match &args.context {
             Some(context) => connect_to_context(kubeconfig, context).await?,
-            None => connect(&Connection::Kubeconfig(kubeconfig.to_owned())).await?,
+            None => connect_bare_too(&Connection::Kubeconfig(kubeconfig.to_owned())).await?,
         };
+        let (client, accounts) = (connected.client.clone(), Accounts::new(&connected, None));
         let survey = Survey::new(client.clone());
         // Before anything that would wait in vain where there is no API server.
         let served = survey.served(|group, _| catalog.revisions.iter().any(|one| names_group(one, group))).await?;
@@ -45,7 +47,8 @@ pub(super) fn scan(
         if survey.sees_namespaces().await {
             namespaces.wait_until_ready(NAMESPACES_WITHIN).await;
         }
-        let objects = Objects::Cluster(Cluster::new(client, stage.handle(), CacheLimits::default()));
+        let objects =
+            Objects::Cluster(Cluster::with_accounts(client, accounts, stage.handle(), CacheLimits::default()));
         let engine = engine(stage, catalog, Arc::new(namespaces), objects)?;
         let judge = Judge { engine, catalog: Arc::clone(catalog), asking: args.asking(), defined: HashMap::new() };
         let mut report = Report::on(catalog);

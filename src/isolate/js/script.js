@@ -32,7 +32,8 @@
     if (answer === undefined || typeof answer === "string") return answer;
     throw thrown(answer[0], answer[1]);
   };
-  const isPolicyFault = (error) => error.reason === "PermissionDenied" || error.reason === "LimitExceeded";
+  const isPolicyFault = ({ reason }) =>
+    reason === "PermissionDenied" || reason === "LimitExceeded" || reason === "ServiceAccountRefused";
   // jsPolicy's word for what failed, which policies may compare; the message says more.
   const renamed = (error, reason) => isPolicyFault(error) ? error : thrown(reason, error.message);
   const optionsOf = (options, of) => {

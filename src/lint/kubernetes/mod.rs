@@ -10,5 +10,5 @@ mod types;
 
 pub(super) use removed::{Served, api_version, api_version_of};
 pub(super) use resources::{Resource, resources};
-pub(crate) use resources::{groups_of_resource, plural_of_kind};
+pub(crate) use resources::{built_in, groups_of, usual_plural};
 pub(super) use types::{Shape, joined, types};

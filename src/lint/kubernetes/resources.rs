@@ -1,6 +1,7 @@
 //! The built-in resources. `resources.txt` has a line for each: `apiVersion resource kind scope operations`, the kind
 //! being that of the object that a review carries; the operations `C`reate, `U`pdate, `D`elete, `X` connect.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use crate::lint::near::nearest;
@@ -124,18 +125,27 @@ impl Resources {
     }
 }
 
-/// The plural of a built-in kind.
-pub(crate) fn plural_of_kind(api_version: &str, kind: &str) -> Option<&'static str> {
-    let of = |one: &&Resource| !one.name.contains('/') && one.kind.rsplit_once('/') == Some((api_version, kind));
-    resources().0.iter().find(of).map(|one| one.name)
+/// How a built-in kind is served, in whatever version: its plural, and whether it is namespaced.
+pub(crate) fn built_in(group: &str, kind: &str) -> Option<(&'static str, bool)> {
+    let is_kind = |one: &&Resource| one.kind.rsplit('/').next() == Some(kind);
+    let of_group = resources().0.iter().filter(|one| one.group == group && !one.name.contains('/'));
+    of_group.filter(is_kind).map(|one| (one.name, one.is_namespaced)).next()
 }
 
-/// The groups that have a built-in resource of this name.
-pub(crate) fn groups_of_resource(name: &str) -> Vec<&'static str> {
-    let mut groups: Vec<&str> = resources().0.iter().filter(|one| one.name == name).map(|one| one.group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    groups
+/// The groups in which a built-in resource is served.
+pub(crate) fn groups_of(resource: &str) -> BTreeSet<&'static str> {
+    resources().0.iter().filter(|one| one.name == resource).map(|one| one.group).collect()
+}
+
+/// The plural of a kind that is not built in, by the rule that Kubernetes' own kinds follow.
+pub(crate) fn usual_plural(kind: &str) -> String {
+    let lower = kind.to_ascii_lowercase();
+    let is_sibilant = ["s", "x", "z", "ch", "sh"].iter().any(|end| lower.ends_with(end));
+    match lower.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if is_sibilant => format!("{lower}es"),
+        _ => format!("{lower}s"),
+    }
 }
 
 fn is_among(groups: &[String], group: &str) -> bool {
@@ -170,6 +180,43 @@ mod tests {
         assert_eq!(resources().near(&[], "widgets"), None);
         assert_eq!(resources().near_group("app"), Some("apps"));
         assert_eq!(resources().near_group("networking"), Some("networking.k8s.io"));
+    }
+
+    #[test]
+    fn a_built_in_kind_is_known_by_its_group_in_whatever_version() {
+        assert_eq!(built_in("", "Endpoints"), Some(("endpoints", true)));
+        assert_eq!(built_in("", "Namespace"), Some(("namespaces", false)));
+        assert_eq!(built_in("networking.k8s.io", "Ingress"), Some(("ingresses", true)));
+        assert_eq!(built_in("example.com", "Node"), None, "another's kind of the same name");
+        assert_eq!(groups_of("events").into_iter().collect::<Vec<_>>(), ["", "events.k8s.io"]);
+    }
+
+    #[test]
+    fn the_plural_of_a_kind_that_is_not_built_in_follows_the_rule() {
+        for (kind, plural) in [
+            ("Certificate", "certificates"),
+            ("GatewayClass", "gatewayclasses"),
+            ("Policy", "policies"),
+            ("Gateway", "gateways"),
+        ] {
+            assert_eq!(usual_plural(kind), plural);
+        }
+        for one in resources().all().iter().filter(|one| !one.name.contains('/')) {
+            let kind = one.kind.rsplit('/').next().unwrap();
+            assert!(one.name == usual_plural(kind) || one.name == "endpoints", "{}", one.name);
+        }
+    }
+
+    /// The test tools of the SDK know the scope of built-in kinds too.
+    #[test]
+    fn the_sdk_knows_the_same_kinds_without_a_namespace() {
+        let text = include_str!("../../../sdk-ts/src/testing/request.ts");
+        let (_, list) = text.split_once("CLUSTER_SCOPED: readonly string[] = Object.freeze([").unwrap();
+        let (list, _) = list.split_once(']').unwrap();
+        let theirs: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
+        let of_cluster = resources().all().iter().filter(|one| !one.is_namespaced && !one.name.contains('/'));
+        let ours: BTreeSet<&str> = of_cluster.map(|one| one.kind.rsplit('/').next().unwrap()).collect();
+        assert_eq!(theirs, ours);
     }
 
     #[test]

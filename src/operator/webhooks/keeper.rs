@@ -14,7 +14,7 @@ use super::observed::{Configurations, Observed};
 use super::pace::Pace;
 use super::render::{Desired, INSTANCE, MANAGED_BY, Phase, Registration};
 use super::stands::{corrections, is_clean, stands};
-use super::takeover::obsolete;
+use super::takeover::{Obsolete, obsolete, obsolete_checks};
 use super::way::Way;
 use super::write::{Write, WriteError};
 use crate::engine::Registered;
@@ -71,6 +71,8 @@ pub(in crate::operator) struct Keeper {
     pub pace: Pace<(Phase, String)>,
     /// Since when what is wanted (by its hash) stands.
     pub standing: Option<(String, Instant)>,
+    /// Since when the configuration for Bylaw's own kinds stands.
+    pub aside: Option<Instant>,
     pub wanted: String,
     pub is_registered: bool,
     pub drawn: Option<Arc<Drawn>>,
@@ -113,19 +115,19 @@ impl Keeper {
         let drawn = self.draw(&catalog, &authority);
         let desired = &drawn.desired;
         let (standing, surplus) = (standing(desired, &observed), self.surplus(desired, &observed));
-        let mut next = None;
-        let mut error = None;
-        if standing.iter().all(|stands| *stands) {
-            let since = match &self.standing {
-                Some((hash, since)) if *hash == self.wanted => *since,
-                _ => Instant::now(),
-            };
-            self.standing = Some((self.wanted.clone(), since));
-        } else {
-            self.standing = None;
-            if self.sources.leadership.is_leader() {
-                (next, error) = self.repair(desired, &standing, (&observed, &authority)).await;
-            }
+        let (mut next, mut error) = (None, None);
+        let stand = |is_aside: bool| {
+            let of = desired.iter().zip(&standing).filter(|(one, _)| one.is_aside == is_aside);
+            of.map(|(_, stands)| *stands).collect::<Vec<_>>()
+        };
+        let since = match &self.standing {
+            Some((hash, since)) if *hash == self.wanted => *since,
+            _ => Instant::now(),
+        };
+        self.standing = stand(false).iter().all(|stands| *stands).then(|| (self.wanted.clone(), since));
+        self.aside = stand(true).contains(&true).then(|| self.aside.unwrap_or_else(Instant::now));
+        if standing.contains(&false) && self.sources.leadership.is_leader() {
+            (next, error) = self.repair(desired, &standing, (&observed, &authority)).await;
         }
         self.conclude(&drawn.asked, &authority, error, &mut next);
         if self.is_settled() {
@@ -159,6 +161,11 @@ impl Keeper {
         drawn
     }
 
+    /// Whether nobody but ours needs to check Bylaw's own kinds.
+    fn are_own_kinds_checked(&self) -> bool {
+        self.aside.is_some_and(|since| since.elapsed() >= SETTLED_AFTER)
+    }
+
     fn is_settled(&self) -> bool {
         self.standing.as_ref().is_some_and(|(_, since)| since.elapsed() >= SETTLED_AFTER)
     }
@@ -167,9 +174,10 @@ impl Keeper {
     fn conclude(&self, asked: &Asked, authority: &Arc<[u8]>, error: Option<String>, next: &mut Option<Instant>) {
         let since = self.standing.as_ref().map(|(_, since)| *since);
         let is_ready = since.is_some_and(|since| since.elapsed() >= READY_AFTER);
-        for step in [READY_AFTER, SETTLED_AFTER] {
-            let due = since.map(|since| since + step).filter(|due| *due > Instant::now());
-            *next = earlier(*next, due);
+        let aside = self.aside.map(|since| since + SETTLED_AFTER);
+        let steps = [READY_AFTER, SETTLED_AFTER].map(|step| since.map(|since| since + step));
+        for due in steps.into_iter().chain([aside]) {
+            *next = earlier(*next, due.filter(|due| *due > Instant::now()));
         }
         self.tell.send_if_modified(|registry| {
             let before = registry.clone();
@@ -241,7 +249,7 @@ impl Keeper {
 
     /// Applying leaves in place what somebody else has put beside: where that weakens a webhook, it is written over.
     async fn apply(&self, desired: &Desired) -> Result<(), WriteError> {
-        let Desired { phase, name, object } = desired;
+        let Desired { phase, name, object, .. } = desired;
         let applied = self.write.apply(*phase, name, object).await?;
         let operations = corrections(object, &applied);
         if operations.is_empty() {
@@ -260,10 +268,11 @@ impl Keeper {
         if !self.sources.leadership.is_leader() {
             return None;
         }
-        let theirs = obsolete(observed, registered, &self.live).into_iter();
-        let theirs = theirs.map(|one| {
-            info!(policy = &*one.policy, name = one.name, "jsPolicy's configuration is taken away: Bylaw's stands");
-            (one.phase, one.name, one.uid)
+        let checks = self.are_own_kinds_checked().then(|| obsolete_checks(observed)).flatten();
+        let theirs = obsolete(observed, registered, &self.live).into_iter().chain(checks);
+        let theirs = theirs.map(|Obsolete { phase, name, uid, about }| {
+            info!(about = &*about, name, "jsPolicy's configuration is taken away: Bylaw's stands");
+            (phase, name, uid)
         });
         let mut next = None;
         for (phase, name, uid) in surplus.iter().cloned().chain(theirs).collect::<Vec<_>>() {

@@ -75,7 +75,7 @@ impl Shared {
                 }
             }
             Seen::One(object) => drop(configurations.insert((phase, name(&object)), Arc::new(object))),
-            Seen::Gone(name) => drop(configurations.remove(&(phase, name))),
+            Seen::Gone { name, .. } => drop(configurations.remove(&(phase, name))),
             Seen::Lost(_) => return,
         }
         drop(configurations);

@@ -106,6 +106,8 @@ pub struct Registration {
     /// Whether selectors and conditions of policies become the webhook's own. The API server refuses a configuration as a
     /// whole for one condition that it does not understand.
     pub narrows: bool,
+    /// Whether the API server is told to ask about Bylaw's own kinds too.
+    pub own_kinds: bool,
 }
 
 /// A configuration as it should be.
@@ -114,6 +116,8 @@ pub struct Desired {
     pub phase: Phase,
     pub name: String,
     pub object: Value,
+    /// It is about Bylaw's own kinds: no policy waits for it.
+    pub is_aside: bool,
 }
 
 /// All configurations for a catalog; `object_of` finds the JsPolicy that a policy comes from.
@@ -123,10 +127,19 @@ pub fn configurations(
     catalog: &Catalog,
     object_of: impl Fn(&str) -> Option<(String, String)>,
 ) -> Vec<Desired> {
-    match registration.shape {
+    let mut all: Vec<Desired> = match registration.shape {
         Shape::Grouped => Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog)).collect(),
         Shape::PerPolicy => per_policy(registration, catalog, object_of),
-    }
+    };
+    all.extend(registration.own_kinds.then(|| of_own_kinds(registration)));
+    all
+}
+
+/// By which `POST /crds` is asked, whatever the policies are.
+fn of_own_kinds(registration: &Registration) -> Desired {
+    let webhook = crate::crd::webhook(&with_path(&registration.client, "crds"));
+    let (name, owner) = (format!("{}-crds", registration.name), registration.owner.clone());
+    Desired { is_aside: true, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
 }
 
 fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Option<Desired> {
@@ -200,7 +213,7 @@ fn desired(
     if let (Some(owner), Some(metadata)) = (owner, object.get_mut("metadata").and_then(Value::as_object_mut)) {
         metadata.insert("ownerReferences".to_owned(), json!([owner]));
     }
-    Desired { phase, name, object }
+    Desired { phase, name, object, is_aside: false }
 }
 
 fn webhook(

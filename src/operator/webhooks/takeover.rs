@@ -16,7 +16,8 @@ pub(super) struct Obsolete {
     pub phase: Phase,
     pub name: String,
     pub uid: String,
-    pub policy: Arc<str>,
+    /// The policy that it was for.
+    pub about: Arc<str>,
 }
 
 /// Those of jsPolicy for policies that our configurations are known to ask for.
@@ -30,11 +31,25 @@ pub(super) fn obsolete(observed: &Configurations, registered: &Registered, live:
             phase: *phase,
             name: name.clone(),
             uid,
-            policy: Arc::clone(policy),
+            about: Arc::clone(policy),
         })
     };
     observed.iter().filter_map(of).collect()
 }
+
+/// The one of jsPolicy that checks its own kinds: jsPolicy's chart makes it empty, and its leader fills it.
+pub(super) fn obsolete_checks(observed: &Configurations) -> Option<Obsolete> {
+    let (name, webhook) = STATIC;
+    let object = observed.get(&(Phase::Validate, name.to_owned()))?;
+    let uid = object.pointer("/metadata/uid").and_then(Value::as_str)?.to_owned();
+    let is_its = |one: &Value| one.get("name").and_then(Value::as_str) == Some(webhook) && calls(one, "/crds");
+    let webhooks = object.get("webhooks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_theirs = !is_ours(object) && !webhooks.is_empty() && webhooks.iter().all(is_its);
+    is_theirs.then(|| Obsolete { phase: Phase::Validate, name: name.to_owned(), uid, about: "its own kinds".into() })
+}
+
+/// The name of that one, and of the webhook in it.
+const STATIC: (&str, &str) = ("jspolicy", "jspolicy.jspolicy.com");
 
 struct Owner<'o> {
     name: &'o str,
@@ -61,11 +76,12 @@ fn is_ours(object: &Value) -> bool {
 fn asks_for(object: &Value, policy: &str) -> bool {
     let webhooks = object.get("webhooks").and_then(Value::as_array);
     let path = format!("/policy/{policy}");
-    let calls = |webhook: &Value| {
-        let at = |pointer: &str| webhook.pointer(pointer).and_then(Value::as_str);
-        at("/clientConfig/service/path").or_else(|| at("/clientConfig/url")).is_some_and(|at| at.ends_with(&path))
-    };
-    webhooks.is_some_and(|webhooks| webhooks.iter().all(calls))
+    webhooks.is_some_and(|webhooks| webhooks.iter().all(|webhook| calls(webhook, &path)))
+}
+
+fn calls(webhook: &Value, path: &str) -> bool {
+    let at = |pointer: &str| webhook.pointer(pointer).and_then(Value::as_str);
+    at("/clientConfig/service/path").or_else(|| at("/clientConfig/url")).is_some_and(|at| at.ends_with(path))
 }
 
 #[cfg(test)]
@@ -103,5 +119,20 @@ mod tests {
         let mut ours = theirs("a.b.c", "uid of a.b.c", "/policy/a.b.c");
         ours["metadata"]["labels"] = json!({ MANAGED_BY.0: MANAGED_BY.1 });
         assert_eq!(found(ours), 0);
+    }
+
+    #[test]
+    fn the_one_that_checks_jspolicys_kinds_is_known_by_what_it_calls() {
+        let found = |name: &str, webhooks: Value, labels: Value| {
+            let object = json!({"metadata": {"name": name, "uid": "u", "labels": labels}, "webhooks": webhooks});
+            let observed = [((Phase::Validate, name.to_owned()), Arc::new(object))].into();
+            obsolete_checks(&observed).is_some()
+        };
+        let checks = |path: &str| json!([{ "name": STATIC.1, "clientConfig": { "service": { "path": path } } }]);
+        assert!(found("jspolicy", checks("/crds"), json!({})));
+        assert!(!found("other", checks("/crds"), json!({})));
+        assert!(!found("jspolicy", checks("/other"), json!({})), "it is somebody else's");
+        assert!(!found("jspolicy", json!([]), json!({})), "it asks nobody: the chart's own to remove");
+        assert!(!found("jspolicy", checks("/crds"), json!({ MANAGED_BY.0: MANAGED_BY.1 })));
     }
 }

@@ -21,7 +21,7 @@ use super::fields::{Faults, Fields, clip};
 use super::oversight::instant;
 use super::rules;
 pub use pattern::Pattern;
-pub use set::Exceptions;
+pub use set::{Exceptions, MOST_IN_NAMESPACE};
 
 pub(super) const API_VERSION: &str = "bylaw.dev/v1alpha1";
 pub(super) const KIND: &str = "PolicyException";
@@ -84,6 +84,18 @@ impl Exception {
             && self.policies.iter().any(|named| named == policy)
             && self.takes_user(request)
             && self.objects.iter().any(|objects| objects.take(request))
+    }
+
+    /// Names of policies, as they are written.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        &self.policies
+    }
+
+    /// When it ceases to hold, in milliseconds since 1970.
+    #[must_use]
+    pub const fn expires(&self) -> i64 {
+        self.expires
     }
 
     /// What an auditor is shown.

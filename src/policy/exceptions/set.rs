@@ -7,7 +7,7 @@ use super::{Exception, Pattern};
 use crate::review::Review;
 
 /// Exceptions of one namespace that are looked at: who may write them must not be able to slow down the answers of others.
-const MOST_IN_NAMESPACE: usize = 200;
+pub const MOST_IN_NAMESPACE: usize = 200;
 
 #[derive(Debug, Default)]
 pub struct Exceptions {

@@ -2,12 +2,15 @@
 
 mod configurations;
 mod crowd;
+mod environment;
+mod excepted;
 mod faults;
 mod lifecycle;
 mod outage;
 mod packages;
 mod storms;
 mod takeover;
+mod uninstall;
 mod wire;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,6 +42,12 @@ pub struct Operator<'w> {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
+
+/// What is wrong with a policy shows in its status; otherwise it could not be stored at all.
+const UNCHECKED: (&str, &str) = ("UPDATE_WEBHOOK", "false");
+
+/// Has the API server ask about Bylaw's own kinds, as it does in a cluster of users.
+pub const CHECKED: (&str, &str) = ("UPDATE_WEBHOOK", "true");
 
 /// Runs a test with an operator on a cluster without policies.
 pub fn with_operator(arguments: &[&str], test: impl FnOnce(&mut Operator)) {
@@ -116,8 +125,8 @@ impl<'w> Operator<'w> {
         let state = self.folder.path().join("state").display().to_string();
         let mut arguments = vec!["--kubeconfig", kubeconfig, "--state-dir", &state];
         arguments.extend(self.arguments.iter().map(String::as_str));
-        let environment: Vec<(&str, &str)> =
-            self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let given = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let environment: Vec<(&str, &str)> = [UNCHECKED].into_iter().chain(given).collect();
         self.server = Some(Server::start_with(&arguments, &environment));
     }
 

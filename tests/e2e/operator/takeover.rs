@@ -50,6 +50,31 @@ fn install(operator: &Operator, name: &str, old: &Server) {
     operator.api().post(VALIDATING, &configuration).object();
 }
 
+/// jsPolicy's webhook for its own kinds.
+fn install_checks(operator: &Operator, old: &Server) {
+    let authority = std::fs::read(old.authority().unwrap()).unwrap();
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "jspolicy"},
+        "webhooks": [{
+            "name": "jspolicy.jspolicy.com", "failurePolicy": "Fail", "sideEffects": "None",
+            "admissionReviewVersions": ["v1", "v1beta1"],
+            "clientConfig": {"url": format!("{}/crds", old.url()), "caBundle": STANDARD.encode(authority)},
+            "rules": [{
+                "operations": ["CREATE", "UPDATE"], "apiGroups": ["policy.jspolicy.com"], "apiVersions": ["v1beta1"],
+                "resources": ["*"], "scope": "*",
+            }],
+        }],
+    });
+    operator.api().post(VALIDATING, &configuration).object();
+}
+
+/// Asks whether a policy that cannot be parsed could be stored.
+fn store_broken(operator: &Operator) -> Reply {
+    let broken = js_policy("broken", &json!({"javascript": "deny(;"}));
+    operator.api().post(&format!("{POLICIES}?dryRun=All"), &broken)
+}
+
 #[test]
 fn jspolicy_is_taken_over_without_an_unguarded_moment() {
     with_cluster(|operator| {
@@ -68,6 +93,9 @@ fn jspolicy_is_taken_over_without_an_unguarded_moment() {
         kept["webhooks"][0]["clientConfig"]["url"] = format!("{}/policy/{}", old.url(), full("strange")).into();
         kept["webhooks"][0]["failurePolicy"] = "Ignore".into();
         operator.api().post(VALIDATING, &kept).object();
+        install_checks(operator, &old);
+        let refused = |reply: &Reply| reply.message().contains("jspolicy.jspolicy.com");
+        eventually("jsPolicy checks its kinds", || store_broken(operator), refused);
 
         let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
         let mut server = None;
@@ -81,6 +109,12 @@ fn jspolicy_is_taken_over_without_an_unguarded_moment() {
                     }
                 });
             }
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let reply = store_broken(operator);
+                    assert!(reply.message().contains("spec.javascript: line 1"), "unchecked: {reply:?}");
+                }
+            });
             thread::sleep(Duration::from_millis(300));
             let kubeconfig = operator.world.cluster.kubeconfig().display().to_string();
             let state = operator.folder.path().join("state").display().to_string();
@@ -90,7 +124,7 @@ fn jspolicy_is_taken_over_without_an_unguarded_moment() {
                 let all = all["items"].as_array().unwrap().clone();
                 all.iter().map(|one| one["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
             };
-            let ours = ["bylaw".to_owned(), "strange.e2e.example.com-abcde".to_owned()];
+            let ours = ["bylaw", "bylaw-crds", "strange.e2e.example.com-abcde"].map(str::to_owned);
             eventually("only Bylaw's is left", names, |names| *names == ours);
             drop(old);
             thread::sleep(Duration::from_secs(1));
@@ -102,6 +136,49 @@ fn jspolicy_is_taken_over_without_an_unguarded_moment() {
             operator.refuses(json!({"bad": "yes"}), &format!("[{}] {name} is guarded", full(name)));
             operator.reaches(name, "Synced");
         }
+        assert!(store_broken(operator).refusal().contains("crds.bylaw.dev"), "ours checks now");
+    });
+}
+
+#[test]
+fn objects_of_bylaw_are_checked_and_the_configuration_for_that_is_kept_like_any_other() {
+    with_environment(&["--namespace", "bylaw-system"], &[CHECKED], |operator| {
+        let path = format!("{VALIDATING}/bylaw-crds");
+        let configuration = || operator.api().get(&path).body;
+        let refused = |reply: &Reply| reply.message().contains("denied the request: spec.javascript: line 1, column 6");
+        eventually("they are checked before there is a policy", || store_broken(operator), refused);
+        let whole = configuration();
+        let webhook = &whole["webhooks"][0];
+        assert_eq!((&webhook["name"], &webhook["failurePolicy"]), (&json!("crds.bylaw.dev"), &json!("Ignore")));
+        operator.put("guard", &refusing("guarded"));
+        operator.reaches("guard", "Synced");
+
+        operator.api().delete(&path).object();
+        eventually("it is back", configuration, |found| found["webhooks"].is_array());
+        for edit in [
+            json!([{"op": "replace", "path": "/webhooks/0/rules/0/operations", "value": ["CREATE"]}]),
+            json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]),
+            json!([{"op": "add", "path": "/webhooks/0/objectSelector", "value": {"matchLabels": {"never": "there"}}}]),
+        ] {
+            let body = Some(("application/json-patch+json", &edit));
+            operator.api().try_send(Method::PATCH, &path, body).unwrap().object();
+            let mended = |found: &Value| found["webhooks"] == whole["webhooks"];
+            eventually(&format!("{edit} is mended"), configuration, mended);
+        }
+
+        // With nobody there to ask, whoever has to mend a policy is not locked out.
+        operator.stop();
+        store_broken(operator).object();
+    });
+}
+
+#[test]
+fn who_wants_jspolicys_kinds_unchecked_says_it_with_jspolicys_variable() {
+    with_operator(&[], |operator| {
+        operator.put("guard", &refusing("guarded"));
+        operator.reaches("guard", "Synced");
+        assert_eq!(operator.api().get(&format!("{VALIDATING}/bylaw-crds")).status, 404);
+        store_broken(operator).object();
     });
 }
 
