@@ -133,6 +133,7 @@ fn spec(rules: MatchSpec) -> PolicySpec {
         dialect: Dialect::Module,
         validates: true,
         mutates: false,
+        reconciles: false,
         rules,
         priority: 0,
         enforcement: Enforcement::Deny,
