@@ -229,10 +229,7 @@ impl Engine {
     ) -> Judgement {
         let asked = match only {
             Some(name) => {
-                if here.is_unknown() {
-                    here.look_up(input.deadline).await;
-                }
-                input.namespace = self.texts.of(&here);
+                input.namespace = self.texts.found(&mut here, input.deadline).await;
                 named(serving, name, Phase::Mutate)
             }
             None => self.matching(serving, review, Phase::Mutate, &mut here, &mut input).await,

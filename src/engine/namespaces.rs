@@ -78,6 +78,14 @@ impl Default for NamespaceTexts {
 }
 
 impl NamespaceTexts {
+    /// The same where nothing is matched by it: it is looked up for whoever is to be told.
+    pub(super) async fn found(&self, here: &mut Here<'_>, deadline: Instant) -> Option<Arc<str>> {
+        if here.is_unknown() {
+            here.look_up(deadline).await;
+        }
+        self.of(here)
+    }
+
     /// The text for one namespace; `None` for no namespace. Labels are left out where nothing tells them.
     pub(super) fn of(&self, here: &Here<'_>) -> Option<Arc<str>> {
         let (name, labels) = (here.name, &here.labels);

@@ -29,9 +29,11 @@ impl Engine {
     /// Lets a controller see an object.
     pub async fn reconcile(&self, revision: &Arc<Revision>, told: Told) -> Evaluated {
         let Told { request, namespace, dry_run, deadline } = told;
+        let mut here = Here::named(&namespace, &*self.namespaces);
+        let namespace = self.texts.found(&mut here, deadline).await;
         let input = Input {
             request,
-            namespace: self.texts.of(&Here::named(&namespace, &*self.namespaces)),
+            namespace,
             tenant: no_tenant(),
             vantage: Vantage::Host,
             dry_run,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::host::Objects;
 use crate::isolate::Limits;
-use crate::isolate::testing::{PATIENCE, host, messages, validate};
+use crate::isolate::testing::{PATIENCE, host, messages, module, validate};
 use crate::pool::PoolSize;
 use crate::review::parse;
 
@@ -30,7 +30,7 @@ impl NamespaceLabels for Passing {
     }
 }
 
-fn verdict(policy: Arc<Revision>, scope: &Scope) -> Verdict {
+fn engine(policy: Arc<Revision>) -> Engine {
     let metrics = Arc::new(Metrics::default());
     let catalog = Catalog { revisions: vec![policy], generation: 1, ..Catalog::default() };
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
@@ -40,6 +40,13 @@ fn verdict(policy: Arc<Revision>, scope: &Scope) -> Verdict {
         Pool::start(pool_of, host(Objects::Nowhere), limits, Arc::clone(&catalog), Arc::clone(&metrics)).unwrap();
     let known = Arc::new(Passing { looks: AtomicUsize::new(0), until: 2 });
     let engine = Engine::new(pool, catalog, known, metrics, false);
+    while !engine.pool().ready() {
+        std::thread::yield_now();
+    }
+    engine
+}
+
+fn review() -> Review {
     let body = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -48,12 +55,16 @@ fn verdict(policy: Arc<Revision>, scope: &Scope) -> Verdict {
             "operation": "CREATE", "userInfo": {"username": "admin"}, "object": {"metadata": {"name": "x"}}
         }
     });
-    let review = parse(body.to_string().into(), &review::Limits::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    while !engine.pool().ready() {
-        std::thread::yield_now();
-    }
-    let mut judgement = runtime.block_on(engine.judge(&review, scope, Instant::now() + PATIENCE, false));
+    parse(body.to_string().into(), &review::Limits::default()).unwrap()
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(answer)
+}
+
+fn verdict(policy: Arc<Revision>, scope: &Scope) -> Verdict {
+    let engine = engine(policy);
+    let mut judgement = wait(engine.judge(&review(), scope, Instant::now() + PATIENCE, false));
     judgement.evaluated.remove(0).verdict
 }
 
@@ -75,5 +86,18 @@ fn the_labels_of_a_namespace_made_a_moment_ago_are_told() {
         assert_eq!(messages(&verdict), ["it is production"]);
     }
     let verdict = verdict(told().made(), &Scope::Only("told".into()));
+    assert_eq!(messages(&verdict), ["it is production"]);
+}
+
+#[test]
+fn a_controller_is_told_them_too() {
+    let controller = module("reconcile(c) { c.deny(`it is ${c.namespace.labels.stage}`) }").with(|spec| {
+        (spec.validates, spec.mutates, spec.reconciles) = (false, false, true);
+    });
+    let controller = controller.made();
+    let engine = engine(Arc::clone(&controller));
+    let told =
+        Told { request: review().text, namespace: "shop".into(), dry_run: false, deadline: Instant::now() + PATIENCE };
+    let verdict = wait(engine.reconcile(&controller, told)).verdict;
     assert_eq!(messages(&verdict), ["it is production"]);
 }
