@@ -59,13 +59,15 @@ pub enum End {
 }
 
 /// What is told of a run that used up its processor time, or its time: for a script they are the same.
-pub const TIME: [&str; 6] = [
+pub const TIME: [&str; 8] = [
     "more processor time",
     "timed out",
     "does not stop",
+    "took too long",
     "gave no verdict before",
     "no time was left",
     "its turn came after the deadline",
+    "its turn would come after the deadline",
 ];
 /// The same for memory.
 const MEMORY: &str = "more memory";
