@@ -30,6 +30,7 @@ use crate::policy::{Catalog, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
+use crate::tenancy::{self, RegistryWatch, Tenancy};
 
 #[derive(Debug, Args)]
 #[command(
@@ -94,7 +95,8 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Arc::clone(&current),
         Arc::clone(&stage.metrics),
     )?;
-    let engine = Arc::new(Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo));
+    let engine = Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo);
+    let engine = Arc::new(engine.with_tenancy(world.tenancy));
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
     let watcher = {
@@ -161,6 +163,9 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
+/// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+
 fn size(settings: &Settings) -> PoolSize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let size = PoolSize::for_cores(cores);
@@ -201,31 +206,43 @@ struct World {
     namespaces: Arc<dyn NamespaceLabels>,
     cluster: Option<Cluster>,
     client: Option<Client>,
+    tenancy: Arc<Tenancy>,
+    /// It ends with this.
+    _registry: Option<RegistryWatch>,
 }
 
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
+        let tenancy = Arc::new(Tenancy::new(&settings.tenant_admins)?);
         if let Some(connection) = connection(settings) {
             let client = connect(&connection).await?;
+            let registry = tenancy::watch(&client, stage.handle(), &tenancy);
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
                 tracing::warn!(
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
+            if !registry.wait_until_settled(SETTLED_WITHIN).await {
+                tracing::warn!("it is not known yet which virtual clusters there are; requests are told no tenant");
+            }
             let cluster = Cluster::new(client.clone(), stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
             let (cluster, client) = (Some(cluster), Some(client));
-            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster, client });
+            let namespaces = Arc::new(namespaces);
+            return Ok(Self { objects, namespaces, cluster, client, tenancy, _registry: Some(registry) });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
             None => Arc::new(Inventory::from_objects([])?),
         };
+        if let Some(registry) = tenancy::registry_of(&inventory, None) {
+            tenancy.publish(registry);
+        }
         let namespaces =
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces, cluster: None, client: None })
+        Ok(Self { objects, namespaces, cluster: None, client: None, tenancy, _registry: None })
     }
 
     /// What reports are made from, where there is a cluster to keep them.

@@ -24,6 +24,7 @@ mod survey;
 
 pub use client::{Connection, connect, connect_to_context};
 pub use error::ClusterError;
+pub(crate) use events::next_event;
 pub use exceptions::{ExceptionWatch, watch_exceptions};
 pub use inventory::Inventory;
 pub use kind::{Kind, path_segment};

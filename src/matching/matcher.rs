@@ -3,7 +3,8 @@
 use super::conditions::Conditions;
 use super::facts::Facts;
 use super::rule::{Rule, RuleMismatch};
-use super::users::ExcludedUsers;
+use super::tenants::Tenants;
+use super::users::UserPatterns;
 use super::{MatchError, Selector, namespaces};
 use crate::policy::spec::MatchSpec;
 use crate::review::{GroupVersionResource, Operation};
@@ -12,7 +13,8 @@ use crate::review::{GroupVersionResource, Operation};
 #[derive(Debug)]
 pub struct Matcher {
     rule: Rule,
-    excluded_users: ExcludedUsers,
+    excluded_users: UserPatterns,
+    tenants: Option<Tenants>,
     namespaces: Selector,
     objects: Selector,
     conditions: Conditions,
@@ -24,6 +26,7 @@ pub(super) enum Mismatch<'m> {
     Rule(RuleMismatch),
     /// The pattern that excludes.
     ExcludedUser(&'m str),
+    Tenant,
     Namespace,
     Object,
     /// The name of the condition that is false.
@@ -36,7 +39,8 @@ impl Matcher {
     pub fn compile(spec: &MatchSpec) -> Result<Self, MatchError> {
         Ok(Self {
             rule: Rule::compile(spec)?,
-            excluded_users: ExcludedUsers::compile(&spec.exclude_users)?,
+            excluded_users: UserPatterns::compile(&spec.exclude_users, "excludeUsers")?,
+            tenants: spec.tenants.as_ref().map(|tenants| Tenants::compile(tenants, "tenants")).transpose()?,
             namespaces: Selector::compile(&spec.namespace_selector, "namespaceSelector")?,
             objects: Selector::compile(&spec.object_selector, "objectSelector")?,
             conditions: Conditions::compile(&spec.match_conditions)?,
@@ -65,6 +69,11 @@ impl Matcher {
             return Ok(Err(Mismatch::ExcludedUser(pattern)));
         }
         let mut undecided = None;
+        match self.tenants.as_ref().map(|tenants| tenants.has(facts.around().tenant)) {
+            None | Some(Ok(true)) => {}
+            Some(Ok(false)) => return Ok(Err(Mismatch::Tenant)),
+            Some(Err(error)) => undecided = Some(error),
+        }
         if !self.namespaces.is_empty() {
             match namespaces::selects(&self.namespaces, facts) {
                 Ok(true) => {}

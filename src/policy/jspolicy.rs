@@ -71,10 +71,9 @@ pub(super) struct JsPolicy {
 }
 
 /// Fields of the contract that belong to parts of Bylaw that do not read manifests.
-const NOT_YET: [(&str, &str); 3] = [
+const NOT_YET: [(&str, &str); 2] = [
     ("parametersFrom", "parameters from a ConfigMap need a cluster; write them into spec.parameters"),
     ("limits", "the server's own limits apply"),
-    ("tenants", "the policy judges every tenant"),
 ];
 
 /// Those of them that mean something where there is a cluster.
@@ -121,7 +120,7 @@ fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     let is_module = matches!(code, CodeSource::TypeScript(_) | CodeSource::Package(_) | CodeSource::BundleRef(_));
     read_rules(&spec, kind, is_module, &mut draft);
     read_behaviour(&spec, &mut draft);
-    draft.oversight = Some(OversightDraft { refuses_exceptions, ..oversight::oversight(&spec, &mut draft.notes) });
+    draft.oversight = Some(OversightDraft { refuses_exceptions, ..oversight::oversight(&spec) });
     draft.handlers = match kind {
         PolicyType::Validating => Handlers { validates: true, ..Handlers::default() },
         PolicyType::Mutating => Handlers { mutates: true, ..Handlers::default() },
@@ -269,6 +268,7 @@ fn read_rules(spec: &Fields<'_, '_>, kind: PolicyType, is_module: bool, draft: &
     draft.match_conditions = rules::conditions(spec);
     draft.workloads = spec.boolean("workloads");
     draft.vantage = vantage(spec);
+    draft.tenants = rules::tenants(spec);
 }
 
 fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {

@@ -1,0 +1,97 @@
+//! Whose request a review is, found once for all that ask.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Engine;
+use crate::isolate::{Input, Vantage};
+use crate::matching::{Around, NamespaceLabels};
+use crate::decision::{Decision, Denial, Status};
+use crate::review::{Operation, Review};
+use crate::tenancy::{Refusal, Resolved, Tenancy};
+
+use super::Judgement;
+
+/// What is known of it.
+pub(super) struct Whose {
+    pub resolved: Resolved,
+    pub vantage: Vantage,
+    /// Whether it can be known now.
+    pub is_known: bool,
+}
+
+impl Whose {
+    pub fn around<'a>(&'a self, namespaces: &'a dyn NamespaceLabels) -> Around<'a> {
+        let tenant = self.is_known.then_some(&*self.resolved.tenant as _);
+        Around { namespaces, tenant, is_virtual: self.vantage == Vantage::Virtual }
+    }
+
+    /// Gives policies the object as the tenant knows it, where it is one of a tenant's.
+    pub fn show(&self, review: &Review, input: &mut Input) {
+        let Some(synced) = &self.resolved.synced else { return };
+        let request = &review.request;
+        let object = match request.operation {
+            Operation::Delete => request.old_object.as_ref(),
+            _ => request.object.as_ref(),
+        };
+        input.view = object.and_then(|object| synced.view(object));
+    }
+}
+
+impl Engine {
+    /// From memory, but for a namespace that was made a moment ago.
+    pub(super) async fn whose(&self, review: &Review, deadline: Instant) -> Whose {
+        let namespace = &*review.request.namespace;
+        if self.tenancy.knows() && !namespace.is_empty() && self.namespaces.labels(namespace).is_none() {
+            self.namespaces.learn(namespace, deadline).await;
+        }
+        self.known(review)
+    }
+
+    /// From memory.
+    pub(super) fn known(&self, review: &Review) -> Whose {
+        self.of_host(self.tenancy.resolve(review, &*self.namespaces))
+    }
+
+    /// An object that exists: nobody asks for it, so that it alone can tell whose it is.
+    pub(super) fn whose_existing(&self, review: &Review) -> Whose {
+        self.of_host(self.tenancy.resolve_existing(review, &*self.namespaces))
+    }
+
+    fn of_host(&self, resolved: Resolved) -> Whose {
+        Whose { resolved, vantage: Vantage::Host, is_known: self.tenancy.knows() || !self.tenancy.is_awaited() }
+    }
+
+    /// What keeps a request from being judged by any policy.
+    pub(super) fn refused(&self, review: &Review, whose: &Whose) -> Option<Judgement> {
+        if self.echo || whose.vantage == Vantage::Virtual {
+            return None;
+        }
+        self.tenancy.refusal(review, &whose.resolved).map(refused)
+    }
+
+    /// Who tells whose requests are.
+    #[must_use]
+    pub fn with_tenancy(self, tenancy: Arc<Tenancy>) -> Self {
+        Self { tenancy, ..self }
+    }
+
+    #[must_use]
+    pub fn tenancy(&self) -> &Arc<Tenancy> {
+        &self.tenancy
+    }
+}
+
+fn refused(refusal: Refusal) -> Judgement {
+    let Refusal { policy, reason, message, field } = refusal;
+    let cause = Denial {
+        message: message.clone(),
+        field: field.map(str::to_owned),
+        reason: Some(reason.to_owned()),
+        code: None,
+    };
+    let status =
+        Status { code: 403, reason: Some(reason.to_owned()), message: format!("[{policy}] {message}"), causes: vec![cause] };
+    let decision = Decision { status: Some(status), ..Decision::default() };
+    Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() }
+}
