@@ -140,12 +140,8 @@ impl Stage {
         let inventory = Arc::new(inventory);
         self.namespaces.set(case, &made.review.request.namespace, &inventory);
         self.rehearsal.set(Arc::clone(&inventory));
-        let setting = Setting {
-            now: case.now,
-            vantage: case.vantage,
-            tenant: case.tenant.clone(),
-            ..Setting::default()
-        };
+        let setting =
+            Setting { now: case.now, vantage: case.vantage, tenant: case.tenant.clone(), ..Setting::default() };
         match registry_of(&inventory, None) {
             Some(registry) => self.engine.tenancy().publish(registry),
             None => self.engine.tenancy().forget(),

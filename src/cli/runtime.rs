@@ -105,7 +105,14 @@ pub(super) struct Offline<'a> {
 
 impl<'a> Offline<'a> {
     pub(super) fn of(policies: &'a [PathBuf]) -> Self {
-        Self { policies, inventory: None, namespace_labels: BTreeMap::new(), compat: None, parameters: None, vcluster: None }
+        Self {
+            policies,
+            inventory: None,
+            namespace_labels: BTreeMap::new(),
+            compat: None,
+            parameters: None,
+            vcluster: None,
+        }
     }
 
     /// The policies, every one of them: a command that answers once has no last good revision to fall back on.

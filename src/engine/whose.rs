@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Engine;
+use crate::decision::{Decision, Denial, Status};
 use crate::isolate::{Input, Vantage};
 use crate::matching::{Around, NamespaceLabels};
-use crate::decision::{Decision, Denial, Status};
 use crate::review::{Operation, Review};
 use crate::tenancy::{Refusal, Resolved, Tenancy};
 
@@ -90,8 +90,12 @@ fn refused(refusal: Refusal) -> Judgement {
         reason: Some(reason.to_owned()),
         code: None,
     };
-    let status =
-        Status { code: 403, reason: Some(reason.to_owned()), message: format!("[{policy}] {message}"), causes: vec![cause] };
+    let status = Status {
+        code: 403,
+        reason: Some(reason.to_owned()),
+        message: format!("[{policy}] {message}"),
+        causes: vec![cause],
+    };
     let decision = Decision { status: Some(status), ..Decision::default() };
     Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() }
 }

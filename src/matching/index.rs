@@ -69,7 +69,11 @@ impl Index {
             };
             let priority = |spec: &PolicySpec| if phase == Phase::Mutate { spec.priority } else { 0 };
             let build = |is_virtual: bool| {
-                Lookup::build(&policies, |spec| takes_part(spec, is_virtual), |spec| (priority(spec), spec.name.clone()))
+                Lookup::build(
+                    &policies,
+                    |spec| takes_part(spec, is_virtual),
+                    |spec| (priority(spec), spec.name.clone()),
+                )
             };
             Lookups { from_host: build(false), from_virtual: build(true) }
         };

@@ -30,8 +30,9 @@ impl Overrides {
             let selector = entry.namespace_selector.as_ref();
             let namespaces = selector.map(|selector| Selector::compile(selector, &field)).transpose()?;
             let tenants = entry.tenants.as_ref();
-            let tenants =
-                tenants.map(|tenants| Tenants::compile(tenants, &format!("enforcement[{index}].tenants"))).transpose()?;
+            let tenants = tenants
+                .map(|tenants| Tenants::compile(tenants, &format!("enforcement[{index}].tenants")))
+                .transpose()?;
             Ok(Entry { namespaces, tenants, action: entry.action, until: entry.until })
         };
         entries.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Self)

@@ -174,7 +174,10 @@ mod tests {
         let labelled = tenants(json!({"matchLabels": {"tier": "gold"}})).unwrap();
         assert!(matches!(labelled.overrides[0].tenants, Some(TenantsSpec::Selector(_))));
         for (wrong, fault) in [
-            (json!("a"), "spec.enforcement[0].tenants: must be names of tenants, or a selector on their labels, not a string"),
+            (
+                json!("a"),
+                "spec.enforcement[0].tenants: must be names of tenants, or a selector on their labels, not a string",
+            ),
             (json!([""]), "spec.enforcement[0].tenants[0]: must not be empty"),
             (json!([]), "spec.enforcement[0].tenants: must name at least one; leave it out for all"),
         ] {

@@ -42,7 +42,12 @@ impl Claims {
         let claims = Self {
             name: name.unwrap_or_default().into_owned(),
             namespace: namespace.unwrap_or_default().into_owned(),
-            managed_by: labels.unwrap_or_default().0.into_iter().find(|(key, _)| key == MANAGED_BY).map(|(_, value)| value),
+            managed_by: labels
+                .unwrap_or_default()
+                .0
+                .into_iter()
+                .find(|(key, _)| key == MANAGED_BY)
+                .map(|(_, value)| value),
             object: annotations.unwrap_or_default().0.into_iter().filter_map(of_object).collect(),
         };
         (claims.managed_by.is_some() || !claims.object.is_empty()).then_some(claims)
@@ -92,11 +97,8 @@ impl Claims {
             return false;
         }
         let is_namespaced = !self.object_namespace().is_empty();
-        let manager = self.managed_by.as_deref();
-        let is_managed = match is_namespaced {
-            true => manager == Some(&**vname) || manager == Some(&*names::cluster_scoped_manager(home, vname)),
-            false => manager == Some(&*names::cluster_scoped_manager(home, vname)) || manager == Some(&**vname),
-        };
+        let manager = if is_namespaced { vname.to_string() } else { names::cluster_scoped_manager(home, vname) };
+        let is_managed = self.managed_by.as_deref() == Some(&*manager);
         let is_here = |key: &str, is: &str| self.object.get(key).is_none_or(|claimed| claimed == is);
         if !is_managed || !is_here("host-name", &self.name) || !is_here("host-namespace", &self.namespace) {
             return false;
@@ -105,9 +107,10 @@ impl Claims {
             return true;
         }
         // Syncers of old do not say which object it is about: the name must follow from the tenant's.
-        let host = match is_namespaced {
-            true => names::host_name(virtual_name, self.object_namespace(), vname),
-            false => names::cluster_scoped_host_name(virtual_name, home, vname),
+        let host = if is_namespaced {
+            names::host_name(virtual_name, self.object_namespace(), vname)
+        } else {
+            names::cluster_scoped_host_name(virtual_name, home, vname)
         };
         host == self.name
     }
@@ -215,7 +218,8 @@ mod tests {
     fn claims_fit_the_virtual_cluster_that_made_them_alone() {
         assert!(with(|_| {}).fits(&vcluster("tenant1")));
         assert!(!with(|_| {}).fits(&vcluster("tenant2")));
-        let annotation = |key: &str, value: &str| with(|metadata| metadata["annotations"][format!("{OBJECT}{key}")] = value.into());
+        let annotation =
+            |key: &str, value: &str| with(|metadata| metadata["annotations"][format!("{OBJECT}{key}")] = value.into());
         assert!(!annotation("host-name", "other").fits(&vcluster("tenant1")));
         assert!(!annotation("host-namespace", "other").fits(&vcluster("tenant1")));
         assert!(!annotation("name", "").fits(&vcluster("tenant1")));

@@ -163,7 +163,10 @@ mod tests {
         ] {
             assert_eq!(minds(user, groups, None, json!({"capsule.clastix.io/tenant": "oil"})), None, "{user}");
         }
-        assert!(minds("system:serviceaccount:shop:default", &[], None, json!({"capsule.clastix.io/tenant": "oil"})).is_some());
+        assert!(
+            minds("system:serviceaccount:shop:default", &[], None, json!({"capsule.clastix.io/tenant": "oil"}))
+                .is_some()
+        );
     }
 
     #[test]
@@ -178,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_syncer_marks_its_own_namespaces_alone() {
-        let marks = |name: &str| json!({"vcluster.loft.sh/vcluster-name": name, "vcluster.loft.sh/vcluster-namespace": "vc-a"});
+        let marks =
+            |name: &str| json!({"vcluster.loft.sh/vcluster-name": name, "vcluster.loft.sh/vcluster-namespace": "vc-a"});
         assert_eq!(minds("system:serviceaccount:vc-a:vc-a", &[], None, marks("a")), None);
         assert!(minds("system:serviceaccount:vc-a:vc-a", &[], None, marks("b")).is_some());
         assert!(minds("system:serviceaccount:vc-b:vc-b", &[], None, marks("a")).is_some());

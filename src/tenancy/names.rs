@@ -11,8 +11,7 @@ pub(super) const MANAGED_BY: &str = "vcluster.loft.sh/managed-by";
 pub(super) const NAMESPACE_LABEL: &str = "vcluster.loft.sh/namespace";
 
 /// The tenant's own labels whose keys a syncer rewrites; all others pass as they are.
-pub(super) const REWRITTEN: [&str; 4] =
-    ["release", NAMESPACE_LABEL, MANAGED_BY, "vcluster.loft.sh/controlled-by"];
+pub(super) const REWRITTEN: [&str; 4] = ["release", NAMESPACE_LABEL, MANAGED_BY, "vcluster.loft.sh/controlled-by"];
 
 /// A longer name is cut, and ends with a hash of the whole.
 const LONGEST: usize = 63;
@@ -127,7 +126,9 @@ mod tests {
 
     #[test]
     fn what_the_rule_does_not_lead_to_has_no_tenants_name() {
-        for host in ["", "web", "-x-team-a-x-tenant1", "web-x-team-b-x-tenant1", "ä-x-team-a-x-tenant2", &"n".repeat(63)] {
+        for host in
+            ["", "web", "-x-team-a-x-tenant1", "web-x-team-b-x-tenant1", "ä-x-team-a-x-tenant2", &"n".repeat(63)]
+        {
             assert_eq!(virtual_name(host, "team-a", "tenant1"), None, "{host}");
         }
         assert_eq!(virtual_name(&host_name(&"n".repeat(60), "team-a", "tenant1"), "team-a", "tenant1"), None);

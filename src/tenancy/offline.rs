@@ -16,7 +16,7 @@ const SOURCES: [(Source, &str, &str); 4] = [
     (Source::Tenants, "bylaw.dev/v1alpha1", "Tenant"),
 ];
 
-/// What an inventory tells of virtual clusters and tenants; `None` where that is nothing. A ServiceAccount of the vCluster
+/// What an inventory tells of virtual clusters and tenants; `None` where that is nothing. A `ServiceAccount` of the vCluster
 /// chart is enough to know one by.
 #[must_use]
 pub fn registry_of(inventory: &Inventory, named: Option<&VirtualCluster>) -> Option<Registry> {
@@ -69,7 +69,12 @@ mod tests {
 
     fn vclusters(objects: impl IntoIterator<Item = Value>) -> Option<Vec<String>> {
         let registry = registry_of(&Inventory::from_objects(objects).unwrap(), None)?;
-        Some(registry.vclusters().map(|one| format!("{}/{} {} {}", one.namespace, one.name, one.version, one.account)).collect())
+        Some(
+            registry
+                .vclusters()
+                .map(|one| format!("{}/{} {} {}", one.namespace, one.name, one.version, one.account))
+                .collect(),
+        )
     }
 
     fn labels() -> Value {

@@ -100,7 +100,8 @@ impl TenantObject {
             of_kind.map(|subject| subject.name.clone()).collect()
         };
         let selector = spec.members.and_then(|members| members.namespace_selector);
-        let members = selector.map(|selector| Selector::compile(&selector, "spec.members.namespaceSelector")).transpose()?;
+        let members =
+            selector.map(|selector| Selector::compile(&selector, "spec.members.namespaceSelector")).transpose()?;
         Ok(Self {
             users: named(&["User", "ServiceAccount"]),
             groups: named(&["Group"]),
@@ -197,8 +198,10 @@ mod tests {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn tenant(name: &str, spec: Value) -> Arc<TenantObject> {
-        Arc::new(TenantObject::read(&json!({"metadata": {"name": name, "labels": {"tier": "gold"}}, "spec": spec})).unwrap())
+    fn tenant(name: &str, spec: &Value) -> Arc<TenantObject> {
+        Arc::new(
+            TenantObject::read(&json!({"metadata": {"name": name, "labels": {"tier": "gold"}}, "spec": spec})).unwrap(),
+        )
     }
 
     fn owner(pairs: &[(&str, &str)], tenants: &[Arc<TenantObject>]) -> Option<String> {
@@ -217,7 +220,14 @@ mod tests {
             (&[("projectcapsule.dev/tenant", "oil")], "oil"),
             (&[("field.cattle.io/projectId", "p-x7k2")], "p-x7k2"),
             (&[("kiosk.sh/account", "jane")], "jane"),
-            (&[("a.tree.hnc.x-k8s.io/depth", "0"), ("acme.tree.hnc.x-k8s.io/depth", "2"), ("b.tree.hnc.x-k8s.io/depth", "1")], "acme"),
+            (
+                &[
+                    ("a.tree.hnc.x-k8s.io/depth", "0"),
+                    ("acme.tree.hnc.x-k8s.io/depth", "2"),
+                    ("b.tree.hnc.x-k8s.io/depth", "1"),
+                ],
+                "acme",
+            ),
         ] {
             assert_eq!(owner(pairs, &[]).as_deref(), Some(name), "{pairs:?}");
         }
@@ -227,10 +237,13 @@ mod tests {
     #[test]
     fn of_several_owners_the_first_in_the_order_of_the_systems_counts() {
         let all = [
-            ("kiosk.sh/account", "kiosk"), ("field.cattle.io/projectId", "rancher"), ("capsule.clastix.io/tenant", "capsule"),
-            ("stage", "prod"), ("loft.sh/user", "loft"),
+            ("kiosk.sh/account", "kiosk"),
+            ("field.cattle.io/projectId", "rancher"),
+            ("capsule.clastix.io/tenant", "capsule"),
+            ("stage", "prod"),
+            ("loft.sh/user", "loft"),
         ];
-        let ours = [tenant("ours", json!({"members": {"namespaceSelector": {"matchLabels": {"stage": "prod"}}}}))];
+        let ours = [tenant("ours", &json!({"members": {"namespaceSelector": {"matchLabels": {"stage": "prod"}}}}))];
         for (left, name) in [(5, "loft"), (4, "ours"), (3, "capsule"), (2, "rancher"), (1, "kiosk")] {
             assert_eq!(owner(&all[..left], &ours).as_deref(), Some(name));
         }
@@ -242,7 +255,8 @@ mod tests {
             username: name.to_owned(),
             groups: groups.iter().map(ToString::to_string).collect(),
         };
-        let ours = [tenant("ours", json!({"owners": [{"kind": "User", "name": "jane"}, {"kind": "Group", "name": "ours"}]}))];
+        let ours =
+            [tenant("ours", &json!({"owners": [{"kind": "User", "name": "jane"}, {"kind": "Group", "name": "ours"}]}))];
         let of = |user: &UserInfo| of_user(user, &ours).map(|owner| owner.name.to_string());
         assert_eq!(of(&user("jane", &[])).as_deref(), Some("ours"));
         assert_eq!(of(&user("joe", &["ours"])).as_deref(), Some("ours"));
@@ -254,7 +268,7 @@ mod tests {
     #[test]
     fn a_tenant_without_members_takes_no_namespace() {
         for spec in [json!({}), json!({"members": {}}), json!({"members": {"namespaceSelector": {}}})] {
-            assert!(!tenant("ours", spec).has_namespace(&labels(&[("a", "b")])));
+            assert!(!tenant("ours", &spec).has_namespace(&labels(&[("a", "b")])));
         }
         assert!(TenantObject::read(&json!({"metadata": {"name": "a"}, "spec": {"owners": "jane"}})).is_err());
     }

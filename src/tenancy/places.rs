@@ -29,7 +29,7 @@ impl Places {
     pub(super) fn of(
         &self,
         namespace: &str,
-        labels: &Option<Labels>,
+        labels: Option<&Labels>,
         generation: u64,
         make: impl FnOnce() -> Arc<Tenant>,
     ) -> Arc<Tenant> {
@@ -46,7 +46,7 @@ impl Places {
             return Arc::clone(&known.tenant);
         }
         let tenant = make();
-        let known = Known { labels: labels.clone(), generation, tenant: Arc::clone(&tenant) };
+        let known = Known { labels: labels.cloned(), generation, tenant: Arc::clone(&tenant) };
         places.put(namespace.into(), known);
         tenant
     }

@@ -29,7 +29,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// `registered` by an object of its own stands over what its workload shows. Of two that name one ServiceAccount, the
+    /// `registered` by an object of its own stands over what its workload shows. Of two that name one `ServiceAccount`, the
     /// first by namespace and name counts.
     #[must_use]
     pub fn new(

@@ -1,4 +1,4 @@
-//! Whose request it is. Whoever asks as the ServiceAccount of a syncer is believed what he says of the objects in his
+//! Whose request it is. Whoever asks as the `ServiceAccount` of a syncer is believed what he says of the objects in his
 //! virtual cluster's place; an object before that was truly synced vouches for whoever changes it; and nobody else is
 //! believed a word.
 
@@ -21,7 +21,7 @@ const VCLUSTER_NAME: &str = "vcluster.loft.sh/vcluster-name";
 const VCLUSTER_NAMESPACE: &str = "vcluster.loft.sh/vcluster-namespace";
 
 /// Users that are the control plane of Kubernetes itself: what they make of an object carries its marks along, as the
-/// EndpointSlices of a Service.
+/// `EndpointSlices` of a Service.
 const CONTROL_PLANE: [&str; 4] =
     ["system:kube-controller-manager", "system:kube-scheduler", "system:apiserver", "system:cloud-controller-manager"];
 const CONTROLLERS: &str = "system:serviceaccount:kube-system:";
@@ -62,10 +62,13 @@ impl Resolved {
         let of = Tenant::of_value(tenant);
         let text = |pointer: &str| tenant.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let vcluster =
-            VirtualCluster::new(text("/vcluster/namespace"), text("/vcluster/name"), None, text("/vcluster/version")).ok();
+            VirtualCluster::new(text("/vcluster/namespace"), text("/vcluster/name"), None, text("/vcluster/version"))
+                .ok();
         let is_believed = of.trusted && vantage == Vantage::Host;
         let claims = Claims::of(request.object.as_ref()).or_else(|| Claims::of(request.old_object.as_ref()));
-        let synced = vcluster.zip(claims.filter(|_| is_believed)).filter(|(vcluster, claims)| named(claims, request).fits(vcluster));
+        let synced = vcluster
+            .zip(claims.filter(|_| is_believed))
+            .filter(|(vcluster, claims)| named(claims, request).fits(vcluster));
         let synced = synced.map(|(vcluster, claims)| Synced { vcluster: Arc::new(vcluster), claims: Arc::new(claims) });
         Self { synced, ..Self::of(Arc::new(of)) }
     }
@@ -82,11 +85,11 @@ impl Tenancy {
         let registry = self.registry.load();
         let labels = |namespace: &str| if namespace.is_empty() { None } else { namespaces.labels(namespace) };
         let account = request.user.username.starts_with(ACCOUNT);
-        let syncer = if account { registry.by_account(&request.user.username) } else { None };
-        if let Some(vcluster) = syncer.filter(|vcluster| is_place_of(vcluster, request, labels)) {
+        let asking = if account { registry.by_account(&request.user.username) } else { None };
+        if let Some(vcluster) = asking.filter(|vcluster| is_place_of(vcluster, request, labels)) {
             let claims = Claims::of(request.object.as_ref()).or_else(|| Claims::of(request.old_object.as_ref()));
             let synced = claims.filter(|claims| named(claims, request).fits(vcluster));
-            return self.of_vcluster(&registry, vcluster, synced, namespaces);
+            return Self::of_vcluster(&registry, vcluster, synced, namespaces);
         }
         let claims = Claims::of(request.object.as_ref());
         let before = Claims::of(request.old_object.as_ref());
@@ -140,13 +143,12 @@ impl Tenancy {
     ) -> Resolved {
         let of = claims.and_then(|claims| Some((home(&claims, request, registry, labels)?, claims)));
         match of.filter(|(vcluster, claims)| named(claims, request).fits(vcluster)) {
-            Some((vcluster, claims)) => self.of_vcluster(registry, &vcluster, Some(claims), namespaces),
+            Some((vcluster, claims)) => Self::of_vcluster(registry, &vcluster, Some(claims), namespaces),
             None => Resolved::of(self.of_place(registry, request, labels)),
         }
     }
 
     fn of_vcluster(
-        &self,
         registry: &Registry,
         vcluster: &Arc<VirtualCluster>,
         claims: Option<Claims>,
@@ -166,13 +168,16 @@ impl Tenancy {
         request: &AdmissionRequest,
         labels: impl Fn(&str) -> Option<Labels>,
     ) -> Arc<Tenant> {
-        if request.namespace.is_empty() || request.resource.resource == "namespaces" && request.operation == Operation::Create {
+        if request.namespace.is_empty()
+            || request.resource.resource == "namespaces" && request.operation == Operation::Create
+        {
             let owner = owner::of_user(&request.user, registry.tenants());
-            return owner.map_or_else(Tenant::none, |owner| Arc::new(Tenant::of_namespaces(&owner, &request.namespace, None)));
+            return owner
+                .map_or_else(Tenant::none, |owner| Arc::new(Tenant::of_namespaces(&owner, &request.namespace, None)));
         }
         let namespace = &*request.namespace;
         let labels = labels(namespace);
-        self.places.of(namespace, &labels, registry.generation, || {
+        self.places.of(namespace, labels.as_ref(), registry.generation, || {
             let owner = labels.as_ref().and_then(|labels| owner::of_labels(labels, registry.tenants()));
             let of = |owner: owner::Owner| Arc::new(Tenant::of_namespaces(&owner, namespace, labels.clone()));
             owner.map_or_else(Tenant::none, of)
@@ -198,11 +203,7 @@ fn owned(
 
 /// Whether a request is about what is in this virtual cluster's hands: its own namespace, one that it made, or no
 /// namespace at all.
-fn is_place_of(
-    vcluster: &VirtualCluster,
-    request: &AdmissionRequest,
-    labels: impl Fn(&str) -> Option<Labels>,
-) -> bool {
+fn is_place_of(vcluster: &VirtualCluster, request: &AdmissionRequest, labels: impl Fn(&str) -> Option<Labels>) -> bool {
     let namespace = &*request.namespace;
     if namespace.is_empty() || namespace == &*vcluster.namespace {
         return true;

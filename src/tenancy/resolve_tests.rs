@@ -14,7 +14,8 @@ const OTHER: &str = "system:serviceaccount:vc-tenant2:vc-tenant2";
 
 fn tenancy() -> Tenancy {
     let one = |namespace: &str, name: &str| Arc::new(VirtualCluster::new(namespace, name, None, "0.36.0").unwrap());
-    let acme = json!({"metadata": {"name": "acme"}, "spec": {"vclusters": [{"namespace": "vc-tenant2", "name": "tenant2"}]}});
+    let acme =
+        json!({"metadata": {"name": "acme"}, "spec": {"vclusters": [{"namespace": "vc-tenant2", "name": "tenant2"}]}});
     let acme = Arc::new(TenantObject::read(&acme).unwrap());
     let tenancy = Tenancy::default();
     tenancy.publish(Registry::new([one("vc-tenant1", "tenant1"), one("vc-tenant2", "tenant2")], [], [acme]));
@@ -65,7 +66,15 @@ struct Asked<'a> {
 impl Default for Asked<'_> {
     fn default() -> Self {
         let (object, before) = (synced(), Value::Null);
-        Self { user: SYNCER, groups: &[], operation: "CREATE", namespace: "vc-tenant1", resource: "pods", object, before }
+        Self {
+            user: SYNCER,
+            groups: &[],
+            operation: "CREATE",
+            namespace: "vc-tenant1",
+            resource: "pods",
+            object,
+            before,
+        }
     }
 }
 
@@ -117,9 +126,9 @@ fn a_syncer_is_believed_whose_object_it_is() {
 #[test]
 fn a_syncer_is_its_virtual_cluster_whatever_it_asks_for() {
     let exec = json!({"kind": "PodExecOptions", "command": ["sh"]});
-    for (operation, object, before) in [
-        ("CREATE", plain(), Value::Null), ("DELETE", Value::Null, synced()), ("CONNECT", exec, Value::Null),
-    ] {
+    for (operation, object, before) in
+        [("CREATE", plain(), Value::Null), ("DELETE", Value::Null, synced()), ("CONNECT", exec, Value::Null)]
+    {
         let asked = Asked { operation, object, before, ..Asked::default() };
         assert_eq!(asked.tenant()["vcluster"]["name"], "tenant1", "{operation}");
         assert_eq!(asked.resolved().synced.is_some(), operation == "DELETE", "{operation}");
@@ -142,7 +151,12 @@ fn a_syncer_has_no_say_in_another_place() {
 
 #[test]
 fn marks_of_a_syncer_by_anybody_else_are_forged() {
-    for user in ["jane", OTHER, "system:serviceaccount:vc-tenant1:vc-workload-tenant1", "system:serviceaccount:plain:vc-tenant1"] {
+    for user in [
+        "jane",
+        OTHER,
+        "system:serviceaccount:vc-tenant1:vc-workload-tenant1",
+        "system:serviceaccount:plain:vc-tenant1",
+    ] {
         let told = Asked { user, ..Asked::default() }.forged().unwrap();
         assert!(told.contains("virtual cluster \"tenant1\"") && told.contains(SYNCER), "{told}");
     }
@@ -162,7 +176,12 @@ fn marks_of_a_syncer_by_anybody_else_are_forged() {
 fn an_object_that_was_synced_vouches_for_whoever_changes_it() {
     let mut changed = synced();
     changed["status"] = json!({"phase": "Running"});
-    for user in ["system:node:n1", "system:kube-scheduler", "admin", "system:serviceaccount:kube-system:generic-garbage-collector"] {
+    for user in [
+        "system:node:n1",
+        "system:kube-scheduler",
+        "admin",
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+    ] {
         let asked = Asked { user, operation: "UPDATE", object: changed.clone(), before: synced(), ..Asked::default() };
         assert_eq!(asked.forged(), None, "{user}");
         assert_eq!(asked.tenant()["trusted"], true, "{user}");
@@ -191,7 +210,8 @@ fn marks_may_be_taken_off_but_not_changed() {
 fn an_object_that_never_was_synced_vouches_for_nothing() {
     let mut lost = synced();
     lost["metadata"]["labels"]["vcluster.loft.sh/managed-by"] = "gone".into();
-    let asked = Asked { user: "system:node:n1", operation: "UPDATE", object: lost.clone(), before: lost, ..Asked::default() };
+    let asked =
+        Asked { user: "system:node:n1", operation: "UPDATE", object: lost.clone(), before: lost, ..Asked::default() };
     assert_eq!(asked.forged(), None, "a leftover can still be updated");
     assert_eq!(asked.tenant()["kind"], "namespaces");
     assert!(asked.resolved().synced.is_none());
@@ -213,7 +233,10 @@ fn a_namespace_tells_its_owner_and_a_user_his() {
         Asked { user, groups, namespace, resource, object: plain(), ..Asked::default() }.tenant()
     };
     let oil = tenant("jane", &[], "oil-wells", "pods");
-    assert_eq!((&oil["kind"], &oil["name"], &oil["namespace"]), (&json!("namespaces"), &json!("oil"), &json!("oil-wells")));
+    assert_eq!(
+        (&oil["kind"], &oil["name"], &oil["namespace"]),
+        (&json!("namespaces"), &json!("oil"), &json!("oil-wells"))
+    );
     assert_eq!(tenant("jane", &[], "plain", "pods")["kind"], "none");
     assert_eq!(tenant("jane", &[], "unheard-of", "pods")["kind"], "none");
     assert_eq!(tenant("jane", &["loft:user:jane"], "new", "namespaces")["owner"], "jane");
@@ -229,7 +252,8 @@ fn a_tenant_is_made_anew_when_labels_or_the_registry_change() {
     let (known, mut later) = (namespaces(), namespaces());
     let first = tenancy.resolve(&review, &known).tenant;
     assert!(Arc::ptr_eq(&first, &tenancy.resolve(&review, &known).tenant));
-    later.insert("oil-wells".to_owned(), Arc::new(BTreeMap::from([("kiosk.sh/account".to_owned(), "jane".to_owned())])));
+    later
+        .insert("oil-wells".to_owned(), Arc::new(BTreeMap::from([("kiosk.sh/account".to_owned(), "jane".to_owned())])));
     assert_eq!(&*tenancy.resolve(&review, &later).tenant.name, "jane");
     tenancy.publish(Registry::default());
     assert!(!Arc::ptr_eq(&first, &tenancy.resolve(&review, &known).tenant));

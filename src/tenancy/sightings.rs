@@ -60,7 +60,7 @@ impl Seen {
         }
     }
 
-    /// A ServiceAccount of the vCluster chart, where there may be nothing else of it.
+    /// A `ServiceAccount` of the vCluster chart, where there may be nothing else of it.
     pub(super) fn take_account(&mut self, object: &Value) {
         // One of another chart is none of ours, and no fault.
         if let Ok(vcluster) = VirtualCluster::of_account(object) {
@@ -116,7 +116,10 @@ fn tell(vcluster: &VirtualCluster) {
         info!(namespace, name, version = &**version, state, "a virtual cluster is guarded");
     } else {
         let version = if version.is_empty() { "(none)" } else { version };
-        warn!(namespace, name, version, state, "a virtual cluster is guarded, but what a syncer of its version does is not known");
+        warn!(
+            namespace,
+            name, version, state, "a virtual cluster is guarded, but what a syncer of its version does is not known"
+        );
     }
 }
 
@@ -166,7 +169,11 @@ mod tests {
     fn garbage_is_left_out_and_takes_nothing_else_along() {
         let mut seen = Seen::default();
         seen.take(Source::StatefulSets, &workload("a", "0.36.0"));
-        for garbage in [json!(null), json!({"metadata": 7}), json!({"metadata": {"namespace": "b", "name": "x", "labels": {"release": "x"}}})] {
+        for garbage in [
+            json!(null),
+            json!({"metadata": 7}),
+            json!({"metadata": {"namespace": "b", "name": "x", "labels": {"release": "x"}}}),
+        ] {
             seen.take(Source::StatefulSets, &garbage);
             seen.take(Source::Tenants, &garbage);
         }

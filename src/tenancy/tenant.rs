@@ -81,7 +81,8 @@ impl Tenant {
     pub fn of_value(value: &Value) -> Self {
         let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
         let name: Arc<str> = text("/name").unwrap_or_default().into();
-        let place = text("/vcluster/namespace").zip(text("/vcluster/name")).map(|(home, name)| format!("{home}/{name}"));
+        let place =
+            text("/vcluster/namespace").zip(text("/vcluster/name")).map(|(home, name)| format!("{home}/{name}"));
         let names = [text("/name"), place.as_deref(), text("/vcluster/name"), text("/owner")];
         let labels = value.get("labels").and_then(Value::as_object).into_iter().flatten();
         let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
@@ -125,7 +126,13 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn of(mut self, name: &Arc<str>, labels: Option<Labels>, owner: Option<&Owner>, own: &Map<String, Value>) -> Tenant {
+    fn of(
+        mut self,
+        name: &Arc<str>,
+        labels: Option<Labels>,
+        owner: Option<&Owner>,
+        own: &Map<String, Value>,
+    ) -> Tenant {
         let object = owner.and_then(|owner| owner.object.as_deref());
         let labels = match object.filter(|object| !object.labels.is_empty()) {
             None => labels.unwrap_or_default(),
@@ -155,15 +162,15 @@ impl Parts<'_> {
 mod tests {
     use super::*;
 
-    fn labels() -> Option<Labels> {
-        Some(Arc::new(BTreeMap::from([("stage".to_owned(), "prod".to_owned())])))
+    fn labels() -> Labels {
+        Arc::new(BTreeMap::from([("stage".to_owned(), "prod".to_owned())]))
     }
 
     #[test]
     fn a_virtual_cluster_is_called_by_its_name_its_place_and_its_owner() {
         let vcluster = VirtualCluster::new("vc-tenant1", "tenant1", None, "0.36.0").unwrap();
         let owner = Owner { name: "acme".into(), object: None };
-        let tenant = Tenant::of_vcluster(&vcluster, "team-a", labels(), Some(&owner), true);
+        let tenant = Tenant::of_vcluster(&vcluster, "team-a", Some(labels()), Some(&owner), true);
         for name in ["tenant1", "vc-tenant1/tenant1", "acme"] {
             assert!(tenant.is_called(name), "{name}");
         }
@@ -182,7 +189,8 @@ mod tests {
 
     #[test]
     fn an_object_of_its_own_tells_more_of_a_tenant() {
-        let object = json!({"metadata": {"name": "acme", "labels": {"tier": "gold"}}, "spec": {"parameters": {"a": 1, "b": 1}}});
+        let object =
+            json!({"metadata": {"name": "acme", "labels": {"tier": "gold"}}, "spec": {"parameters": {"a": 1, "b": 1}}});
         let object = Arc::new(super::super::owner::TenantObject::read(&object).unwrap());
         let owner = Owner { name: "acme".into(), object: Some(object) };
         let vcluster = VirtualCluster {
@@ -190,7 +198,7 @@ mod tests {
             ..VirtualCluster::new("vc-a", "a", None, "").unwrap()
         };
         let told: Value =
-            serde_json::from_str(&Tenant::of_vcluster(&vcluster, "", labels(), Some(&owner), true).text).unwrap();
+            serde_json::from_str(&Tenant::of_vcluster(&vcluster, "", Some(labels()), Some(&owner), true).text).unwrap();
         assert_eq!(told["parameters"], json!({"a": 1, "b": 2}));
         assert_eq!(told["labels"], json!({"stage": "prod", "tier": "gold"}));
     }

@@ -16,7 +16,7 @@ pub struct VirtualCluster {
     /// Where it is on the host.
     pub namespace: Arc<str>,
     pub name: Arc<str>,
-    /// The ServiceAccount of its syncer, as a user.
+    /// The `ServiceAccount` of its syncer, as a user.
     pub account: Arc<str>,
     /// Something says which that is; it is the chart's own otherwise.
     pub has_own_account: bool,
@@ -67,7 +67,7 @@ impl State {
 }
 
 impl VirtualCluster {
-    /// From a StatefulSet or Deployment with the label `app=vcluster`.
+    /// From a `StatefulSet` or Deployment with the label `app=vcluster`.
     pub fn of_workload(object: &Value) -> Result<Self, NotOne> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         let name = text("/metadata/labels/release").ok_or(NotOne::NoRelease)?;
@@ -76,14 +76,18 @@ impl VirtualCluster {
         let syncer = containers
             .and_then(|all| all.iter().find(|one| one.get("name").is_some_and(|name| name == SYNCER)))
             .ok_or(NotOne::NoSyncer)?;
-        let account = pod.and_then(|pod| pod.get("serviceAccountName")).and_then(Value::as_str).filter(|name| !name.is_empty());
+        let account =
+            pod.and_then(|pod| pod.get("serviceAccountName")).and_then(Value::as_str).filter(|name| !name.is_empty());
         let chart = text("/metadata/labels/chart").and_then(|chart| chart.strip_prefix("vcluster-"));
         let image = || syncer.get("image").and_then(Value::as_str).and_then(tag);
         let version = chart.or_else(image).unwrap_or_default();
-        Ok(Self { state: state(object), ..Self::new(text("/metadata/namespace").unwrap_or_default(), name, account, version)? })
+        Ok(Self {
+            state: state(object),
+            ..Self::new(text("/metadata/namespace").unwrap_or_default(), name, account, version)?
+        })
     }
 
-    /// From the ServiceAccount that the chart makes: all that is known where manifests alone are at hand.
+    /// From the `ServiceAccount` that the chart makes: all that is known where manifests alone are at hand.
     pub fn of_account(object: &Value) -> Result<Self, NotOne> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
         let name = text("/metadata/labels/release").ok_or(NotOne::NoRelease)?;
@@ -108,7 +112,7 @@ impl VirtualCluster {
         Ok(Self { parameters: parameters.unwrap_or_default(), ..found })
     }
 
-    /// `account` is the name of a ServiceAccount of that namespace; the chart's own where nothing is said.
+    /// `account` is the name of a `ServiceAccount` of that namespace; the chart's own where nothing is said.
     pub fn new(namespace: &str, name: &str, account: Option<&str>, version: &str) -> Result<Self, NotOne> {
         if !is_dns_name(name) {
             return Err(NotOne::BadName(clipped(name)));
@@ -141,7 +145,7 @@ impl VirtualCluster {
     }
 }
 
-/// What the users of ServiceAccounts begin with.
+/// What the users of `ServiceAccounts` begin with.
 pub(super) const ACCOUNT: &str = "system:serviceaccount:";
 
 fn tag(image: &str) -> Option<&str> {
@@ -151,7 +155,8 @@ fn tag(image: &str) -> Option<&str> {
 }
 
 fn state(object: &Value) -> State {
-    let annotation = |key: &str| object.pointer("/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str);
+    let annotation =
+        |key: &str| object.pointer("/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str);
     let replicas = object.pointer("/spec/replicas").and_then(Value::as_i64);
     match replicas {
         _ if annotation("sleepmode.loft.sh/sleeping-since").is_some_and(|since| !since.is_empty()) => State::Asleep,
@@ -256,7 +261,8 @@ mod tests {
 
     #[test]
     fn an_object_registers_one_without_a_workload() {
-        let object = json!({"metadata": {"namespace": "far", "name": "edge"}, "spec": {"parameters": {"tier": "gold"}}});
+        let object =
+            json!({"metadata": {"namespace": "far", "name": "edge"}, "spec": {"parameters": {"tier": "gold"}}});
         let found = VirtualCluster::of_object(&object).unwrap();
         assert_eq!((&*found.account, &*found.version), ("system:serviceaccount:far:vc-edge", ""));
         assert_eq!(found.parameters.get("tier"), Some(&json!("gold")));

@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::Client;
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;

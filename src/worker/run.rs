@@ -14,9 +14,9 @@ use super::frame::{Frame, FrameError};
 use super::message::{Answered, FromWorker, Mode, Order, Outcome, ToWorker};
 use super::process::Worker;
 use crate::host::{Answer, Caller, Host, HostError};
-use crate::review::JsonText;
 use crate::isolate::{Evaluated, Input, MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_LINES, MAX_WAITING, Vantage};
 use crate::policy::Revision;
+use crate::review::JsonText;
 use crate::telemetry::{Console, ConsoleLevel};
 
 /// How long after its deadline a worker may take to say so. Its own watchdog needs 100 ms for a run that does not end.

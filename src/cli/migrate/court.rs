@@ -131,7 +131,11 @@ impl Court for EngineCourt<'_> {
 
     fn matches(&self, policy: &str, review: &Value) -> bool {
         let (Some(bench), Some(review)) = (&self.migrated, parsed(review)) else { return false };
-        bench.engine.explain(&Setting::default(), &review).iter().any(|one| *one.policy == *policy && one.outcome.is_ok())
+        bench
+            .engine
+            .explain(&Setting::default(), &review)
+            .iter()
+            .any(|one| *one.policy == *policy && one.outcome.is_ok())
     }
 }
 

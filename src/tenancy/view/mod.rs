@@ -75,9 +75,15 @@ impl Synced {
         selectors::back(&mut object, &kind, &back);
         match &*kind {
             "Pod" => pod::back(&mut object, self.claims.object_name(), &notes, &back),
-            "ServiceAccount" => drop(object.as_object_mut().and_then(|all| all.shift_remove("automountServiceAccountToken"))),
+            "ServiceAccount" => {
+                drop(object.as_object_mut().and_then(|all| all.shift_remove("automountServiceAccountToken")));
+            }
             "Endpoints" | "EndpointSlice" => {
-                for path in ["subsets/*/addresses/*/targetRef", "subsets/*/notReadyAddresses/*/targetRef", "endpoints/*/targetRef"] {
+                for path in [
+                    "subsets/*/addresses/*/targetRef",
+                    "subsets/*/notReadyAddresses/*/targetRef",
+                    "endpoints/*/targetRef",
+                ] {
                     references::each(&mut object, path, &mut |target| {
                         if target.get("namespace").is_some_and(|home| *home == *back.vcluster.namespace) {
                             target["namespace"] = namespace.into();

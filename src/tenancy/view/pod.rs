@@ -1,5 +1,5 @@
 //! The spec of a pod, back to what the tenant wrote. A syncer gives a pod the virtual cluster's DNS, services and
-//! ServiceAccount in place of the host's; what it overwrote without a note is left out rather than guessed.
+//! `ServiceAccount` in place of the host's; what it overwrote without a note is left out rather than guessed.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -39,7 +39,9 @@ pub(super) fn back(object: &mut Value, name: &str, notes: &Notes, back: &Back<'_
         }
     }
     each(object, "spec/volumes/*/downwardAPI/items/*/fieldRef", &mut |field| field_ref(field, back));
-    each(object, "spec/volumes/*/projected/sources/*/downwardAPI/items/*/fieldRef", &mut |field| field_ref(field, back));
+    each(object, "spec/volumes/*/projected/sources/*/downwardAPI/items/*/fieldRef", &mut |field| {
+        field_ref(field, back);
+    });
     each(object, "spec/volumes/*/projected/sources/*", &mut |source| token(source, name));
 }
 

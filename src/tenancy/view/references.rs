@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-/// The fields of a pod that name a ConfigMap, a Secret or a claim. `*` stands for each item of a list.
+/// The fields of a pod that name a `ConfigMap`, a Secret or a claim. `*` stands for each item of a list.
 const POD: &[&str] = &[
     "spec/imagePullSecrets/*/name",
     "spec/volumes/*/configMap/name",
@@ -44,8 +44,7 @@ const INGRESS: &[&str] = &[
 
 const CLAIM: &[&str] = &["spec/dataSource/name", "spec/dataSourceRef/name"];
 
-const ENDPOINTS: &[&str] =
-    &["subsets/*/addresses/*/targetRef/name", "subsets/*/notReadyAddresses/*/targetRef/name"];
+const ENDPOINTS: &[&str] = &["subsets/*/addresses/*/targetRef/name", "subsets/*/notReadyAddresses/*/targetRef/name"];
 
 const ENDPOINT_SLICE: &[&str] = &["endpoints/*/targetRef/name"];
 
@@ -124,7 +123,10 @@ mod tests {
     fn a_path_reaches_each_item_and_nothing_of_another_form() {
         let mut object = json!({"spec": {"tls": [{"secretName": "a"}, {"secretName": 7}, 3, {"secretName": "b"}]}});
         rename(&mut object, "spec/tls/*/secretName", &|name| (name == "a").then(|| "new".to_owned()));
-        assert_eq!(object, json!({"spec": {"tls": [{"secretName": "new"}, {"secretName": 7}, 3, {"secretName": "b"}]}}));
+        assert_eq!(
+            object,
+            json!({"spec": {"tls": [{"secretName": "new"}, {"secretName": 7}, 3, {"secretName": "b"}]}})
+        );
         let mut other = json!({"spec": []});
         rename(&mut other, "spec/tls/*/secretName", &|_| Some("new".to_owned()));
         assert_eq!(other, json!({"spec": []}));

@@ -20,7 +20,8 @@ fn read(version: &str, name: &str, side: &str) -> Value {
 
 /// Names of all pairs of a version.
 fn pairs(version: &str) -> Vec<String> {
-    let files = std::fs::read_dir(folder(version)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files =
+        std::fs::read_dir(folder(version)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = files.filter_map(|file| Some(file.strip_suffix(".virtual.json")?.to_owned())).collect();
     names.sort();
     assert!(!names.is_empty());
@@ -63,7 +64,9 @@ fn differing(name: &str) -> &'static [&'static str] {
         "muttol" => &["/spec/tolerations"],
         "mutsel" => &["/spec/nodeSelector"],
         "networkpolicy" => &["/spec/ingress/0/from/1/namespaceSelector/matchLabels"],
-        "pod-forged" => &["/metadata/annotations", "/metadata/labels", "/spec/serviceAccount", "/spec/serviceAccountName"],
+        "pod-forged" => {
+            &["/metadata/annotations", "/metadata/labels", "/spec/serviceAccount", "/spec/serviceAccountName"]
+        }
         _ => &[],
     }
 }
@@ -182,7 +185,14 @@ fn host_object(kind: &str, rest: &Value) -> Value {
 #[test]
 fn every_field_that_names_another_object_is_renamed() {
     for kind in [
-        "Pod", "Ingress", "PersistentVolumeClaim", "Endpoints", "EndpointSlice", "HTTPRoute", "Gateway", "BackendTLSPolicy",
+        "Pod",
+        "Ingress",
+        "PersistentVolumeClaim",
+        "Endpoints",
+        "EndpointSlice",
+        "HTTPRoute",
+        "Gateway",
+        "BackendTLSPolicy",
         "ServiceAccount",
     ] {
         for path in names_in(kind) {
@@ -210,9 +220,12 @@ fn what_merely_looks_like_a_host_name_stays() {
 #[test]
 fn a_container_that_the_tenant_called_like_the_syncers_is_seen() {
     let pod = |tenants: &str| {
-        let mut pod = host_object("Pod", &json!({"spec": {
-            "initContainers": [{"name": "vcluster-rewrite-hosts", "image": "evil"}], "containers": [{"name": "c"}],
-        }}));
+        let mut pod = host_object(
+            "Pod",
+            &json!({"spec": {
+                "initContainers": [{"name": "vcluster-rewrite-hosts", "image": "evil"}], "containers": [{"name": "c"}],
+            }}),
+        );
         let annotations = &mut pod["metadata"]["annotations"];
         annotations["vcluster.loft.sh/hosts-rewritten"] = "true".into();
         annotations["vcluster.loft.sh/managed-annotations"] = tenants.into();
@@ -229,6 +242,7 @@ fn variables_of_the_tenant_are_kept_whatever_they_are_called() {
         {"name": "WEB_PASSWORD", "value": "x"}, {"name": "WEB_PORT_80_TCP_PORT", "value": "80"},
     ]);
     let found = view(&host_object("Pod", &json!({"spec": {"containers": [{"name": "c", "env": variables}]}})));
-    let names: Vec<_> = found["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    let names: Vec<_> =
+        found["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["WEB_PASSWORD", "WEB_PORT_80_TCP_PORT"]);
 }
