@@ -157,7 +157,7 @@ fn a_server_without_a_cluster_knows_the_virtual_clusters_of_its_inventory() {
 #[test]
 fn a_case_says_whose_request_it_is_or_lets_the_inventory_say_so() {
     let pod = synced("vc-one").to_string();
-    let tenant = r#"{kind: vcluster, trusted: true, name: dev, namespace: team-a, vcluster: {name: dev, namespace: vc-one, version: 0.36.0}}"#;
+    let tenant = "{kind: vcluster, trusted: true, name: dev, namespace: team-a, vcluster: {name: dev, namespace: vc-one, version: 0.36.0}}";
     let account = "{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: vc-one, name: vc-dev, labels: {app: vcluster, release: dev}}}";
     let case = |circumstances: &str, expected: &str| {
         let case = format!(
