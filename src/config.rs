@@ -4,13 +4,19 @@
 //! default. The low-level arguments are in `cli`; here is what they come to.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::Deserialize;
 
+use crate::controllers::ControllerSettings;
 use crate::operator::webhooks::Shape;
 use crate::reports::ReportSettings;
+
+/// Less ends policies that do nothing wrong, and more is never waited for.
+const CPU_LIMITS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(10);
 
 /// jsPolicy's compatibility switch: its ambient rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -123,6 +129,9 @@ pub struct Settings {
     /// Memory that all isolates may take together, such as 512Mi [default: 256Mi]
     #[arg(long, value_name = "BYTES", env = "BYLAW_MEMORY_BUDGET")]
     pub memory_budget: Option<ByteSize>,
+    /// Processor time that one run of a policy may take, from 10ms to 10s [default: 1s]
+    #[arg(long, value_name = "TIME", env = "BYLAW_CPU_LIMIT")]
+    pub cpu_limit: Option<kube::core::Duration>,
     /// Log lines as JSON
     #[arg(long, env = "BYLAW_LOG_JSON")]
     pub log_json: bool,
@@ -131,6 +140,8 @@ pub struct Settings {
     pub drain_delay: Option<u64>,
     #[command(flatten)]
     pub reports: ReportSettings,
+    #[command(flatten)]
+    pub controllers: ControllerSettings,
 }
 
 /// Why the settings cannot be used.
@@ -154,6 +165,8 @@ pub enum ConfigError {
     TwoCertificates,
     #[error("--tls-secret is for replicas of a cluster: give --operator")]
     NoOperator,
+    #[error("--cpu-limit: from 10ms to 10s, which is what an API server waits")]
+    CpuLimit,
 }
 
 impl Settings {
@@ -198,9 +211,11 @@ impl Settings {
             echo: self.echo || file.echo,
             webhook_url: self.webhook_url.or(file.webhook_url),
             memory_budget: self.memory_budget.or(file.memory_budget),
+            cpu_limit: self.cpu_limit.or(file.cpu_limit),
             log_json: self.log_json || file.log_json,
             drain_delay: self.drain_delay.or(file.drain_delay),
             reports: self.reports.or(file.reports),
+            controllers: self.controllers.or(file.controllers),
         })
     }
 
@@ -223,6 +238,9 @@ impl Settings {
         }
         if self.tls_secret.is_some() && !self.is_operator() {
             return Err(ConfigError::NoOperator);
+        }
+        if self.cpu_limit.is_some_and(|limit| !CPU_LIMITS.contains(&Duration::from(limit))) {
+            return Err(ConfigError::CpuLimit);
         }
         match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => Err(ConfigError::HalfPair { missing: "--tls-key" }),
@@ -282,8 +300,6 @@ fn loopback(port: u16) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -331,6 +347,15 @@ mod tests {
             settings.check().unwrap_err().to_string(),
             "--tls-cert and --tls-key go together: --tls-key is missing"
         );
+    }
+
+    #[test]
+    fn a_run_gets_some_time_and_not_more_than_an_api_server_waits() {
+        for (limit, is_good) in [("9ms", false), ("10ms", true), ("10s", true), ("11s", false)] {
+            let settings =
+                Settings { policies: vec!["p".into()], cpu_limit: limit.parse().ok(), ..Settings::default() };
+            assert_eq!(settings.check().is_ok(), is_good, "{limit}");
+        }
     }
 
     #[test]

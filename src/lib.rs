@@ -14,7 +14,7 @@
 //!
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
-//! objects it asks about), `operator` (what it writes into its own cluster), `crd` (the kinds that this is told with),
+//! objects it asks about), `controllers` (policies that no request asks), `operator` (what it writes into its own cluster), `crd` (the kinds that this is told with),
 //! `rbac` (what it may do there), `tenancy` (whose request it is), `reports` (what is told there of denials), `telemetry`, and `cli`. For authors: `init`
 //! (where they begin), `types` (what their editors know),
 //! `lint` (mistakes found before a cluster does), `cases` (what policies are tested with), `scan` (what is there already).
@@ -25,6 +25,7 @@ pub mod cases;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod controllers;
 pub mod crd;
 pub mod decision;
 pub mod engine;

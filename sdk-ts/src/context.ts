@@ -158,13 +158,18 @@ export interface Host {
   ) => DeepReadonly<T> | undefined;
   /** Objects from memory, an empty array where there are none. Needs `permissions.read`. */
   readonly list: <T = KubernetesObject>(kind: string, options?: ListOptions) => readonly DeepReadonly<T>[];
-  /** These four need `permissions.write`, and do nothing on a dry run. */
+  /** These five need `permissions.write`. On a dry run the API server judges them and keeps nothing. */
   readonly create: <T extends object>(object: T) => Promise<T>;
   readonly update: <T extends object>(object: T) => Promise<T>;
   readonly patch: <T = KubernetesObject>(
     kind: string,
     options: { namespace?: string | undefined; name: string; patch: unknown },
   ) => Promise<T>;
+  /**
+   * Server-side apply in the name of the policy, which then owns the fields that it gives. Takes fields from other owners,
+   * unless `force` is false: then that is a conflict.
+   */
+  readonly apply: <T extends object>(object: T, options?: { force?: boolean | undefined }) => Promise<T>;
   readonly remove: (object: object) => Promise<unknown>;
   /** Needs the host in `permissions.net`. */
   readonly fetch: (url: string, options?: FetchOptions) => Promise<FetchResponse>;
@@ -218,10 +223,36 @@ export interface MutateContext<Obj = KubernetesObject, Parameters = unknown> ext
   readonly object: Obj;
 }
 
+/** Which object a controller is told of. */
+export interface ObjectKey {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** `undefined` for an object of the cluster. */
+  readonly namespace: string | undefined;
+  readonly name: string;
+}
+
 export interface ReconcileContext<Obj = KubernetesObject, Parameters = unknown> extends Host {
   /** The object as it is now, frozen; `undefined` once it is gone. */
   readonly object: DeepReadonly<Obj> | undefined;
+  /** Once it is gone, how it last was, as far as that is known. */
+  readonly oldObject: DeepReadonly<Obj> | undefined;
+  readonly key: ObjectKey;
+  /** `CREATE` while it is there, also after a change; `DELETE` once it is to be gone (`deletionTimestamp`), or is. */
+  readonly operation: "CREATE" | "DELETE";
+  /** `undefined` for an object of the cluster. */
+  readonly namespace: DeepReadonly<Namespace> | undefined;
   readonly parameters: DeepReadonly<Parameters>;
   readonly tenant: DeepReadonly<Tenant>;
+  /** Writes are judged by the API server and not kept. */
+  readonly dryRun: boolean;
   readonly now: Date;
+  /** Asks to see the object again soon, and later each time. An error does the same. */
+  readonly requeue: (message?: string) => void;
+  /** Asks to see it again after so many seconds, if it does not change before. */
+  readonly requeueAfter: (seconds: number, message?: string) => void;
+  /** Says that something is wrong with the object: kept among the violations of the policy. */
+  readonly deny: (message: string, options?: DenyOptions) => void;
+  /** For the log of the server. */
+  readonly warn: (message: string) => void;
 }

@@ -220,7 +220,33 @@ describe("the world of a case", () => {
         throw new Error("no");
       },
     });
-    expect(await reconcile(fails, {})).toEqual({ writes: [], logs: [], error: "Error: no" });
+    expect(await reconcile(fails, {})).toEqual({ writes: [], logs: [], denials: [], error: "Error: no" });
+  });
+
+  it("tells a controller which object is gone and how it last was, and what it asks for", async () => {
+    const controller = policy({
+      name: "c.policies.example",
+      permissions: { write: ["v1/ConfigMap"] },
+      async reconcile({ object, oldObject, key, operation, apply, requeue, requeueAfter, deny, log }) {
+        log(operation, key.apiVersion, key.kind, key.namespace, key.name, object === undefined);
+        if (object !== undefined) {
+          await apply({ ...configMap, data: { a: "b" } });
+          requeueAfter(1.5, "soon");
+          return;
+        }
+        deny(`lost ${oldObject?.metadata?.name ?? "something"}`);
+        requeue();
+      },
+    });
+    const there = await reconcile(controller, { object: configMap });
+    expect(there.logs).toEqual(["CREATE v1 ConfigMap shop a false"]);
+    expect(there.writes).toMatchObject([{ op: "apply", name: "a", object: { data: { a: "b" } } }]);
+    expect(there.requeue).toEqual({ after: 1.5, message: "soon" });
+    const gone = await reconcile(controller, { oldObject: configMap });
+    expect(gone.logs).toEqual(["DELETE v1 ConfigMap shop a true"]);
+    expect([gone.denials, gone.requeue]).toEqual([["lost a"], { message: "" }]);
+    const going = { ...configMap, metadata: { ...configMap.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+    expect((await reconcile(controller, { object: going })).logs[0]).toMatch(/^DELETE .* false$/);
   });
 });
 

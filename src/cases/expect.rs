@@ -196,7 +196,7 @@ fn check_patch(taken: &mut Taken<'_>, place: &Place, patch: Option<&Value>) {
 
 fn check_writes(taken: &mut Taken<'_>, place: &Place, writes: &[Value]) {
     for write in writes {
-        let is_verb = |verb: &str| ["create", "update", "patch", "remove"].contains(&verb);
+        let is_verb = |verb: &str| ["create", "update", "patch", "apply", "remove"].contains(&verb);
         if !write.get("op").and_then(Value::as_str).is_some_and(is_verb) {
             let message = "writes: each says its `op` (create, update, patch or remove) and, of kind, apiVersion, \
                            namespace, name, object, patch and dryRun, what it is to be";

@@ -89,7 +89,7 @@ impl CrdArgs {
         }
         let stage = Stage::new()?;
         let catalog = Offline { compat: self.compat, ..Offline::of(&self.policies) }.catalog(&stage)?;
-        Ok(asked(catalog.revisions.iter().map(|revision| (&*revision.spec.name, &revision.spec.permissions))))
+        Ok(asked(catalog.all().map(|revision| &*revision.spec)))
     }
 }
 

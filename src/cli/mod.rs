@@ -26,13 +26,14 @@ mod steps;
 mod subject;
 mod test;
 mod types;
+mod version;
 mod webhook;
 
 use clap::{Args, Parser, Subcommand};
 
 /// A Kubernetes admission webhook whose policies are JavaScript or TypeScript
 #[derive(Debug, Parser)]
-#[command(name = "bylaw", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+#[command(name = "bylaw", version = version::told(), propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
 struct Cli {
     #[command(flatten)]
     common: Common,

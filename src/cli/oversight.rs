@@ -10,7 +10,7 @@ use crate::cluster::{ExceptionWatch, watch_exceptions};
 use crate::engine::Engine;
 use crate::operator::Leadership;
 use crate::policy::{Exceptions, Pattern};
-use crate::reports::{Background, ReportSettings, Reports, Sources};
+use crate::reports::{Background, Recorder, ReportSettings, Reports, Sources};
 
 /// What is told of denials while the server stops, at the pace of reports; what is left then is lost.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -48,6 +48,11 @@ impl Oversight {
             scanning = background.map(|background| runtime.spawn(background.run()).abort_handle());
         }
         Self { reports, scanning, _exceptions: exceptions }
+    }
+
+    /// Where denials are told.
+    pub(super) fn recorder(&self) -> Option<Recorder> {
+        self.reports.as_ref().map(Reports::recorder)
     }
 
     pub(super) async fn finish(self) {

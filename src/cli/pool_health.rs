@@ -66,7 +66,7 @@ fn state(engine: &Engine) -> Result<(), String> {
 fn shunned(engine: &Engine) -> Vec<String> {
     let now = Instant::now();
     let catalog = engine.catalog();
-    let paused = catalog.revisions.iter().filter_map(|revision| Some((revision, revision.conduct.shunned_for(now)?)));
+    let paused = catalog.all().filter_map(|revision| Some((revision, revision.conduct.shunned_for(now)?)));
     paused
         .map(|(revision, pause)| {
             let name = &revision.spec.name;

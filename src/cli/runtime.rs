@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -41,11 +42,18 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> anyhow::Result<Self> {
+        Self::with(None)
+    }
+
+    /// With another limit for the processor time of a run.
+    pub(super) fn with(cpu: Option<Duration>) -> anyhow::Result<Self> {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         set_sdk(crate::bundle::link_sdk()?.script.clone());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-        let limits = Limits { shared_prelude: std::env::var("GLOBAL_CONTEXT").ok(), ..Limits::default() };
+        let usual = Limits::default();
+        let shared_prelude = std::env::var("GLOBAL_CONTEXT").ok();
+        let limits = Limits { shared_prelude, cpu: cpu.unwrap_or(usual.cpu), ..usual };
         Ok(Self { runtime, limits: Arc::new(limits), metrics: Arc::new(Metrics::default()) })
     }
 

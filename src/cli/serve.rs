@@ -21,8 +21,9 @@ use crate::cluster::{
     CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect,
 };
 use crate::config::Settings;
+use crate::controllers::{Controllers, Setup};
 use crate::engine::Engine;
-use crate::host::Objects;
+use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
@@ -52,7 +53,7 @@ pub(super) fn run(args: ServeArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     };
     settings.check()?;
     logging(verbosity, settings.log_json)?;
-    let stage = Stage::new()?;
+    let stage = Stage::with(settings.cpu_limit.map(Into::into))?;
     stage.block_on(serve(&stage, &settings))?;
     Ok(Verdict::Yes)
 }
@@ -83,20 +84,14 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         catalog = loader.reload(&BTreeSet::new()).unwrap_or(catalog);
     }
     report(&catalog, &checks, &stage.metrics);
-    let count = catalog.revisions.len();
+    let count = catalog.all().count();
     world.prepare(&catalog).await;
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
-    let pool = Pool::start(
-        size(settings),
-        stage.host(world.objects),
-        Arc::clone(&stage.limits),
-        Arc::clone(&current),
-        Arc::clone(&stage.metrics),
-    )?;
-    let engine = Engine::new(pool, current, world.namespaces, Arc::clone(&stage.metrics), settings.echo);
-    let engine = Arc::new(engine.with_tenancy(world.tenancy));
+    let host = stage.host(world.objects);
+    let around = (world.namespaces, world.tenancy);
+    let engine = engine(stage, settings, host.clone(), current, around)?;
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
     let watcher = {
@@ -109,7 +104,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 runtime.spawn(async move { cluster.prepare(kinds).await });
             }
             engine.publish(Arc::clone(&catalog));
-            tracing::info!(policies = catalog.revisions.len(), generation = catalog.generation, "policies in force");
+            tracing::info!(policies = catalog.all().count(), generation = catalog.generation, "policies in force");
             in_force.send_replace(catalog);
         })?
     };
@@ -123,6 +118,12 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     };
     let within = (stage.handle(), leadership.clone());
     let oversight = sources.map(|sources| Oversight::start(sources, &engine, within, &settings.reports));
+    let controllers = world.cluster.clone().map(|cluster| {
+        let (engine, metrics, catalogs) = (Arc::clone(&engine), Arc::clone(&stage.metrics), catalogs.clone());
+        let recorder = oversight.as_ref().and_then(Oversight::recorder);
+        let setup = Setup { engine, host, cluster, catalogs, leadership: leadership.clone(), recorder, metrics };
+        Controllers::start(setup, settings.controllers, stage.handle())
+    });
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
@@ -132,6 +133,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 authority: trusted,
                 leadership,
                 checks: Arc::clone(&checks),
+                standings: controllers.as_ref().map(Controllers::standings),
                 register: {
                     let engine = Arc::clone(&engine);
                     Box::new(move |registered| engine.register(registered))
@@ -152,7 +154,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     if let Some(oversight) = oversight {
         oversight.finish().await;
     }
-    drop((operator, watcher, alone));
+    drop((controllers, operator, watcher, alone));
     if let Some(replica) = replica {
         replica.end().await;
     }
@@ -161,6 +163,19 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+fn engine(
+    stage: &Stage,
+    settings: &Settings,
+    host: Host,
+    catalog: Arc<ArcSwap<Catalog>>,
+    (namespaces, tenancy): (Arc<dyn NamespaceLabels>, Arc<Tenancy>),
+) -> anyhow::Result<Arc<Engine>> {
+    let (limits, metrics) = (Arc::clone(&stage.limits), Arc::clone(&stage.metrics));
+    let pool = Pool::start(size(settings), host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
+    let engine = Engine::new(pool, catalog, namespaces, metrics, settings.echo);
+    Ok(Arc::new(engine.with_tenancy(tenancy)))
 }
 
 /// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.
@@ -262,13 +277,15 @@ impl World {
     async fn prepare(&self, catalog: &Catalog) {
         if let Some(cluster) = &self.cluster {
             cluster.prepare(kinds_read(catalog)).await;
+        } else if !catalog.controllers.is_empty() {
+            tracing::warn!("policies that reconcile are not run: they need --kubeconfig FILE or --in-cluster");
         }
     }
 }
 
 /// The kinds that policies name in their permissions; those with a wildcard are cached when they are first read.
 fn kinds_read(catalog: &Catalog) -> HashSet<Kind> {
-    let named = catalog.revisions.iter().flat_map(|revision| &revision.spec.permissions.read);
+    let named = catalog.all().flat_map(|revision| &revision.spec.permissions.read);
     named.filter_map(|kind| Kind::parse(kind).ok()).collect()
 }
 
@@ -303,15 +320,14 @@ fn names(settings: &Settings) -> Vec<String> {
 /// Says in readiness and metrics which policies are in force and which files are broken.
 fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
     let stale = catalog.problems.iter().filter(|problem| problem.serving_last_good).count();
-    metrics.set_policies(PolicyState::Serving, catalog.revisions.len().saturating_sub(stale));
+    metrics.set_policies(PolicyState::Serving, catalog.all().count().saturating_sub(stale));
     metrics.set_policies(PolicyState::Stale, stale);
     metrics.set_policies(PolicyState::Broken, catalog.problems.len() - stale);
     // A broken file does not make the server unready: the last good revision serves, and a restart loop would end that.
     checks.set("policies", Gate::Ready, Ok(()));
-    let serving =
-        catalog.revisions.iter().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
+    let serving = catalog.all().map(|revision| format!("{} serves from {}", revision.spec.name, revision.code.origin));
     let broken = catalog.problems.iter().map(ToString::to_string);
-    let none = catalog.revisions.is_empty().then(|| "there are no policies: every request is allowed".to_owned());
+    let none = catalog.all().next().is_none().then(|| "there are no policies: every request is allowed".to_owned());
     checks.set_details("policies", none.into_iter().chain(serving).chain(broken).collect());
 }
 

@@ -34,6 +34,8 @@ pub enum ClusterError {
     Unreachable(String),
     #[error("the API server did not answer before the deadline of the request")]
     Timeout,
+    #[error("{kind} is not watched: {limit} kinds are already")]
+    TooManyKinds { kind: String, limit: usize },
     #[error("{what} is larger than {limit} bytes")]
     TooLarge { what: String, limit: usize },
     #[error("{what} is not what Kubernetes would send: {cause}")]
@@ -55,7 +57,7 @@ impl ClusterError {
             | Self::NotInCluster(_)
             | Self::Client(_) => "Unreachable",
             Self::Timeout => "Timeout",
-            Self::TooLarge { .. } => "TooLarge",
+            Self::TooLarge { .. } | Self::TooManyKinds { .. } => "TooLarge",
             Self::Malformed { .. } | Self::InventoryFile { .. } | Self::InventoryObject { .. } => "Malformed",
         }
     }

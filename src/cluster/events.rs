@@ -24,7 +24,7 @@ pub(crate) async fn next_event<K>(
                 return Some(event);
             }
             Err(error) => {
-                let pause = outage.failed(Instant::now());
+                let pause = outage.watch_failed(&error, Instant::now());
                 if outage.is_new() {
                     complain(&error);
                 }

@@ -2,7 +2,8 @@
 //!
 //! `kind` names them, `object` is one of them as text, `store` keeps many, `inventory` fills a store from files and
 //! `reflect` from a watch. `server` speaks to the API server and `discovery` finds its paths; `reader` picks between memory and
-//! server. `survey` reads a whole cluster once. What a policy is *allowed* to ask is not decided here but in `crate::host`.
+//! server. `listeners` are told of what a
+//! watch brings. `survey` reads a whole cluster once. What a policy is *allowed* to ask is not decided here but in `crate::host`.
 
 mod client;
 mod discovery;
@@ -13,6 +14,7 @@ mod exceptions;
 mod inventory;
 mod kind;
 mod limits;
+mod listeners;
 mod namespaces;
 mod object;
 mod outage;
@@ -29,9 +31,11 @@ pub use exceptions::{ExceptionWatch, watch_exceptions};
 pub use inventory::Inventory;
 pub use kind::{Kind, path_segment};
 pub use limits::CacheLimits;
+pub use listeners::Listener;
 pub use namespaces::{ClusterNamespaces, OfflineNamespaces};
-pub use object::Labels;
+pub use object::{Labels, StoredObject};
 pub(crate) use outage::Outage;
 pub use reader::{CacheMode, Cluster, ListQuery, Peek, Write};
+pub use reflect::{Followed, Trouble};
 pub use store::{KindStore, join};
 pub use survey::{Listed, Pages, Served, Survey};

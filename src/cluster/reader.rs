@@ -1,7 +1,7 @@
 //! What policies ask of a cluster: from memory where a watch keeps the kind there, from the API server where not.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use kube::Client;
@@ -10,10 +10,11 @@ use tracing::debug;
 
 use super::discovery::{Discovery, Known, Resource};
 use super::kind::path_segment;
+use super::listeners::Listener;
 use super::object::{Labels, StoredObject};
-use super::reflect::{Reflection, Reflectors};
+use super::reflect::{Followed, Reflection, Reflectors};
 use super::server::ApiServer;
-use super::{CacheLimits, ClusterError, Kind};
+use super::{CacheLimits, ClusterError, Kind, Survey};
 
 /// Where a read looks (jsPolicy's `options.cache`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +71,15 @@ pub enum Write {
         name: String,
         patch: String,
     },
+    /// Server-side apply (KEP-555).
+    Apply {
+        namespace: String,
+        name: String,
+        object: String,
+        manager: String,
+        /// Takes fields from whoever manages them.
+        force: bool,
+    },
     Remove {
         namespace: String,
         name: String,
@@ -84,6 +94,7 @@ impl Write {
             | Self::Update { namespace, .. }
             | Self::MergePatch { namespace, .. }
             | Self::JsonPatch { namespace, .. }
+            | Self::Apply { namespace, .. }
             | Self::Remove { namespace, .. } => namespace,
         }
     }
@@ -96,6 +107,7 @@ impl Write {
             Self::Update { name, .. }
             | Self::MergePatch { name, .. }
             | Self::JsonPatch { name, .. }
+            | Self::Apply { name, .. }
             | Self::Remove { name, .. } => Some(name),
         }
     }
@@ -134,6 +146,29 @@ impl Cluster {
                 Err(_) => debug!(%kind, "not watched ahead of time: the API server does not answer"),
             }
         }
+    }
+
+    /// Tells a listener of all objects of a kind that there are, and then of each change. The watch is the one that policies
+    /// read from.
+    ///
+    /// # Errors
+    /// Where the server does not serve the kind, does not say, or too many kinds are watched.
+    pub async fn follow(&self, kind: &Kind, listener: Weak<dyn Listener>) -> Result<Followed, ClusterError> {
+        let resource = self.resolve(kind).await?;
+        let full = || ClusterError::TooManyKinds { kind: kind.to_string(), limit: self.0.limits.kinds };
+        Ok(Followed::new(self.watch(&resource).ok_or_else(full)?, listener))
+    }
+
+    /// What the server serves, asked anew each time.
+    #[must_use]
+    pub fn survey(&self) -> Survey {
+        Survey::new(self.0.server.client.clone())
+    }
+
+    /// How long a watch may fail before it is not believed any more.
+    #[must_use]
+    pub fn stale(&self) -> Duration {
+        self.0.limits.stale
     }
 
     /// Bytes and kinds that the caches hold, for metrics.

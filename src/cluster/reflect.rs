@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tracing::{debug, info, warn};
 
 use super::discovery::Resource;
+use super::listeners::{Listener, Listeners};
 use super::object::StoredObject;
 use super::outage::Outage;
 use super::store::{Budget, Full, KindStore};
@@ -47,6 +48,9 @@ struct Shared {
     namespaced: bool,
     store: KindStore,
     outage: Mutex<Outage>,
+    /// Why the last attempt to list or watch failed.
+    fault: Mutex<String>,
+    listeners: Listeners,
 }
 
 impl Reflection {
@@ -70,6 +74,61 @@ impl Reflection {
     pub fn namespaced(&self) -> bool {
         self.shared.namespaced
     }
+}
+
+/// A kind that somebody is told of. It is watched for as long as this is kept.
+pub struct Followed(Arc<Reflection>);
+
+impl Followed {
+    /// Tells the listener of all that is there, and then of each change. It may be told of an object twice.
+    pub(super) fn new(reflection: Arc<Reflection>, listener: Weak<dyn Listener>) -> Self {
+        let listener_now = listener.upgrade();
+        reflection.shared.listeners.add(listener);
+        let followed = Self(reflection);
+        if let Some(listener) = listener_now {
+            followed.tell_all(&*listener);
+        }
+        followed
+    }
+
+    /// Tells of all that is there once more.
+    pub fn tell_all(&self, listener: &dyn Listener) {
+        for object in self.0.shared.store.all() {
+            listener.there(&self.0.shared.kind, &object);
+        }
+    }
+
+    /// The object as it was last seen.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<StoredObject> {
+        self.0.shared.store.find(namespace, name)
+    }
+
+    /// What keeps it from being seen as it is now.
+    #[must_use]
+    pub fn trouble(&self, stale: Duration) -> Option<Trouble> {
+        let shared = &self.0.shared;
+        let fault = || shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match *self.0.state.borrow() {
+            State::Syncing => Some(Trouble::Opening),
+            State::Failed => Some(Trouble::Failing(fault())),
+            State::TooLarge => Some(Trouble::TooLarge),
+            State::Synced => {
+                let is_stale = shared.outage().lasts_longer_than(stale, Instant::now());
+                is_stale.then(|| Trouble::Failing(fault()))
+            }
+        }
+    }
+}
+
+/// Why a kind is not seen as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The first list is under way.
+    Opening,
+    /// It cannot be listed or watched, and this is why.
+    Failing(String),
+    /// There are more objects than are kept in memory.
+    TooLarge,
 }
 
 impl Drop for Reflection {
@@ -150,7 +209,14 @@ impl Reflectors {
         let (tell, state) = watch::channel(State::Syncing);
         let kind = resource.kind.clone();
         let store = KindStore::new(self.budget.clone());
-        let shared = Arc::new(Shared { kind, namespaced: resource.namespaced, store, outage: Mutex::default() });
+        let shared = Arc::new(Shared {
+            kind,
+            namespaced: resource.namespaced,
+            store,
+            outage: Mutex::default(),
+            fault: Mutex::default(),
+            listeners: Listeners::default(),
+        });
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource.api_resource());
         debug!(kind = %shared.kind, "watching");
         let task = self.runtime.spawn(reflect(api, shared.clone(), tell)).abort_handle();
@@ -162,7 +228,9 @@ impl Reflectors {
         let mut watched = self.lock();
         let Watched { kinds, pinned } = &mut *watched;
         kinds.retain(|kind, reflection| {
-            let keep = pinned.contains(kind) || now.saturating_sub(reflection.used.load(Ordering::Relaxed)) < idle;
+            let keep = pinned.contains(kind)
+                || is_followed(reflection)
+                || now.saturating_sub(reflection.used.load(Ordering::Relaxed)) < idle;
             if !keep {
                 info!(%kind, "no longer watching: not used for a while");
             }
@@ -185,12 +253,18 @@ impl Watched {
     fn drop_least_used(&mut self, now: u64) -> bool {
         const IN_USE_SECONDS: u64 = 600;
         let pinned = &self.pinned;
-        let candidates = self.kinds.iter().filter(|(kind, _)| !pinned.contains(*kind));
+        let is_free = |(kind, one): &(&Kind, &Arc<Reflection>)| !pinned.contains(*kind) && !is_followed(one);
+        let candidates = self.kinds.iter().filter(is_free);
         let ages =
             candidates.map(|(kind, reflection)| (now.saturating_sub(reflection.used.load(Ordering::Relaxed)), kind));
         let Some((age, kind)) = ages.max().map(|(age, kind)| (age, kind.clone())) else { return false };
         age > IN_USE_SECONDS && self.kinds.remove(&kind).is_some()
     }
+}
+
+/// Somebody keeps it, or reads it this moment.
+fn is_followed(reflection: &Arc<Reflection>) -> bool {
+    Arc::strong_count(reflection) > 1
 }
 
 /// Looks for idle kinds each minute, as jsPolicy did.
@@ -250,19 +324,35 @@ fn take(
             }
         }
         Event::InitDone => {
-            shared.store.replace(std::mem::take(listed).objects)?;
+            let objects = std::mem::take(listed).objects;
+            let news = (!shared.listeners.is_empty()).then(|| shared.store.difference(&objects));
+            shared.store.replace(objects)?;
+            let (changed, gone) = news.unwrap_or_default();
+            let is_first = *state.borrow() != State::Synced;
+            for object in &changed {
+                shared.listeners.tell(|one| {
+                    if is_first { one.there(&shared.kind, object) } else { one.changed(&shared.kind, object) }
+                });
+            }
+            for object in &gone {
+                shared.listeners.tell(|one| one.gone(&shared.kind, object));
+            }
             if state.send_replace(State::Synced) != State::Synced {
                 debug!(kind = %shared.kind, objects = shared.store.len(), bytes = shared.store.bytes(), "in memory");
             }
         }
         Event::Apply(object) => {
             if let Some(object) = stored(object, &shared.kind) {
-                shared.store.insert(object)?;
+                shared.store.insert(object.clone())?;
+                shared.listeners.tell(|one| one.changed(&shared.kind, &object));
             }
         }
         Event::Delete(object) => {
             let revision = object.resource_version().and_then(|rv| rv.parse().ok()).unwrap_or(0);
             shared.store.remove(&object.namespace().unwrap_or_default(), &object.name_any(), revision);
+            if let Some(object) = stored(object, &shared.kind) {
+                shared.listeners.tell(|one| one.gone(&shared.kind, &object));
+            }
         }
     }
     Ok(())
@@ -270,7 +360,8 @@ fn take(
 
 fn failed(error: &watcher::Error, shared: &Shared, state: &watch::Sender<State>) -> Duration {
     let mut outage = shared.outage();
-    let pause = outage.failed(Instant::now());
+    let pause = outage.watch_failed(error, Instant::now());
+    *shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = error.to_string();
     if outage.is_new() {
         warn!(kind = %shared.kind, %error, "cannot list and watch: trying again, and reading live if it goes on");
     } else {

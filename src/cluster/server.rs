@@ -69,12 +69,13 @@ impl ApiServer {
             Write::Update { object, .. } => (Method::PUT, JSON, object.clone()),
             Write::MergePatch { patch, .. } => (Method::PATCH, "application/merge-patch+json", patch.clone()),
             Write::JsonPatch { patch, .. } => (Method::PATCH, "application/json-patch+json", patch.clone()),
+            Write::Apply { object, .. } => (Method::PATCH, "application/apply-patch+yaml", object.clone()),
             // The API server reads the options of a DELETE from its body and then ignores the query, dryRun included.
             // Propagation is left to the kind's own default.
             Write::Remove { .. } if dry_run => (Method::DELETE, JSON, r#"{"dryRun":["All"]}"#.to_owned()),
             Write::Remove { .. } => (Method::DELETE, JSON, "{}".to_owned()),
         };
-        let query = if dry_run { "?dryRun=All" } else { "" };
+        let query = write_query(write, dry_run);
         let path = of.path(write.namespace(), write.name());
         let answer = self.send(method, format!("{path}{query}"), Some((content_type, body))).await;
         answer.map_err(|error| of.or_unknown(error))
@@ -144,6 +145,18 @@ impl Resource {
             other => other,
         }
     }
+}
+
+fn write_query(write: &Write, dry_run: bool) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Write::Apply { manager, force, .. } = write {
+        query.append_pair("fieldManager", manager).append_pair("force", if *force { "true" } else { "false" });
+    }
+    if dry_run {
+        query.append_pair("dryRun", "All");
+    }
+    let query = query.finish();
+    if query.is_empty() { query } else { format!("?{query}") }
 }
 
 fn too_large(kind: &Kind) -> ClusterError {

@@ -3,7 +3,7 @@
 //! Readers are policies in the middle of a review, so a lock is held only to copy pointers; the text they point to is
 //! joined outside of it and never serialised again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -79,6 +79,29 @@ impl KindStore {
         let of_namespace =
             objects.by_namespace.iter().filter(|(of, _)| inside(of)).flat_map(|(_, names)| names.values());
         of_namespace.filter(|object| fits(&object.labels)).map(|object| object.text.clone()).collect()
+    }
+
+    /// One object, in this namespace and in no other.
+    pub fn find(&self, namespace: &str, name: &str) -> Option<StoredObject> {
+        self.read().find(namespace, name).cloned()
+    }
+
+    /// Every object.
+    pub fn all(&self) -> Vec<StoredObject> {
+        self.read().by_namespace.values().flat_map(BTreeMap::values).cloned().collect()
+    }
+
+    /// What a fresh list would change: the objects that are not here as they are in it, and those that are not in it.
+    pub fn difference(&self, fresh: &[StoredObject]) -> (Vec<StoredObject>, Vec<StoredObject>) {
+        let objects = self.read();
+        let is_known = |object: &&StoredObject| {
+            objects.find(&object.namespace, &object.name).is_some_and(|known| known.revision == object.revision)
+        };
+        let changed = fresh.iter().filter(|object| !is_known(object)).cloned().collect();
+        let listed: HashSet<(&str, &str)> = fresh.iter().map(|object| (&*object.namespace, &*object.name)).collect();
+        let all = objects.by_namespace.values().flat_map(BTreeMap::values);
+        let gone = all.filter(|object| !listed.contains(&(&*object.namespace, &*object.name))).cloned().collect();
+        (changed, gone)
     }
 
     pub fn len(&self) -> usize {
@@ -304,6 +327,20 @@ mod tests {
         store.remove("a", "1", 8);
         store.insert_written(object("a", "1", 7, "x")).unwrap();
         assert_eq!(store.get("a", "1"), None);
+    }
+
+    #[test]
+    fn a_fresh_list_differs_by_what_is_new_or_other_and_by_what_is_gone() {
+        let (store, _) = store(1 << 20);
+        for (name, revision) in [("same", 1), ("other", 1), ("gone", 1)] {
+            store.insert(object("ns", name, revision, "x")).unwrap();
+        }
+        let fresh = [("same", 1), ("other", 2), ("new", 3)].map(|(name, revision)| object("ns", name, revision, "x"));
+        let (changed, gone) = store.difference(&fresh);
+        let names = |objects: &[StoredObject]| objects.iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
+        assert_eq!((names(&changed), names(&gone)), (vec!["other".into(), "new".into()], vec!["gone".into()]));
+        assert_eq!(store.find("ns", "same").map(|one| one.revision), Some(1));
+        assert!(store.find("", "same").is_none() && store.all().len() == 3);
     }
 
     proptest! {

@@ -22,7 +22,7 @@ pub use exact::Document;
 pub use failure::undecided;
 pub use merge::{Judged, Style, merge};
 pub use patch::PatchOp;
-pub use verdict::{Cause, Denial, Effect, EvaluationError, Mutation, Verdict};
+pub use verdict::{Cause, Denial, Effect, EvaluationError, Mutation, Requeue, Verdict};
 
 /// The merged answer to one AdmissionReview.
 #[derive(Debug, Clone, Default, PartialEq)]

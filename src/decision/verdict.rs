@@ -1,6 +1,7 @@
 //! What one policy said about one review.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The verdict of one policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,13 +15,25 @@ pub struct Verdict {
     pub audit: Vec<(String, String)>,
     /// What a mutating policy changed: the object as JavaScript saw it before and after.
     pub mutation: Option<Mutation>,
+    /// A controller wants to see the object again.
+    pub requeue: Option<Requeue>,
+}
+
+/// When a controller wants to see an object again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Requeue {
+    /// After that time, and with nothing else in between; `None`: soon, and later each time.
+    pub after: Option<Duration>,
+    /// Why, for the log.
+    pub message: String,
 }
 
 impl Verdict {
     /// A plain allow.
     #[must_use]
     pub fn allow(policy: Arc<str>) -> Self {
-        Self { policy, effect: Effect::Allow, warnings: Vec::new(), audit: Vec::new(), mutation: None }
+        let (warnings, audit) = (Vec::new(), Vec::new());
+        Self { policy, effect: Effect::Allow, warnings, audit, mutation: None, requeue: None }
     }
 
     /// Whether it is an allow and nothing else.

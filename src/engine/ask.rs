@@ -19,17 +19,23 @@ impl Engine {
         &self,
         serving: &Serving,
         review: &Review,
-        whose: &Whose,
+        mut whose: Whose<'_>,
         mut input: Input,
         style: Style,
         only: Option<&str>,
     ) -> Judgement {
         let asked = match only {
-            Some(name) => named(serving, name, Phase::Mutate),
-            None => self.matching(serving, review, whose, Phase::Mutate, input.deadline).await,
+            Some(name) => {
+                if whose.here.is_unknown() {
+                    whose.here.look_up(input.deadline).await;
+                }
+                input.namespace = self.texts.of(&whose.here);
+                named(serving, name, Phase::Mutate)
+            }
+            None => self.matching(serving, review, &mut whose, Phase::Mutate, &mut input).await,
         };
         whose.show(review, &mut input);
-        let mutated = self.mutate(serving, review, whose, &input, asked, style).await;
+        let mutated = self.mutate(serving, review, &whose, &input, asked, style).await;
         if mutated.lost {
             return mutated.finish(style);
         }
@@ -49,9 +55,9 @@ impl Engine {
         }
         let asked = match only {
             Some(name) => named(serving, name, Phase::Validate),
-            None => self.matching(serving, &changed, whose, Phase::Validate, input.deadline).await,
+            None => self.matching(serving, &changed, &mut whose, Phase::Validate, &mut input).await,
         };
-        let validated = self.ask(serving, &changed, whose, &input, asked).await;
+        let validated = self.ask(serving, &changed, &whose, &input, asked).await;
         Chain {
             judged: mutated.judged.into_iter().chain(validated.judged).collect(),
             evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
@@ -66,7 +72,7 @@ impl Engine {
         &self,
         serving: &Serving,
         review: &Review,
-        whose: &Whose,
+        whose: &Whose<'_>,
         input: &Input,
         asked: Matches,
     ) -> Asked {
@@ -100,7 +106,7 @@ impl Engine {
         &self,
         serving: &Serving,
         review: &Review,
-        whose: &Whose,
+        whose: &Whose<'_>,
         input: &Input,
         asked: Matches,
         style: Style,

@@ -9,6 +9,7 @@ mod asked;
 mod chain;
 mod log;
 mod namespaces;
+mod reconcile;
 mod scope;
 mod sets;
 mod setting;
@@ -23,7 +24,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::decision::{Decision, Judged, Style, Verdict, undecided};
 use crate::isolate::{Evaluated, Input, now_millis};
-use crate::matching::{Index, MatchError, Matches, NamespaceLabels, Phase};
+use crate::matching::{Index, Matches, NamespaceLabels, Phase};
 use crate::policy::{Catalog, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
 use crate::reports::Recorder;
@@ -32,6 +33,7 @@ use crate::telemetry::{Metrics, PolicyMetrics};
 use crate::tenancy::Tenancy;
 use asked::{keep_webhook, position};
 use namespaces::NamespaceTexts;
+pub use reconcile::Told;
 pub use scope::Scope;
 use sets::Sets;
 pub use setting::Setting;
@@ -168,7 +170,7 @@ impl Engine {
             .collect();
         let rules = entries.iter().map(|entry| (Arc::clone(&entry.revision.spec), Arc::clone(&entry.revision.matcher)));
         let index = Index::build(rules.collect());
-        self.metrics.retain_policies(|name| entries.iter().any(|entry| &*entry.revision.spec.name == name));
+        self.metrics.retain_policies(|name| catalog.find(name).is_some());
         let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
         let exceptions = Arc::clone(&catalog.exceptions);
         self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));
@@ -184,9 +186,9 @@ impl Engine {
         drop(self.recorder.set(recorder));
     }
 
-    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, whose: &'a Whose, now: f64) -> Stance<'a> {
+    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, whose: &'a Whose<'_>, now: f64) -> Stance<'a> {
         let (of_folder, of_cluster) = (&*serving.exceptions, &self.exceptions);
-        Stance { review, around: whose.around(&*self.namespaces), of_folder, of_cluster, now }
+        Stance { review, around: whose.around(), of_folder, of_cluster, now }
     }
 
     /// The policies in force.
@@ -204,23 +206,23 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let whose = self.whose(review, deadline).await;
+        let mut whose = self.whose(review, deadline).await;
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        let mut input = self.input(review, &whose, deadline, measure);
+        let mut input = Self::input(review, &whose, deadline, measure);
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Both => return self.both(&serving, review, &whose, input, Style::Merged, None).await,
+            Scope::Both => return self.both(&serving, review, whose, input, Style::Merged, None).await,
             Scope::Only(name) if position(&serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
                 return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
             }
-            Scope::Only(name) => return self.both(&serving, review, &whose, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(&serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, &whose, phase, deadline).await;
+        let mut asked = self.matching(&serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
             keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
         }
@@ -239,35 +241,33 @@ impl Engine {
         }
     }
 
+    /// The policies that match, each to be told of the namespace that it was matched by.
     async fn matching(
         &self,
         serving: &Serving,
         review: &Review,
-        whose: &Whose,
+        whose: &mut Whose<'_>,
         phase: Phase,
-        deadline: Instant,
+        input: &mut Input,
     ) -> Matches {
         if self.echo {
             return Matches::default();
         }
-        let around = whose.around(&*self.namespaces);
-        let matches = serving.index.candidates(review, phase, around);
-        let unknown = |(_, error): &(u32, MatchError)| matches!(error, MatchError::UnknownNamespace { .. });
-        // Where a policy is enforced otherwise in some namespaces, this one's labels must be known.
-        let namespace = &review.request.namespace;
-        let is_unsure = serving.has_overrides && !namespace.is_empty() && self.namespaces.labels(namespace).is_none();
-        if !is_unsure && !matches.failed.iter().any(unknown) {
-            return matches;
+        let mut matches = serving.index.candidates(review, phase, whose.around());
+        let is_asked_for = serving.has_overrides || !matches.matched.is_empty() || !matches.failed.is_empty();
+        if is_asked_for && whose.here.is_unknown() {
+            whose.here.look_up(input.deadline).await;
+            matches = serving.index.candidates(review, phase, whose.around());
         }
-        // A namespace made a moment ago may not have come down the watch yet.
-        self.namespaces.learn(namespace, deadline).await;
-        serving.index.candidates(review, phase, around)
+        input.namespace = self.texts.of(&whose.here);
+        matches
     }
 
-    fn input(&self, review: &Review, whose: &Whose, deadline: Instant, measure: bool) -> Input {
+    /// What policies are to know, but for the namespace: that is told when it is known who matches.
+    fn input(review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
         Input {
             request: review.text.clone(),
-            namespace: self.texts.of(&review.request.namespace, &*self.namespaces),
+            namespace: None,
             tenant: Arc::clone(&whose.resolved.tenant.text),
             vantage: whose.vantage,
             view: None,
@@ -278,3 +278,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

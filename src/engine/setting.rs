@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::namespaces::Here;
 use super::stance::conclude;
 use super::whose::Whose;
 use super::{Asked, Engine, Judgement};
@@ -32,9 +33,9 @@ impl Engine {
     /// Asks those validating policies about an object that exists which want to be asked about such.
     pub async fn judge_existing(&self, review: &Review, deadline: Instant) -> Judgement {
         let serving = self.serving.load_full();
-        let whose = self.whose_existing(review);
-        let mut input = self.input(review, &whose, deadline, false);
-        let mut asked = self.matching(&serving, review, &whose, Phase::Validate, deadline).await;
+        let mut whose = self.whose_existing(review);
+        let mut input = Self::input(review, &whose, deadline, false);
+        let mut asked = self.matching(&serving, review, &mut whose, Phase::Validate, &mut input).await;
         let entry = |at: u32| serving.entries.get(at as usize);
         let wants = |at: u32| entry(at).is_some_and(|entry| entry.revision.oversight.background);
         asked.matched.retain(|at| wants(*at));
@@ -54,19 +55,20 @@ impl Engine {
         {
             return refused;
         }
-        let present = self.input(review, &whose, deadline, setting.measure);
+        let present = Self::input(review, &whose, deadline, setting.measure);
         let input = Input { now: setting.now.unwrap_or(present.now), ..present };
-        self.both(&serving, review, &whose, input, Style::Merged, None).await
+        self.both(&serving, review, whose, input, Style::Merged, None).await
     }
 
     /// For every policy whether it matches, or the first reason why not.
     #[must_use]
     pub fn explain(&self, setting: &Setting, review: &Review) -> Vec<Explanation> {
-        let whose = self.given(setting, review).unwrap_or_else(|| self.known(review));
-        self.serving.load().index.explain(review, whose.around(&*self.namespaces))
+        let whose = self.given(setting, review);
+        let whose = whose.unwrap_or_else(|| self.known(review, Here::of(&review.request, &*self.namespaces)));
+        self.serving.load().index.explain(review, whose.around())
     }
 
-    async fn whose_in(&self, setting: &Setting, review: &Review, deadline: Instant) -> Whose {
+    async fn whose_in<'a>(&'a self, setting: &Setting, review: &'a Review, deadline: Instant) -> Whose<'a> {
         match self.given(setting, review) {
             Some(given) => given,
             None => self.whose(review, deadline).await,
@@ -74,7 +76,7 @@ impl Engine {
     }
 
     /// What the setting itself says; nothing where it is found as ever.
-    fn given(&self, setting: &Setting, review: &Review) -> Option<Whose> {
+    fn given<'a>(&'a self, setting: &Setting, review: &'a Review) -> Option<Whose<'a>> {
         let vantage = setting.vantage;
         let resolved = match (&setting.tenant, &setting.vcluster) {
             (Some(tenant), _) => Resolved::given(tenant, review, vantage),
@@ -82,6 +84,7 @@ impl Engine {
             (None, Some(vcluster)) => self.tenancy.resolve_virtual(vcluster, review, &*self.namespaces),
             (None, None) => Resolved::nobodys(),
         };
-        Some(Whose { resolved, vantage, is_known: true })
+        let here = Here::of(&review.request, &*self.namespaces);
+        Some(Whose { resolved, vantage, here, is_known: true })
     }
 }

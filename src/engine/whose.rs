@@ -4,26 +4,28 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Engine;
+use super::namespaces::Here;
 use crate::decision::{Decision, Denial, Status};
 use crate::isolate::{Input, Vantage};
-use crate::matching::{Around, NamespaceLabels};
+use crate::matching::Around;
 use crate::review::{Operation, Review};
 use crate::tenancy::{Refusal, Resolved, Tenancy};
 
 use super::Judgement;
 
 /// What is known of it.
-pub(super) struct Whose {
+pub(super) struct Whose<'a> {
     pub resolved: Resolved,
     pub vantage: Vantage,
+    pub here: Here<'a>,
     /// Whether it can be known now.
     pub is_known: bool,
 }
 
-impl Whose {
-    pub fn around<'a>(&'a self, namespaces: &'a dyn NamespaceLabels) -> Around<'a> {
+impl Whose<'_> {
+    pub fn around(&self) -> Around<'_> {
         let tenant = self.is_known.then_some(&*self.resolved.tenant as _);
-        Around { namespaces, tenant, is_virtual: self.vantage == Vantage::Virtual }
+        Around { namespaces: &self.here, tenant, is_virtual: self.vantage == Vantage::Virtual }
     }
 
     /// Gives policies the object as the tenant knows it, where it is one of a tenant's.
@@ -40,30 +42,32 @@ impl Whose {
 
 impl Engine {
     /// From memory, but for a namespace that was made a moment ago.
-    pub(super) async fn whose(&self, review: &Review, deadline: Instant) -> Whose {
-        let namespace = &*review.request.namespace;
-        if self.tenancy.knows() && !namespace.is_empty() && self.namespaces.labels(namespace).is_none() {
-            self.namespaces.learn(namespace, deadline).await;
+    pub(super) async fn whose<'a>(&'a self, review: &'a Review, deadline: Instant) -> Whose<'a> {
+        let mut here = Here::of(&review.request, &*self.namespaces);
+        if self.tenancy.knows() && here.is_unknown() {
+            here.look_up(deadline).await;
         }
-        self.known(review)
+        self.known(review, here)
     }
 
     /// From memory.
-    pub(super) fn known(&self, review: &Review) -> Whose {
-        self.of_host(self.tenancy.resolve(review, &*self.namespaces))
+    pub(super) fn known<'a>(&self, review: &Review, here: Here<'a>) -> Whose<'a> {
+        self.of_host(self.tenancy.resolve(review, &here), here)
     }
 
     /// An object that exists: nobody asks for it, so that it alone can tell whose it is.
-    pub(super) fn whose_existing(&self, review: &Review) -> Whose {
-        self.of_host(self.tenancy.resolve_existing(review, &*self.namespaces))
+    pub(super) fn whose_existing<'a>(&'a self, review: &'a Review) -> Whose<'a> {
+        let here = Here::of(&review.request, &*self.namespaces);
+        self.of_host(self.tenancy.resolve_existing(review, &here), here)
     }
 
-    fn of_host(&self, resolved: Resolved) -> Whose {
-        Whose { resolved, vantage: Vantage::Host, is_known: self.tenancy.knows() || !self.tenancy.is_awaited() }
+    fn of_host<'a>(&self, resolved: Resolved, here: Here<'a>) -> Whose<'a> {
+        let is_known = self.tenancy.knows() || !self.tenancy.is_awaited();
+        Whose { resolved, vantage: Vantage::Host, here, is_known }
     }
 
     /// What keeps a request from being judged by any policy.
-    pub(super) fn refused(&self, review: &Review, whose: &Whose) -> Option<Judgement> {
+    pub(super) fn refused(&self, review: &Review, whose: &Whose<'_>) -> Option<Judgement> {
         if self.echo || whose.vantage == Vantage::Virtual {
             return None;
         }

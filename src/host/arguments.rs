@@ -64,6 +64,16 @@ pub struct ObjectArguments<'a> {
     pub object: &'a RawValue,
 }
 
+/// `apply`; without `force` a field that somebody else manages is a conflict.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyArguments<'a> {
+    #[serde(borrow)]
+    pub object: &'a RawValue,
+    #[serde(default)]
+    pub force: Option<bool>,
+}
+
 /// `remove`: the object, or where it is.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

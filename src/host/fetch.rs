@@ -128,8 +128,13 @@ impl Fetch {
         let there = here.join(location);
         let there = there.map_err(|e| HostError::new("FetchFailed", format!("redirected to no URL: {e}")))?;
         let target = Target::of(&there)?;
-        let caller =
-            Caller { policy: &self.policy, permissions: &self.permissions, dry_run: false, deadline: self.deadline };
+        let caller = Caller {
+            policy: &self.policy,
+            permissions: &self.permissions,
+            dry_run: false,
+            reconciles: false,
+            deadline: self.deadline,
+        };
         permission::net(&caller, &target)?;
         let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
         if !keeps_method {

@@ -28,9 +28,9 @@ pub fn begin(
         return pretence.file(&path).ok_or_else(absent).map(|text| Begun::Done(Some(json_string(&text))));
     }
     let (policy, permissions) = (caller.policy.to_owned(), caller.permissions.clone());
-    let (dry_run, deadline) = (caller.dry_run, caller.deadline);
+    let (dry_run, reconciles, deadline) = (caller.dry_run, caller.reconciles, caller.deadline);
     let read = move || {
-        let caller = Caller { policy: &policy, permissions: &permissions, dry_run, deadline };
+        let caller = Caller { policy: &policy, permissions: &permissions, dry_run, reconciles, deadline };
         let target = real_path(Path::new(&path));
         permission::file(&caller, &path, covered(&permissions.files, &target))?;
         read(&target, &path, limit)

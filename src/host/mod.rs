@@ -8,6 +8,7 @@ mod error;
 mod fetch;
 mod files;
 mod forward;
+mod gate;
 mod headers;
 mod limits;
 mod net;
@@ -19,8 +20,8 @@ mod selector;
 
 use std::env;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -29,6 +30,7 @@ use crate::policy::spec::Permissions;
 
 pub use error::HostError;
 pub use forward::{Forward, Tell};
+pub use gate::{Gate, WrittenObject};
 pub use limits::HostLimits;
 pub(crate) use net::Target;
 pub use objects::Objects;
@@ -53,6 +55,8 @@ pub struct Caller<'a> {
     /// Writes are then sent with `dryRun=All`, so that the API server judges them but keeps nothing (what a webhook that
     /// declares `sideEffects: NoneOnDryRun` promises).
     pub dry_run: bool,
+    /// It is a controller: its writes go through the [`Gate`].
+    pub reconciles: bool,
     pub deadline: Instant,
 }
 
@@ -72,6 +76,7 @@ struct Inner {
     objects: Objects,
     fetcher: Fetcher,
     limits: HostLimits,
+    gate: OnceLock<Arc<dyn Gate>>,
 }
 
 /// A call whose permission was checked and whose arguments were read.
@@ -83,7 +88,15 @@ enum Begun {
 impl Host {
     #[must_use]
     pub fn new(runtime: Handle, objects: Objects, limits: HostLimits) -> Self {
-        Self(Door::Here(Arc::new(Inner { runtime, objects, fetcher: Fetcher::new(limits), limits })))
+        let (fetcher, gate) = (Fetcher::new(limits), OnceLock::new());
+        Self(Door::Here(Arc::new(Inner { runtime, objects, fetcher, limits, gate })))
+    }
+
+    /// Whatever controllers write goes through this from now on; only the first call counts.
+    pub fn set_gate(&self, gate: Arc<dyn Gate>) {
+        if let Door::Here(inner) = &self.0 {
+            drop(inner.gate.set(gate));
+        }
     }
 
     /// The host functions of another process.
@@ -93,7 +106,7 @@ impl Host {
     }
 
     /// Answers one call, waiting for it until the caller's deadline. `args` and the answer are JSON texts; the operations
-    /// are `get list create update patch remove fetch env readFile`.
+    /// are `get list create update patch apply remove fetch env readFile`.
     ///
     /// Not for a thread of the runtime: it blocks.
     ///
@@ -182,10 +195,11 @@ impl Inner {
         match op {
             "get" => objects.get(caller, args),
             "list" => objects.list(caller, args, self.limits.list_bytes),
-            "create" => objects.create(caller, args),
-            "update" => objects.update(caller, args),
-            "patch" => objects.patch(caller, args),
-            "remove" => objects.remove(caller, args),
+            "create" => objects.create(caller, args, self.gate.get()),
+            "update" => objects.update(caller, args, self.gate.get()),
+            "patch" => objects.patch(caller, args, self.gate.get()),
+            "apply" => objects.apply(caller, args, self.gate.get()),
+            "remove" => objects.remove(caller, args, self.gate.get()),
             "fetch" => self.fetcher.begin(caller, args, objects.pretence()),
             "env" => {
                 let EnvArguments { name } = parse(op, args)?;

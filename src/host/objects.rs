@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::bundle::content_hash;
 use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
 
 use super::arguments::{
-    GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
+    ApplyArguments, GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
 };
+use super::gate::{OptionalGate, WrittenObject};
 use super::pretence::{Pretence, noted};
 use super::selector::Selection;
-use super::{Answer, Begun, Caller, HostError, Rehearsal, permission};
+use super::{Answer, Begun, Caller, HostError, Pending, Rehearsal, permission};
 
 /// Where objects are read from, and written to.
 #[derive(Clone, Default)]
@@ -83,19 +85,21 @@ impl Objects {
         true
     }
 
-    pub(super) fn create(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+    pub(super) fn create(&self, caller: &Caller<'_>, args: &str, gate: OptionalGate<'_>) -> Result<Begun, HostError> {
         let ObjectArguments { object } = parse("create", args)?;
         let Reference { kind, namespace, .. } = Reference::of("create", object)?;
-        self.write(caller, ("create", args), kind, Write::Create { namespace, object: object.get().to_owned() })
+        let write = Write::Create { namespace, object: object.get().to_owned() };
+        self.write(caller, ("create", args), kind, write, gate)
     }
 
-    pub(super) fn update(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+    pub(super) fn update(&self, caller: &Caller<'_>, args: &str, gate: OptionalGate<'_>) -> Result<Begun, HostError> {
         let ObjectArguments { object } = parse("update", args)?;
         let Reference { kind, namespace, name } = Reference::of("update", object)?;
-        self.write(caller, ("update", args), kind, Write::Update { namespace, name, object: object.get().to_owned() })
+        let write = Write::Update { namespace, name, object: object.get().to_owned() };
+        self.write(caller, ("update", args), kind, write, gate)
     }
 
-    pub(super) fn patch(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+    pub(super) fn patch(&self, caller: &Caller<'_>, args: &str, gate: OptionalGate<'_>) -> Result<Begun, HostError> {
         let PatchArguments { api_version, kind, namespace, name, patch } = parse("patch", args)?;
         let kind = Kind::new(&api_version, &kind)?;
         let (namespace, patch) = (namespace.unwrap_or_default(), patch.get().to_owned());
@@ -109,19 +113,35 @@ impl Objects {
                 ));
             }
         };
-        self.write(caller, ("patch", args), kind, write)
+        self.write(caller, ("patch", args), kind, write, gate)
     }
 
-    pub(super) fn remove(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
+    /// Server-side apply, in the name of the policy.
+    pub(super) fn apply(&self, caller: &Caller<'_>, args: &str, gate: OptionalGate<'_>) -> Result<Begun, HostError> {
+        let ApplyArguments { object, force } = parse("apply", args)?;
+        let Reference { kind, namespace, name } = Reference::of("apply", object)?;
+        let (object, manager) = (object.get().to_owned(), field_manager(caller.policy));
+        let write = Write::Apply { namespace, name, object, manager, force: force.unwrap_or(true) };
+        self.write(caller, ("apply", args), kind, write, gate)
+    }
+
+    pub(super) fn remove(&self, caller: &Caller<'_>, args: &str, gate: OptionalGate<'_>) -> Result<Begun, HostError> {
         let RemoveArguments { object, api_version, kind, namespace, name } = parse("remove", args)?;
         let Reference { kind, namespace, name } = match object {
             Some(object) => Reference::of("remove", object)?,
             None => Reference { kind: Kind::new(&api_version, &kind)?, namespace: namespace.unwrap_or_default(), name },
         };
-        self.write(caller, ("remove", args), kind, Write::Remove { namespace, name })
+        self.write(caller, ("remove", args), kind, Write::Remove { namespace, name }, gate)
     }
 
-    fn write(&self, caller: &Caller<'_>, given: (&str, &str), kind: Kind, write: Write) -> Result<Begun, HostError> {
+    fn write(
+        &self,
+        caller: &Caller<'_>,
+        given: (&str, &str),
+        kind: Kind,
+        write: Write,
+        gate: OptionalGate<'_>,
+    ) -> Result<Begun, HostError> {
         check_names(write.namespace(), write.name())?;
         permission::write(caller, &kind)?;
         if let Self::Rehearsal(rehearsal) = self {
@@ -132,11 +152,32 @@ impl Objects {
         }
         let Self::Cluster(cluster) = self else { return Err(not_connected(&format!("write {kind} to"))) };
         let (cluster, dry_run) = (cluster.clone(), caller.dry_run);
-        Ok(Begun::Waits(Box::pin(async move {
+        let what = WrittenObject {
+            kind: kind.clone(),
+            namespace: write.namespace().to_owned(),
+            name: write.name().map(str::to_owned),
+            is_removed: matches!(write, Write::Remove { .. }),
+        };
+        let work: Pending = Box::pin(async move {
             let text = cluster.write(&kind, &write, dry_run).await?;
             Ok(Some(text.as_ref().to_owned()))
-        })))
+        });
+        match gate {
+            Some(gate) if caller.reconciles => Ok(Begun::Waits(gate.pass(caller, what, work))),
+            // Nobody would stop it, or see what it does.
+            None if caller.reconciles => Err(HostError::new("NotLeading", "controllers do not run here")),
+            _ => Ok(Begun::Waits(work)),
+        }
     }
+}
+
+/// The API server's bound on the name of a field manager.
+const LONGEST_MANAGER: usize = 128;
+
+/// Each policy owns the fields that it applies.
+fn field_manager(policy: &str) -> String {
+    let manager = format!("bylaw/{policy}");
+    if manager.len() <= LONGEST_MANAGER { manager } else { format!("bylaw/{}", content_hash(policy)) }
 }
 
 /// Which object an object says it is.

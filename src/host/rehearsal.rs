@@ -64,10 +64,13 @@ impl Rehearsal {
             Write::Create { .. } => "create",
             Write::Update { .. } => "update",
             Write::MergePatch { .. } | Write::JsonPatch { .. } => "patch",
+            Write::Apply { .. } => "apply",
             Write::Remove { .. } => "remove",
         };
         let given = match write {
-            Write::Create { object, .. } | Write::Update { object, .. } => Some(("object", object)),
+            Write::Create { object, .. } | Write::Update { object, .. } | Write::Apply { object, .. } => {
+                Some(("object", object))
+            }
             Write::MergePatch { patch, .. } | Write::JsonPatch { patch, .. } => Some(("patch", patch)),
             Write::Remove { .. } => None,
         };
@@ -112,6 +115,11 @@ fn answer(inventory: &Inventory, kind: &Kind, write: &Write) -> Result<Value, Ho
                 }
                 _ => Ok(object),
             }
+        }
+        Write::Apply { name, object, .. } => {
+            let mut merged = find(name).map_or_else(|| Ok(json!({})), |text| tree(&text))?;
+            merge(&mut merged, tree(object)?);
+            Ok(merged)
         }
         Write::Update { name, object, .. } => found(name).and_then(|_| tree(object)),
         Write::MergePatch { name, patch, .. } => {
@@ -221,6 +229,27 @@ mod tests {
             json!([["create", "new"], ["patch", "known"], ["patch", "known"], ["remove", "known"]])
         );
         assert!(rehearsal.take().writes.is_empty());
+    }
+
+    #[test]
+    fn what_is_applied_is_laid_over_what_is_there() {
+        let rehearsal = rehearsal();
+        let apply = |name: &str, object: Value| {
+            let write = Write::Apply {
+                namespace: "a".to_owned(),
+                name: name.to_owned(),
+                object: object.to_string(),
+                manager: "bylaw/p".to_owned(),
+                force: true,
+            };
+            serde_json::from_str::<Value>(&rehearsal.write(&config_map(), &write, false).unwrap()).unwrap()
+        };
+        let known = apply("known", json!({"metadata": {"name": "known"}, "data": {"y": "2"}}));
+        assert_eq!(known["data"], json!({"x": "1", "y": "2"}));
+        assert_eq!(apply("new", json!({"metadata": {"name": "new"}}))["metadata"]["name"], "new");
+        let told: Vec<Value> =
+            rehearsal.take().writes.iter().map(|write| json!([write["op"], write["name"]])).collect();
+        assert_eq!(json!(told), json!([["apply", "known"], ["apply", "new"]]));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! in which foreign code ran, so it is decoded as strictly as a request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::decision::{Cause, Denial, Effect, Mutation, Verdict};
+use crate::decision::{Cause, Denial, Effect, Mutation, Requeue, Verdict};
 use crate::policy::{Enforcement, OnError, PolicySpec};
 
 /// Length of the text of one run's record. The realm's runtime drops records long before: beyond it is no record.
@@ -18,6 +19,7 @@ pub(super) struct Recorded {
     warnings: Vec<String>,
     audit: Vec<(String, String)>,
     pub mutation: Option<Mutation>,
+    requeue: Option<Requeue>,
     fault: Option<String>,
 }
 
@@ -29,16 +31,28 @@ struct DenialText {
     code: Option<u16>,
 }
 
+/// `requeue` and `requeueAfter` of a controller; milliseconds.
+#[derive(Deserialize)]
+struct RequeueText {
+    after: Option<u64>,
+    message: String,
+}
+
+/// What a realm writes of a run: denials, warnings, audit annotations, and what a controller wants next.
+type RecordText = (Vec<DenialText>, Vec<String>, Vec<(String, String)>, Option<RequeueText>);
+
 impl Recorded {
-    /// Decodes `[denials, warnings, audit]`.
+    /// Decodes `[denials, warnings, audit, requeue]`.
     pub(super) fn parse(text: &str) -> Self {
-        match serde_json::from_str::<(Vec<DenialText>, Vec<String>, Vec<(String, String)>)>(text) {
-            Ok((denials, warnings, audit)) => {
+        match serde_json::from_str::<RecordText>(text) {
+            Ok((denials, warnings, audit, requeue)) => {
                 let denials = denials
                     .into_iter()
                     .map(|DenialText { message, field, reason, code }| Denial { message, field, reason, code })
                     .collect();
-                Self { denials, warnings, audit, ..Self::default() }
+                let requeue = requeue
+                    .map(|RequeueText { after, message }| Requeue { after: after.map(Duration::from_millis), message });
+                Self { denials, warnings, audit, requeue, ..Self::default() }
             }
             Err(error) => Self::fault(format!("its record cannot be read: {error}")),
         }
@@ -54,7 +68,8 @@ impl Recorded {
             return Verdict::error(policy, Cause::BadResult, fault);
         }
         let effect = if self.denials.is_empty() { Effect::Allow } else { Effect::Deny(self.denials) };
-        Verdict { policy, effect, warnings: self.warnings, audit: self.audit, mutation: self.mutation }
+        let Self { warnings, audit, mutation, requeue, .. } = self;
+        Verdict { policy, effect, warnings, audit, mutation, requeue }
     }
 }
 
@@ -82,6 +97,8 @@ struct Response {
     message: Option<String>,
     code: Option<i64>,
     warnings: Option<Vec<Option<String>>>,
+    /// `requeue()` of a controller.
+    reschedule: Option<bool>,
 }
 
 /// The response, and the texts of the patched and the original object.
@@ -101,6 +118,10 @@ pub(super) fn script_verdict(spec: &PolicySpec, text: &str) -> Verdict {
     };
     let mut verdict = Verdict::allow(spec.name.clone());
     verdict.warnings = response.warnings.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect();
+    if response.reschedule == Some(true) && spec.reconciles {
+        let message = response.message.clone().unwrap_or_default();
+        verdict.requeue = Some(Requeue { after: None, message });
+    }
     if response.deny == Some(true) {
         let code = response.code.filter(|code| *code > 0);
         let Ok(code) = code.map(u16::try_from).transpose() else {

@@ -103,7 +103,8 @@ fn with_caller(
         }
         (Arc::clone(&run.spec), run.dry_run, run.deadline)
     };
-    let caller = Caller { policy: &spec.name, permissions: &spec.permissions, dry_run, deadline };
+    let (policy, permissions, reconciles) = (&*spec.name, &spec.permissions, spec.reconciles);
+    let caller = Caller { policy, permissions, dry_run, reconciles, deadline };
     let result = ask(&state, &caller);
     count_bytes(&state, &result);
     result

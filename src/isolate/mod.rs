@@ -47,7 +47,7 @@ pub use evaluated::Evaluated;
 pub use floor::Floor;
 pub use input::{Input, Vantage, no_tenant, now_millis};
 pub use inspect::Inspector;
-pub use platform::{init, version};
+pub use platform::{Origin, init, origin, version};
 pub use process::end;
 pub(crate) use process::{close_inherited_descriptors, end_process};
 pub use slot::{Fate, HOG_AFTER, KillCause, SLOW_AFTER, Slot};

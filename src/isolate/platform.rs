@@ -59,7 +59,40 @@ fn entropy(buffer: &mut [u8]) -> bool {
 /// The version of V8.
 #[must_use]
 pub fn version() -> &'static str {
-    v8::V8::get_version()
+    split(v8::V8::get_version()).0
+}
+
+/// Who built V8's library, by what the library says of itself.
+#[must_use]
+pub fn origin() -> Origin {
+    split(v8::V8::get_version()).1
+}
+
+/// Who built V8's library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The releases of the `v8` crate.
+    Upstream,
+    /// `cargo xtask v8`, out of the crate's sources.
+    Source,
+}
+
+impl Origin {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// What `cargo xtask v8` has the libraries that it builds add to their version, where upstream's add `-rusty`.
+const BUILT_FROM_SOURCE: &str = "rusty-source";
+
+fn split(told: &'static str) -> (&'static str, Origin) {
+    let (version, embedder) = told.split_once('-').unwrap_or((told, ""));
+    (version, if embedder == BUILT_FROM_SOURCE { Origin::Source } else { Origin::Upstream })
 }
 
 /// Runs what V8 put off (finishing a collection, compiled code) for this isolate: after the reply, not before.
@@ -67,4 +100,10 @@ pub(super) fn run_pending_tasks(isolate: &mut v8::Isolate) {
     if let Some(platform) = PLATFORM.get() {
         while v8::Platform::pump_message_loop(platform, isolate, false) {}
     }
+}
+
+#[test]
+fn a_library_says_by_its_version_who_built_it() {
+    assert_eq!(split("15.0.245.2-rusty"), ("15.0.245.2", Origin::Upstream));
+    assert_eq!(split("15.0.245.2-rusty-source"), ("15.0.245.2", Origin::Source));
 }

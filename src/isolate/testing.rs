@@ -78,6 +78,7 @@ fn draft(dialect: Dialect, script: String) -> Draft {
         dialect,
         validates: true,
         mutates: true,
+        reconciles: false,
         rules: MatchSpec::default(),
         priority: 0,
         enforcement: Enforcement::Deny,

@@ -26,7 +26,7 @@ mod typescript;
 
 pub use error::LintError;
 pub use finding::{Edit, Finding, FindingView};
-pub(crate) use kubernetes::plural_of_kind;
+pub(crate) use kubernetes::{groups_of_resource, plural_of_kind};
 pub use played::{Played, play};
 pub use rule::{Level, Rule};
 pub use run::{Report, Settings, Subject, lint, lint_texts, mend};

@@ -61,9 +61,7 @@ pub fn lint(subject: &Subject, settings: &Settings, played: Option<Played>) -> R
         let paths: Vec<String> = subject.roots.iter().map(|path| shown_path(path)).collect();
         return Err(LintError::NoPolicies { paths: paths.join(", ") });
     }
-    // Those that are not run yet have no revision, and are policies all the same.
-    let idle = catalog.notes.iter().filter(|note| note.message.starts_with("is loaded, but")).count();
-    let mut report = Report { policies: catalog.revisions.len() + idle, ..Report::default() };
+    let mut report = Report { policies: catalog.all().count(), ..Report::default() };
     let files = gather(subject, &mut report.findings);
     for file in files.values() {
         if file.is_manifest {

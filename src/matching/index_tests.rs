@@ -22,6 +22,7 @@ fn policy(name: &str, rules: MatchSpec) -> PolicySpec {
         dialect: Dialect::Module,
         validates: true,
         mutates: false,
+        reconciles: false,
         rules,
         priority: 0,
         enforcement: Enforcement::Deny,

@@ -1,13 +1,15 @@
 //! Whether one policy wants to see one review.
 
+use std::collections::BTreeMap;
+
 use super::conditions::Conditions;
 use super::facts::Facts;
 use super::rule::{Rule, RuleMismatch};
 use super::tenants::Tenants;
 use super::users::UserPatterns;
-use super::{MatchError, Selector, namespaces};
+use super::{Around, MatchError, Selector, namespaces};
 use crate::policy::spec::MatchSpec;
-use crate::review::{GroupVersionResource, Operation};
+use crate::review::{GroupVersionResource, Operation, Review};
 
 /// A policy's match fields, compiled.
 #[derive(Debug)]
@@ -51,6 +53,37 @@ impl Matcher {
     #[must_use]
     pub fn may_take(&self, resource: &GroupVersionResource, is_namespaced: bool, operation: Operation) -> bool {
         self.rule.may_take(resource, is_namespaced, operation)
+    }
+
+    /// Whether an object with these labels is selected, as far as its own labels go.
+    #[must_use]
+    pub fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.objects.matches(labels)
+    }
+
+    /// Whether there is a selector of namespaces.
+    #[must_use]
+    pub const fn selects_namespaces(&self) -> bool {
+        !self.namespaces.is_empty()
+    }
+
+    /// Whether a namespace is selected; `None` where that depends on labels that are not known.
+    #[must_use]
+    pub fn selects_namespace(&self, name: &str, labels: Option<&BTreeMap<String, String>>) -> Option<bool> {
+        namespaces::selects_named(&self.namespaces, name, labels)
+    }
+
+    #[must_use]
+    pub const fn has_conditions(&self) -> bool {
+        !self.conditions.is_empty()
+    }
+
+    /// Whether all match conditions hold.
+    ///
+    /// # Errors
+    /// Where one of them cannot be decided, and none is false.
+    pub fn conditions_hold<'a>(&self, review: &'a Review, around: impl Into<Around<'a>>) -> Result<bool, MatchError> {
+        Ok(self.conditions.find_false(&Facts::of(review, around))?.is_none())
     }
 
     /// The names of the resources that may match; `None` stands for all.

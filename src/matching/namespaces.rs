@@ -50,13 +50,18 @@ pub(super) fn selects(selector: &Selector, facts: &Facts) -> Result<bool, MatchE
         }
     }
     let name = facts.namespace_name();
-    match facts.namespace_labels() {
-        Some(labels) => Ok(selector.matches(&Named { name, labels: Some(labels) })),
-        None if selector.looks_only_at(NAME_LABEL) => {
-            Ok(selector.matches(&Named::<BTreeMap<_, _>> { name, labels: None }))
-        }
-        None => Err(MatchError::UnknownNamespace { namespace: name.to_owned() }),
-    }
+    let unknown = || MatchError::UnknownNamespace { namespace: name.to_owned() };
+    selects_named(selector, name, facts.namespace_labels()).ok_or_else(unknown)
+}
+
+/// Whether a namespace is selected by its labels; `None` where they are needed and not known.
+pub(super) fn selects_named(
+    selector: &Selector,
+    name: &str,
+    labels: Option<&BTreeMap<String, String>>,
+) -> Option<bool> {
+    let is_decidable = labels.is_some() || selector.looks_only_at(NAME_LABEL);
+    is_decidable.then(|| selector.matches(&Named { name, labels }))
 }
 
 /// A namespace's labels, with the one that never fails to be there.

@@ -46,6 +46,12 @@ impl<'a, N: NamespaceLabels> From<&'a N> for Around<'a> {
     }
 }
 
+impl<'a> From<&'a dyn NamespaceLabels> for Around<'a> {
+    fn from(namespaces: &'a dyn NamespaceLabels) -> Self {
+        Self { namespaces, tenant: Some(&Nobody), is_virtual: false }
+    }
+}
+
 /// The tenants that a policy, or an entry of its enforcement, is for.
 #[derive(Debug)]
 pub(super) enum Tenants {

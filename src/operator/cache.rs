@@ -27,10 +27,17 @@ const MAX_BYTES: u64 = 512 << 20;
 const REST: Duration = Duration::from_secs(2);
 
 /// One policy as it was last good, and the bundle that its code came from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Kept {
     object: Arc<PolicyObject>,
     bundle: Option<Arc<BundleObject>>,
+}
+
+impl Kept {
+    fn is_like(&self, other: &Self) -> bool {
+        // To compare what is in them takes long, and mostly it is the very same.
+        (Arc::ptr_eq(&self.object, &other.object) || self.object == other.object) && self.bundle == other.bundle
+    }
 }
 
 /// The file, and what is in it.
@@ -86,8 +93,8 @@ impl Cache {
         loop {
             let now = reports.borrow_and_update().clone();
             if self.update(&now, &live) {
-                let (path, content) = (self.path.clone(), self.content(&live));
-                let written = tokio::task::spawn_blocking(move || write(&path, &content)).await;
+                let (path, kept, live) = (self.path.clone(), self.kept.clone(), live.clone());
+                let written = tokio::task::spawn_blocking(move || write(&path, &content(&kept, &live))).await;
                 if let Ok(Err(reason)) = written {
                     warn!(path = %self.path.display(), "what is known of the cluster cannot be kept: {reason}");
                 }
@@ -111,26 +118,26 @@ impl Cache {
             // What is broken or on its way is kept as it was when it was last good, also where that was for a moment only.
             let Some(object) = report.good.clone() else { continue };
             let kept = Kept { object, bundle: live.bundle(name) };
-            if self.kept.get(name) != Some(&kept) {
+            if !self.kept.get(name).is_some_and(|before| before.is_like(&kept)) {
                 self.kept.insert(Arc::clone(name), kept);
                 is_changed = true;
             }
         }
         is_changed
     }
+}
 
-    fn content(&self, live: &Live) -> String {
-        let policies = self.kept.values().map(|kept| policy(&kept.object));
-        let bundles = self.kept.values().filter_map(|kept| kept.bundle.as_deref()).map(BundleObject::to_value);
-        let config_maps = live.known_config_maps();
-        let config_maps =
-            config_maps.iter().map(|(of, data)| json!({ "namespace": of.namespace, "name": of.name, "data": **data }));
-        let content = json!({
-            "policies": policies.collect::<Vec<_>>(), "bundles": bundles.collect::<Vec<_>>(),
-            "configMaps": config_maps.collect::<Vec<_>>(),
-        });
-        content.to_string()
-    }
+fn content(kept: &BTreeMap<Arc<str>, Kept>, live: &Live) -> String {
+    let policies = kept.values().map(|kept| policy(&kept.object));
+    let bundles = kept.values().filter_map(|kept| kept.bundle.as_deref()).map(BundleObject::to_value);
+    let config_maps = live.known_config_maps();
+    let config_maps =
+        config_maps.iter().map(|(of, data)| json!({ "namespace": of.namespace, "name": of.name, "data": **data }));
+    let content = json!({
+        "policies": policies.collect::<Vec<_>>(), "bundles": bundles.collect::<Vec<_>>(),
+        "configMaps": config_maps.collect::<Vec<_>>(),
+    });
+    content.to_string()
 }
 
 /// As the API server would have it.
@@ -235,7 +242,7 @@ mod tests {
         assert!(cache.update(&good, &live), "it was good, though it is not any more");
         assert!(!cache.update(&good, &live), "nothing else is to be kept");
         assert!(!cache.update(&reports(&live, false), &live));
-        write(&cache.path, &cache.content(&live)).unwrap();
+        write(&cache.path, &content(&cache.kept, &live)).unwrap();
 
         let again = Live::default();
         let (_, count) = Cache::load(folder.path(), &again);

@@ -34,8 +34,11 @@ pub(super) enum Why {
 }
 
 /// Follows objects until it is aborted. Each that is told of is without `managedFields`.
+///
+/// After an outage all of them are listed anew: a watch that goes on in silence would never say that it is well again.
 pub(super) async fn follow(api: Api<DynamicObject>, config: watcher::Config, mut tell: impl FnMut(Seen)) {
-    let mut events = std::pin::pin!(watcher(api, config));
+    let anew = || watcher(api.clone(), config.clone());
+    let mut events = std::pin::pin!(anew());
     let mut outage = Outage::default();
     let mut listed = Vec::new();
     while let Some(event) = events.next().await {
@@ -63,11 +66,19 @@ pub(super) async fn follow(api: Api<DynamicObject>, config: watcher::Config, mut
             Err(error) if is_absent(&error) => {
                 tell(Seen::Lost(Why::Absent));
                 tokio::time::sleep(ABSENT).await;
+                events.set(anew());
             }
             Err(error) => {
-                let pause = outage.failed(Instant::now());
-                tell(Seen::Lost(Why::Error(error.to_string())));
+                let now = Instant::now();
+                let is_lost = !outage.is_mere_break(&error, now);
+                let pause = outage.watch_failed(&error, now);
+                if is_lost {
+                    tell(Seen::Lost(Why::Error(error.to_string())));
+                }
                 tokio::time::sleep(pause).await;
+                if is_lost {
+                    events.set(anew());
+                }
             }
         }
     }

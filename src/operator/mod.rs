@@ -35,9 +35,10 @@ use tokio::task::AbortHandle;
 use cache::Cache;
 use feed::{Feed, View};
 pub use leadership::{Leadership, Leading, NotLeading};
-use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Write};
+use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Way, Write};
 use writer::Writer;
 
+use crate::controllers::Standings;
 use crate::engine::Registered;
 use crate::http::{Checks, Gate};
 use crate::policy::Catalog;
@@ -90,7 +91,8 @@ impl Source {
         let feed = feed.unwrap_or_else(|| Feed::start(&client, &runtime, &live, &namespace));
         let (tell, registry) = watch::channel(Registry::default());
         let (tell_open, is_open) = watch::channel(feed.view() == View::Open);
-        let Duties { registration, catalogs, authority, leadership, checks, register } = duties;
+        let Duties { registration, catalogs, authority, leadership, checks, standings, register } = duties;
+        let standings = standings.unwrap_or_else(|| watch::Sender::new(Standings::default()).subscribe());
         register(Arc::default());
         let keeper = Keeper {
             registration,
@@ -104,8 +106,10 @@ impl Source {
             standing: None,
             wanted: String::new(),
             is_registered: false,
+            drawn: None,
+            way: Way::default(),
         };
-        let writer = Writer::new(client, live.clone(), leadership, registry.clone());
+        let writer = Writer::new(client, live.clone(), leadership, (registry.clone(), standings));
         let tasks = vec![
             runtime.spawn(keeper.run()).abort_handle(),
             runtime.spawn(writer.run()).abort_handle(),
@@ -125,6 +129,8 @@ pub struct Duties {
     pub authority: watch::Receiver<Option<Arc<[u8]>>>,
     pub leadership: Leadership,
     pub checks: Arc<Checks>,
+    /// How controllers stand; `None` where none run.
+    pub standings: Option<watch::Receiver<Standings>>,
     /// Tells the engine which webhook asks for each policy.
     pub register: Box<dyn Fn(Arc<Registered>) + Send + Sync>,
 }

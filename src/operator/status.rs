@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::webhooks::Registry;
 use crate::bundle::content_hash;
-use crate::policy::live::{BundleState, ObjectReport, Standing};
+use crate::controllers::Standing;
+use crate::policy::live::{BundleState, ObjectReport, Standing as Served};
 use crate::policy::{PolicyError, PolicyType};
 use crate::review::clip::clip;
 
@@ -51,14 +52,10 @@ impl Condition {
 
 /// The conditions of a policy, sorted by their names as jsPolicy's are; `Ready` sums up the others.
 #[must_use]
-pub fn conditions(report: &ObjectReport, registry: &Registry) -> Vec<Condition> {
+pub fn conditions(report: &ObjectReport, registry: &Registry, controller: Option<&Standing>) -> Vec<Condition> {
     let mut others = vec![bundle_compiled(report)];
     others.push(match report.kind {
-        PolicyType::Controller => Condition::pending(
-            "ControllerReady",
-            "NotRun",
-            "policies of type Controller are kept, and not run by this version",
-        ),
+        PolicyType::Controller => controller_ready(report, controller),
         PolicyType::Validating | PolicyType::Mutating => webhook_ready(report, registry),
     });
     others.push(lint_passed(report));
@@ -73,12 +70,12 @@ fn bundle_compiled(report: &ObjectReport) -> Condition {
         if last_good { "; what it was before is still enforced" } else { "; nothing of it is enforced" }
     };
     match &report.standing {
-        Standing::Serving | Standing::Shadowed { .. } | Standing::Idle => Condition::good(KIND),
-        Standing::Pending { last_good } => {
+        Served::Serving | Served::Shadowed { .. } | Served::Idle => Condition::good(KIND),
+        Served::Pending { last_good } => {
             let message = format!("its code is being brought together{}", enforced(*last_good));
             Condition::pending(KIND, "Bundling", message)
         }
-        Standing::Broken { error, last_good } => {
+        Served::Broken { error, last_good } => {
             let reason = match **error {
                 PolicyError::NoCode { .. } => "BundleMissing",
                 PolicyError::Invalid { .. } => "Invalid",
@@ -103,6 +100,17 @@ fn webhook_ready(report: &ObjectReport, registry: &Registry) -> Condition {
     }
 }
 
+fn controller_ready(report: &ObjectReport, standing: Option<&Standing>) -> Condition {
+    const KIND: &str = "ControllerReady";
+    match standing {
+        Some(Standing::Running) => Condition::good(KIND),
+        Some(Standing::Starting(message)) => Condition::pending(KIND, "Starting", message),
+        Some(Standing::Stopped { reason, message }) => Condition::bad(KIND, "Error", reason, message),
+        None if report.code.is_none() => Condition::pending(KIND, "NothingToRun", "there is no code to run"),
+        None => Condition::pending(KIND, "Starting", "it is being started"),
+    }
+}
+
 fn lint_passed(report: &ObjectReport) -> Condition {
     const KIND: &str = "LintPassed";
     if report.notes.is_empty() {
@@ -113,7 +121,7 @@ fn lint_passed(report: &ObjectReport) -> Condition {
 
 fn ready(report: &ObjectReport, others: &[Condition]) -> Condition {
     const KIND: &str = "Ready";
-    if let Standing::Shadowed { by } = &report.standing {
+    if let Served::Shadowed { by } = &report.standing {
         let message = format!("{by} declares a policy of the same name, which is enforced instead; rename one of them");
         return Condition::bad(KIND, "Error", "Shadowed", message);
     }
@@ -193,7 +201,7 @@ mod tests {
     use super::*;
     use crate::bundle::npm::Lock;
 
-    fn report(standing: Standing) -> ObjectReport {
+    fn report(standing: Served) -> ObjectReport {
         ObjectReport {
             name: "a.b.c".into(),
             uid: "u".to_owned(),
@@ -210,12 +218,16 @@ mod tests {
     }
 
     fn registry() -> Registry {
-        Registry { ready: [("a.b.c".into(), String::new())].into(), ..Registry::default() }
+        Registry { ready: Arc::new([("a.b.c".into(), String::new())].into()), ..Registry::default() }
     }
 
-    fn broken(last_good: bool) -> Standing {
+    fn broken(last_good: bool) -> Served {
         let error = PolicyError::NoCode { policy: "a.b.c".to_owned(), reason: "it has none".to_owned() };
-        Standing::Broken { error: Arc::new(error), last_good }
+        Served::Broken { error: Arc::new(error), last_good }
+    }
+
+    fn conditions(report: &ObjectReport, registry: &Registry) -> Vec<Condition> {
+        super::conditions(report, registry, None)
     }
 
     fn told(report: &ObjectReport, registry: &Registry) -> Value {
@@ -224,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_is_enforced_is_synced_and_every_condition_true() {
-        let status = told(&report(Standing::Serving), &registry());
+        let status = told(&report(Served::Serving), &registry());
         assert_eq!((&status["phase"], &status["observedGeneration"]), (&json!("Synced"), &json!(3)));
         let conditions = status["conditions"].as_array().unwrap();
         let kinds: Vec<&str> = conditions.iter().map(|one| one["type"].as_str().unwrap()).collect();
@@ -234,7 +246,7 @@ mod tests {
 
     #[test]
     fn one_that_the_api_server_does_not_ask_for_yet_is_not_ready() {
-        let mut waiting = report(Standing::Serving);
+        let mut waiting = report(Served::Serving);
         let status = told(&waiting, &Registry::default());
         assert_eq!(status["phase"], "");
         let failing = Registry { error: Some("forbidden".to_owned()), ..Registry::default() };
@@ -263,7 +275,7 @@ mod tests {
 
     #[test]
     fn findings_warn_and_do_not_make_a_policy_unready() {
-        let found = ObjectReport { notes: vec!["x".to_owned()], ..report(Standing::Serving) };
+        let found = ObjectReport { notes: vec!["x".to_owned()], ..report(Served::Serving) };
         let status = told(&found, &registry());
         assert_eq!(status["phase"], "Synced");
         assert_eq!(status["conditions"][1]["severity"], "Warning");
@@ -271,13 +283,34 @@ mod tests {
 
     #[test]
     fn one_with_the_name_of_a_file_says_so() {
-        let status = told(&report(Standing::Shadowed { by: "p.ts".to_owned() }), &registry());
+        let status = told(&report(Served::Shadowed { by: "p.ts".to_owned() }), &registry());
         assert_eq!(status["reason"], "Shadowed");
     }
 
     #[test]
+    fn a_controller_says_whether_it_runs_and_why_not() {
+        let controller = ObjectReport { kind: PolicyType::Controller, ..report(Served::Serving) };
+        let ready = |standing: Option<&Standing>| {
+            let conditions = super::conditions(&controller, &registry(), standing);
+            let status = status(&controller, &conditions, &Value::Null, "");
+            let kinds: Vec<Value> =
+                status["conditions"].as_array().unwrap().iter().map(|one| one["type"].clone()).collect();
+            assert_eq!(json!(kinds), json!(["BundleCompiled", "ControllerReady", "LintPassed", "Ready"]));
+            let condition = &status["conditions"][1];
+            (status["phase"].clone(), condition["status"].clone(), condition["reason"].clone())
+        };
+        let told = |phase: &str, status: &str, reason: Value| (json!(phase), json!(status), reason);
+        assert_eq!(ready(Some(&Standing::Running)), told("Synced", "True", Value::Null));
+        assert_eq!(ready(None), told("", "Unknown", json!("NothingToRun")));
+        let starting = Standing::Starting("v1/Pod is being listed".to_owned());
+        assert_eq!(ready(Some(&starting)), told("", "Unknown", json!("Starting")));
+        let stopped = Standing::Stopped { reason: "LoopDetected", message: "why".to_owned() };
+        assert_eq!(ready(Some(&stopped)), told("Failed", "False", json!("LoopDetected")));
+    }
+
+    #[test]
     fn the_time_of_a_condition_is_that_of_its_last_change() {
-        let serving = report(Standing::Serving);
+        let serving = report(Served::Serving);
         let before = told(&serving, &registry());
         let later = "2026-02-02T00:00:00Z";
         let same = status(&serving, &conditions(&serving, &registry()), &before, later);

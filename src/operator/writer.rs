@@ -21,6 +21,8 @@ use super::status::{Condition, conditions, fingerprint, status};
 use super::webhooks::Registry;
 use super::{FIELD_MANAGER, Leadership};
 use crate::bundle::content_hash;
+use crate::controllers::{self, Standings};
+use crate::policy::PolicyType;
 use crate::policy::live::{BundleState, Live, ObjectReport, Reports, Standing};
 
 /// Writes under way at once: a thousand policies take seconds, and the API server has others to answer.
@@ -52,6 +54,23 @@ struct Written {
     bundle: WrittenBundle,
 }
 
+/// What a policy was last written of: where none of it is another, there is nothing to write.
+struct Looked {
+    report: Arc<ObjectReport>,
+    is_asked: bool,
+    error: Option<String>,
+    standing: Option<controllers::Standing>,
+}
+
+impl Looked {
+    fn is_of(&self, report: &Arc<ObjectReport>, registry: &Registry, standing: Option<&controllers::Standing>) -> bool {
+        Arc::ptr_eq(&self.report, report)
+            && self.is_asked == registry.ready.contains_key(&report.name)
+            && self.error == registry.error
+            && self.standing.as_ref() == standing
+    }
+}
+
 /// The bundle that was written, or could not be.
 #[derive(Debug, Clone, Default)]
 struct WrittenBundle {
@@ -76,16 +95,24 @@ pub(super) struct Writer {
     live: Live,
     leadership: Leadership,
     registry: watch::Receiver<Registry>,
+    standings: watch::Receiver<Standings>,
     written: BTreeMap<Arc<str>, Written>,
+    looked: BTreeMap<Arc<str>, Looked>,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, live: Live, leadership: Leadership, registry: watch::Receiver<Registry>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        live: Live,
+        leadership: Leadership,
+        (registry, standings): (watch::Receiver<Registry>, watch::Receiver<Standings>),
+    ) -> Self {
         let of = |kind: &str, plural: &str| api_of(&client, "policy.jspolicy.com", "v1beta1", kind, plural);
         let (policies, bundles) = (of("JsPolicy", "jspolicies"), of("JsPolicyBundle", "jspolicybundles"));
         let reporter = Reporter { controller: "bylaw".to_owned(), instance: std::env::var("POD_NAME").ok() };
         let recorder = Recorder::new(client, reporter);
-        Self { policies, bundles, recorder, live, leadership, registry, written: BTreeMap::new() }
+        let (written, looked) = Default::default();
+        Self { policies, bundles, recorder, live, leadership, registry, standings, written, looked }
     }
 
     pub(super) async fn run(mut self) {
@@ -96,17 +123,20 @@ impl Writer {
             }
             let now = reports.borrow_and_update().clone();
             let registry = self.registry.borrow_and_update().clone();
-            let is_whole = self.round(&now, &registry).await;
+            let standings = self.standings.borrow_and_update().clone();
+            let is_whole = self.round(&now, &registry, &standings).await;
             let next = self.next_look(is_whole);
             let mut leadership = self.leadership.clone();
             let changed = async {
                 tokio::select! {
                     changed = reports.changed() => changed.is_ok(),
                     changed = self.registry.changed() => changed.is_ok(),
+                    () = news(&mut self.standings) => true,
                     () = until(next) => true,
                     lost = leadership.wait_for(false) => {
                         // Another may write now; whoever leads next looks at everything anew.
                         self.written.clear();
+                        self.looked.clear();
                         lost.is_some()
                     }
                 }
@@ -127,23 +157,32 @@ impl Writer {
     }
 
     /// Writes what is not written yet. Whether all of it could be.
-    async fn round(&mut self, reports: &Reports, registry: &Registry) -> bool {
+    async fn round(&mut self, reports: &Reports, registry: &Registry, standings: &Standings) -> bool {
         self.written.retain(|name, _| reports.objects.contains_key(name));
+        self.looked.retain(|name, _| reports.objects.contains_key(name));
         let mut events = 0;
         let mut work = Vec::new();
         for (name, report) in &reports.objects {
+            let standing = standings.get(name);
+            let is_known = self.looked.get(name).is_some_and(|looked| looked.is_of(report, registry, standing));
+            if is_known && matches!(report.bundle, BundleState::Fresh | BundleState::Theirs) {
+                continue;
+            }
             // It has been seen in the cluster: if it goes again, it is to be written again.
             if let Some(written) = self.written.get_mut(name).filter(|_| report.bundle == BundleState::Fresh) {
                 written.bundle = WrittenBundle::default();
             }
-            let known = self.written.get(name).filter(|known| known.uid == report.uid).cloned();
-            let conditions = conditions(report, registry);
+            let known = self.written.get(name).filter(|known| known.uid == report.uid);
+            let conditions = conditions(report, registry, standing);
             let state = fingerprint(report, &conditions);
-            let needs_bundle = needs_bundle(report, known.as_ref());
-            if known.as_ref().is_none_or(|known| known.state != state) || needs_bundle {
+            let needs_bundle = needs_bundle(report, known);
+            if known.is_none_or(|known| known.state != state) || needs_bundle {
                 let may_tell = events < MAX_EVENTS;
-                events += usize::from(known.as_ref().is_some_and(|known| known.told != Some(summary(&conditions))));
-                work.push(Work { report: Arc::clone(report), conditions, state, known, needs_bundle, may_tell });
+                events += usize::from(known.is_some_and(|known| known.told != Some(summary(&conditions))));
+                let (report, known) = (Arc::clone(report), known.cloned());
+                work.push(Work { report, conditions, state, known, needs_bundle, may_tell });
+            } else {
+                self.look(report, registry, standing);
             }
         }
         let this = &*self;
@@ -153,8 +192,22 @@ impl Writer {
             .collect()
             .await;
         let is_whole = done.iter().all(|(_, written)| written.is_some());
-        self.written.extend(done.into_iter().filter_map(|(name, written)| Some((name, written?))));
+        for (name, written) in done {
+            let Some(written) = written else { continue };
+            if let Some(report) = reports.objects.get(&name) {
+                self.look(report, registry, standings.get(&name));
+            }
+            self.written.insert(name, written);
+        }
         is_whole
+    }
+
+    /// Whatever this says is written.
+    fn look(&mut self, report: &Arc<ObjectReport>, registry: &Registry, standing: Option<&controllers::Standing>) {
+        let is_asked = registry.ready.contains_key(&report.name);
+        let (error, standing) = (registry.error.clone(), standing.cloned());
+        let looked = Looked { report: Arc::clone(report), is_asked, error, standing };
+        self.looked.insert(Arc::clone(&report.name), looked);
     }
 
     async fn write(&self, work: Work) -> Option<Written> {
@@ -243,6 +296,9 @@ impl Writer {
     async fn tell(&self, report: &ObjectReport, conditions: &[Condition]) {
         let Some(ready) = conditions.iter().find(|one| one.kind == "Ready") else { return };
         let (kind, reason, note) = match (ready.status, ready.severity) {
+            (Some(true), _) if report.kind == PolicyType::Controller => {
+                (EventType::Normal, "Running", "it sees its objects, as it is now".to_owned())
+            }
             (Some(true), _) => (EventType::Normal, "Enforced", "the API server asks for it as it is now".to_owned()),
             (_, "Error") => (EventType::Warning, ready.reason, ready.message.clone()),
             _ => return,
@@ -275,6 +331,13 @@ struct Work {
     may_tell: bool,
 }
 
+/// Where there are no controllers there is no news of them.
+async fn news(standings: &mut watch::Receiver<Standings>) {
+    if standings.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant.into()).await,
@@ -292,9 +355,11 @@ fn needs_bundle(report: &ObjectReport, known: Option<&Written>) -> bool {
         BundleState::Stale | BundleState::Edited => matches!(report.standing, Standing::Serving),
         BundleState::Fresh | BundleState::Theirs => false,
     };
+    if !is_wanted || report.code.is_none() {
+        return false;
+    }
     let written = known.map(|known| &known.bundle).filter(|bundle| bundle.key == bundle_key(report));
-    let is_due = written.and_then(WrittenBundle::due).is_none_or(|due| due <= Instant::now());
-    is_wanted && is_due && report.code.is_some()
+    written.and_then(WrittenBundle::due).is_none_or(|due| due <= Instant::now())
 }
 
 fn bundle_key(report: &ObjectReport) -> String {

@@ -93,12 +93,12 @@ impl Harvest {
                     continue;
                 }
                 Outcome::Broken { policy, error } => {
-                    let last_good = previous.get(policy).filter(|revision| revision.source == *file);
+                    let last_good = previous.find(policy).filter(|revision| revision.source == *file);
                     let last_good = last_good.or_else(|| self.fallbacks.get(policy));
                     (policy.clone(), error, last_good.into_iter().collect())
                 }
                 Outcome::FileBroken { error } => {
-                    let last_good = previous.revisions.iter().filter(|revision| revision.source == *file);
+                    let last_good = previous.all().filter(|revision| revision.source == *file);
                     (shown_path(file), error, last_good.collect())
                 }
             };
@@ -117,9 +117,9 @@ impl Harvest {
                 serve(revision, &mut problems);
             }
         }
-        let revisions: Vec<Arc<Revision>> = served.into_values().collect();
+        let (controllers, revisions) = served.into_values().partition(|revision| revision.spec.reconciles);
         let exceptions = Arc::new(Exceptions::of_folder(self.exceptions));
-        Catalog { revisions, generation: previous.generation + 1, problems, notes: self.notes, exceptions }
+        Catalog { revisions, controllers, generation: previous.generation + 1, problems, notes: self.notes, exceptions }
     }
 }
 

@@ -55,7 +55,7 @@ impl Revision {
     /// # Errors
     /// Where the match fields cannot be compiled: a condition that is no CEL, a label that cannot be.
     pub(super) fn new(complete: Complete, code: Arc<Code>, source: Arc<PathBuf>) -> Result<Self, PolicyError> {
-        let Complete { spec, about, schema, webhook_failure, is_reinvoked, oversight, .. } = complete;
+        let Complete { spec, about, schema, webhook_failure, is_reinvoked, oversight } = complete;
         let refused = |error| {
             let wrong = match error {
                 MatchError::Invalid { field, message } => FieldError { field, message },
@@ -65,7 +65,7 @@ impl Revision {
         };
         let matcher = Arc::new(Matcher::compile(&spec.rules).map_err(refused)?);
         let oversight = Arc::new(oversight.compile().map_err(refused)?);
-        let may_wait = may_wait(&spec.permissions, &code);
+        let may_wait = spec.reconciles || may_wait(&spec.permissions, &code);
         let domain = spec.domain();
         let conduct = Arc::default();
         Ok(Self {
@@ -150,8 +150,10 @@ impl fmt::Display for Note {
 /// What is served.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    /// Sorted by name, each name once.
+    /// Those that requests are judged by. Sorted by name; no name is here twice, or among the controllers too.
     pub revisions: Vec<Arc<Revision>>,
+    /// Those that reconcile, sorted likewise.
+    pub controllers: Vec<Arc<Revision>>,
     /// Counts the catalogs of this process from 1; 0 is the empty one before the first load.
     pub generation: u64,
     pub problems: Vec<Problem>,
@@ -165,10 +167,25 @@ impl Catalog {
         self.notes.push(Note { subject: subject.to_owned(), message: message.to_owned() });
     }
 
-    /// The policy of that name.
+    /// The policy of that name, of those that requests are judged by.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Revision>> {
-        let found = self.revisions.binary_search_by(|revision| (*revision.spec.name).cmp(name)).ok()?;
-        self.revisions.get(found)
+        named(&self.revisions, name)
     }
+
+    /// The policy of that name, whatever it does.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Arc<Revision>> {
+        self.get(name).or_else(|| named(&self.controllers, name))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Revision>> {
+        self.revisions.iter().chain(&self.controllers)
+    }
+}
+
+fn named<'r>(revisions: &'r [Arc<Revision>], name: &str) -> Option<&'r Arc<Revision>> {
+    let found = revisions.binary_search_by(|revision| (*revision.spec.name).cmp(name)).ok()?;
+    revisions.get(found)
 }

@@ -72,7 +72,6 @@ pub(super) struct Complete {
     pub webhook_failure: WebhookFailure,
     pub is_reinvoked: bool,
     pub oversight: OversightDraft,
-    pub reconciles: bool,
 }
 
 impl Draft {
@@ -164,6 +163,7 @@ impl Draft {
             dialect,
             validates: self.handlers.validates,
             mutates: self.handlers.mutates,
+            reconciles: self.handlers.reconciles,
             rules,
             priority: self.priority.unwrap_or_default(),
             enforcement: self.enforcement.unwrap_or_default(),
@@ -178,8 +178,7 @@ impl Draft {
         let schema = self.schema.map(Arc::new);
         let is_reinvoked = self.is_reinvoked.unwrap_or_default();
         let oversight = self.oversight.unwrap_or_default();
-        let reconciles = self.handlers.reconciles;
-        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight, reconciles })
+        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight })
     }
 }
 

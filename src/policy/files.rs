@@ -212,7 +212,7 @@ impl ManifestFile {
             }
         }
         // Editors and copying tools truncate a file before they write it.
-        let was_serving = serving.revisions.iter().any(|revision| *revision.source == *file.source);
+        let was_serving = serving.all().any(|revision| *revision.source == *file.source);
         if file.text.trim().is_empty() && was_serving {
             let reason = "is empty; delete it to remove its policies".to_owned();
             file.parsed = Err(Arc::new(PolicyError::NotAPolicy { file: shown, reason }));

@@ -17,7 +17,7 @@ use super::names::is_policy_name;
 use super::oversight::{self, OversightDraft};
 use super::permissions::permissions;
 use super::rules;
-use super::spec::Enforcement;
+use super::spec::{Enforcement, Scope};
 
 /// `spec.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -262,6 +262,9 @@ fn read_rules(spec: &Fields<'_, '_>, kind: PolicyType, is_module: bool, draft: &
     draft.api_groups = rules::groups_or_versions(spec, "apiGroups");
     draft.api_versions = rules::groups_or_versions(spec, "apiVersions");
     draft.scope = rules::scope(spec);
+    if kind == PolicyType::Controller && !is_module && draft.scope.take().is_some_and(|scope| scope != Scope::All) {
+        draft.notes.push("spec.scope: without effect for type Controller, as in jsPolicy".to_owned());
+    }
     draft.namespace_selector = rules::selector(spec, "namespaceSelector");
     draft.object_selector = rules::selector(spec, "objectSelector");
     draft.match_policy = rules::match_policy(spec);

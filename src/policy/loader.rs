@@ -1,6 +1,6 @@
 //! Loads policies from files and folders, and loads again only what a change touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Loader {
                     *found = discovery;
                 }
                 Err(error) => {
-                    let serving_last_good = !self.catalog.revisions.is_empty();
+                    let serving_last_good = self.catalog.all().next().is_some();
                     gone.push(Problem {
                         subject: shown_path(path),
                         message: error.to_string(),
@@ -133,8 +133,8 @@ impl Loader {
     }
 
     /// Reports of the policies of the cluster.
-    fn tell(&self) {
-        if let Some(cluster) = &self.cluster {
+    fn tell(&mut self) {
+        if let Some(cluster) = &mut self.cluster {
             cluster.tell(&self.catalog);
         }
     }
@@ -297,7 +297,7 @@ impl Loader {
             cluster.harvest(&mut harvest);
         }
         let mut catalog = harvest.into_catalog(&self.catalog);
-        if catalog.revisions.is_empty() {
+        if catalog.all().next().is_none() {
             let mut paths: Vec<String> = self.roots.iter().map(|(path, _)| shown_path(path)).collect();
             paths.extend(self.cluster.as_ref().map(|_| "the cluster".to_owned()));
             catalog.add_note(&paths.join(", "), "holds no policy that can be served: every request is allowed");
@@ -344,14 +344,18 @@ fn harvest_manifest(file: &ManifestFile, harvest: &mut Harvest) {
 
 /// Each problem and note once, when it is new.
 fn log_news(before: &Catalog, now: &Catalog) {
-    for problem in now.problems.iter().filter(|problem| !before.problems.contains(problem)) {
+    let of_problem = |one: &Problem| (one.subject.clone(), one.message.clone(), one.serving_last_good);
+    let known: HashSet<_> = before.problems.iter().map(of_problem).collect();
+    for problem in now.problems.iter().filter(|problem| !known.contains(&of_problem(problem))) {
         tracing::error!(serving_last_good = problem.serving_last_good, "{problem}");
     }
-    for note in now.notes.iter().filter(|note| !before.notes.contains(note)) {
+    // A thousand policies may have a note each.
+    let known: HashSet<(&str, &str)> = before.notes.iter().map(|note| (&*note.subject, &*note.message)).collect();
+    for note in now.notes.iter().filter(|note| !known.contains(&(&*note.subject, &*note.message))) {
         tracing::info!("{note}");
     }
     tracing::info!(
-        policies = now.revisions.len(),
+        policies = now.all().count(),
         problems = now.problems.len(),
         generation = now.generation,
         "policies loaded"

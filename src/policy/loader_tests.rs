@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use super::super::spec::{Dialect, Isolation, Permissions};
+use super::super::spec::{Dialect, Domain, Isolation, Permissions};
 use super::super::testing::{FakeEngine, Folder, declares, engine, manifest, plain, policy};
 use super::*;
 
@@ -261,7 +261,7 @@ fn state_in_a_module_costs_it_the_shared_realm() {
 }
 
 #[test]
-fn controllers_and_reconcilers_are_loaded_but_not_served() {
+fn controllers_and_reconcilers_are_served_beside_those_that_requests_are_judged_by() {
     let reconciler = json!({"name": "r.r.r", "match": {"resources": ["pods"]}, "handlers": ["reconcile"]});
     let folder = Folder::with(&[
         ("a.ts", &format!("export default {};", declares(&reconciler))),
@@ -269,11 +269,10 @@ fn controllers_and_reconcilers_are_loaded_but_not_served() {
     ]);
     let catalog = load(&folder);
     assert!(catalog.revisions.is_empty() && catalog.problems.is_empty(), "{:?}", catalog.problems);
-    let told: Vec<&str> = catalog.notes.iter().map(|note| note.message.as_str()).collect();
-    assert!(
-        told[0].contains("`reconcile` is not run yet") && told[1].contains("type Controller is not run yet"),
-        "{told:?}"
-    );
+    let names: Vec<&str> = catalog.controllers.iter().map(|revision| &*revision.spec.name).collect();
+    assert_eq!(names, ["c.c.c", "r.r.r"]);
+    assert!(catalog.find("c.c.c").is_some() && catalog.get("c.c.c").is_none(), "no request asks for it");
+    assert!(catalog.controllers.iter().all(|one| one.domain == Domain::Controllers && one.may_wait));
 }
 
 #[test]

@@ -120,10 +120,6 @@ pub(super) fn finish_module(
     let given = given.of(&name, draft.schema.is_some());
     let complete = draft.complete(Dialect::Module, given)?;
     built.notes.extend(notes.into_iter().map(|note| (name.clone(), note)));
-    if complete.reconciles {
-        built.notes.push((name, "is loaded, but `reconcile` is not run yet".to_owned()));
-        return Ok(());
-    }
     let complete = without_shared_state(complete, state, built);
     built.revisions.push(Arc::new(Revision::new(complete, code, Arc::clone(source))?));
     Ok(())

@@ -16,7 +16,7 @@ use super::declaration::declaration;
 use super::draft::Draft;
 use super::error::PolicyError;
 use super::inline::{Around, Inline};
-use super::jspolicy::{CodeSource, JsPolicy, PackageFrom, PackageRef, PolicyType};
+use super::jspolicy::{CodeSource, JsPolicy, PackageFrom, PackageRef};
 use super::manifest::{BundleItem, PolicyItem};
 use super::module::{Built, Given, at_entry, declarations, finish_module, linked_module};
 use super::packages::Orders;
@@ -38,7 +38,7 @@ pub(super) struct Context<'c> {
 
 /// A JsPolicy with inline code made ready. `None`: its code is in a bundle.
 pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<Result<Built, PolicyError>> {
-    let JsPolicy { draft, kind, code, dependencies } = &item.policy;
+    let JsPolicy { draft, code, dependencies, .. } = &item.policy;
     let around = Around { orders: &context.orders, folder: folder_of(&context.source), dependencies };
     match code {
         CodeSource::JavaScript(source) => {
@@ -46,7 +46,7 @@ pub(super) fn build_inline(context: &Context<'_>, item: &PolicyItem) -> Option<R
             Some(
                 inline
                     .script(&around)
-                    .and_then(|code| script(context, draft.clone(), *kind, Arc::new(code), Some(inline.text()))),
+                    .and_then(|code| script(context, draft.clone(), Arc::new(code), Some(inline.text()))),
             )
         }
         CodeSource::TypeScript(source) => {
@@ -86,7 +86,7 @@ pub(super) fn bundle_code(bundle: &BundleItem) -> Result<Code, PolicyError> {
 pub(super) fn build_bundled(context: &Context<'_>, item: &PolicyItem, code: Arc<Code>) -> Result<Built, PolicyError> {
     let over = item.policy.draft.clone();
     match code.dialect {
-        Dialect::Script => script(context, over, item.policy.kind, code, None),
+        Dialect::Script => script(context, over, code, None),
         Dialect::Module => {
             let chosen = match &item.policy.code {
                 CodeSource::Package(package) => package.policy.as_deref(),
@@ -125,23 +125,13 @@ fn linked_again(code: &Code) -> Linked {
     }
 }
 
-fn script(
-    context: &Context<'_>,
-    mut draft: Draft,
-    kind: PolicyType,
-    code: Arc<Code>,
-    file: Option<&str>,
-) -> Result<Built, PolicyError> {
+fn script(context: &Context<'_>, mut draft: Draft, code: Arc<Code>, file: Option<&str>) -> Result<Built, PolicyError> {
     context
         .inspect
         .inspect(&code.origin, &code.script, Dialect::Script)
         .map_err(|error| code.diagnose(&error, file))?;
     let name = draft.name.clone().unwrap_or_default();
-    let mut notes: Vec<(String, String)> = draft.notes.iter().map(|note| (name.clone(), note.clone())).collect();
-    if kind == PolicyType::Controller {
-        notes.push((name, "is loaded, but type Controller is not run yet".to_owned()));
-        return Ok(Built { revisions: Vec::new(), notes });
-    }
+    let notes: Vec<(String, String)> = draft.notes.iter().map(|note| (name.clone(), note.clone())).collect();
     if let Some(closed) = code.closed.as_ref().filter(|_| context.scripts_apart) {
         closed.refute();
     }

@@ -20,11 +20,14 @@ pub enum Dialect {
 
 /// One policy, ready to be indexed.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each handler is there or not, and state is kept or not")]
 pub struct PolicySpec {
     pub name: Arc<str>,
     pub dialect: Dialect,
     pub validates: bool,
     pub mutates: bool,
+    /// It is asked about no request: it keeps the objects that it matches as they should be.
+    pub reconciles: bool,
     pub rules: MatchSpec,
     /// Order of mutating policies: lower first, then by name.
     pub priority: i32,
@@ -52,6 +55,8 @@ pub enum Domain {
     Tenant(Arc<str>),
     /// One policy that asked for a heap of its own.
     Policy(Arc<str>),
+    /// Those of the host's own that reconcile: no review waits behind them.
+    Controllers,
 }
 
 impl PolicySpec {
@@ -61,6 +66,7 @@ impl PolicySpec {
         match (&self.tenant, self.isolation) {
             (_, Isolation::Dedicated) => Domain::Policy(Arc::clone(&self.name)),
             (Some(tenant), _) => Domain::Tenant(Arc::clone(tenant)),
+            (None, _) if self.reconciles => Domain::Controllers,
             (None, _) => Domain::Host,
         }
     }

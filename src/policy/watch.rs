@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::bundle::shown_path;
 
@@ -22,6 +22,13 @@ const QUIET: Duration = Duration::from_millis(40);
 /// … or this long after the first, so that a storm of changes cannot put it off.
 const LONGEST_WAIT: Duration = Duration::from_millis(120);
 
+/// What comes from elsewhere, such as an object of a cluster, is whole when it comes. It is waited for so long all the same
+/// whether there is more, for each reading costs something …
+const ARRIVALS: Duration = Duration::from_millis(3);
+
+/// … but no longer than this.
+const LONGEST_ARRIVALS: Duration = Duration::from_millis(30);
+
 /// Events can be lost (a full kernel queue, a network file system): files are looked at this often all the same.
 const RESCAN: Duration = Duration::from_secs(5);
 
@@ -31,18 +38,44 @@ const POLL: Duration = Duration::from_secs(1);
 /// Events waiting to be read. One that finds it full may be dropped: the reader looks at every file anyway.
 const QUEUE: usize = 1_024;
 
+/// Why to read.
+#[derive(Debug)]
+enum Event {
+    /// Somebody is writing these files.
+    Written(Vec<PathBuf>),
+    /// Something for this file, or for what takes the place of one, has come.
+    Arrived(PathBuf),
+}
+
+impl Event {
+    /// How long nothing more must come before reading starts, and how long that may put it off.
+    const fn patience(&self) -> (Duration, Duration) {
+        match self {
+            Self::Written(_) => (QUIET, LONGEST_WAIT),
+            Self::Arrived(_) => (ARRIVALS, LONGEST_ARRIVALS),
+        }
+    }
+
+    fn paths(self) -> Vec<PathBuf> {
+        match self {
+            Self::Written(paths) => paths,
+            Self::Arrived(path) => vec![path],
+        }
+    }
+}
+
 /// Ends the watching when dropped.
 #[must_use = "dropping it ends the watching"]
 pub struct PolicyWatcher {
     stop: Arc<AtomicBool>,
-    wake: Sender<Vec<PathBuf>>,
+    wake: Sender<Event>,
 }
 
 impl Drop for PolicyWatcher {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Full means that it wakes anyway.
-        let _ = self.wake.try_send(Vec::new());
+        let _ = self.wake.try_send(Event::Written(Vec::new()));
     }
 }
 
@@ -91,7 +124,7 @@ pub fn watch<W: Watched>(
     let mut folders = Folders::new(wake.clone());
     let arrived = wake.clone();
     // A full queue loses nothing: see QUEUE.
-    loader.wake_with(move |path| drop(arrived.try_send(vec![path])));
+    loader.wake_with(move |path| drop(arrived.try_send(Event::Arrived(path))));
     folders.follow(&loader.folders(), &BTreeSet::new());
     let stopped = Arc::clone(&stop);
     let work = move || {
@@ -115,19 +148,22 @@ pub fn watch<W: Watched>(
 }
 
 /// Waits for a change to settle. Empty after `patience` without one; `None` at the end.
-fn next_change(events: &Receiver<Vec<PathBuf>>, stopped: &AtomicBool, patience: Duration) -> Option<BTreeSet<PathBuf>> {
-    let mut touched: BTreeSet<PathBuf> = match events.recv_timeout(patience) {
-        Ok(paths) => paths.into_iter().collect(),
-        Err(RecvTimeoutError::Timeout) => BTreeSet::new(),
+fn next_change(events: &Receiver<Event>, stopped: &AtomicBool, patience: Duration) -> Option<BTreeSet<PathBuf>> {
+    let first = match events.recv_timeout(patience) {
+        Ok(event) => event,
+        Err(RecvTimeoutError::Timeout) => return (!stopped.load(Ordering::Relaxed)).then(BTreeSet::new),
         Err(RecvTimeoutError::Disconnected) => return None,
     };
-    let deadline = Instant::now() + LONGEST_WAIT;
+    let begun = Instant::now();
+    let (mut quiet, mut longest) = first.patience();
+    let mut touched: BTreeSet<PathBuf> = first.paths().into_iter().collect();
     while !touched.is_empty() && !stopped.load(Ordering::Relaxed) {
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        match events.recv_timeout(QUIET.min(remaining)) {
-            Ok(paths) => touched.extend(paths),
-            Err(_) => break,
-        }
+        let remaining = longest.saturating_sub(begun.elapsed());
+        let Ok(event) = events.recv_timeout(quiet.min(remaining)) else { break };
+        // Whoever writes a file may not be done when something else comes.
+        let (its_quiet, its_longest) = event.patience();
+        (quiet, longest) = (quiet.max(its_quiet), longest.max(its_longest));
+        touched.extend(event.paths());
     }
     (!stopped.load(Ordering::Relaxed)).then_some(touched)
 }
@@ -142,15 +178,15 @@ struct Folders {
 }
 
 impl Folders {
-    fn new(wake: Sender<Vec<PathBuf>>) -> Self {
-        let on_event = move |event: notify::Result<Event>| {
+    fn new(wake: Sender<Event>) -> Self {
+        let on_event = move |event: notify::Result<notify::Event>| {
             let paths = match event {
                 Ok(event) if is_change(event.kind) => event.paths,
                 Ok(_) => return,
                 Err(error) => error.paths,
             };
             // A full queue loses no change: see QUEUE.
-            let _ = wake.try_send(paths);
+            let _ = wake.try_send(Event::Written(paths));
         };
         let watcher = notify::recommended_watcher(on_event);
         if let Err(error) = &watcher {

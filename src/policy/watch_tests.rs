@@ -135,7 +135,7 @@ fn a_storm_of_changes_cannot_put_reading_off() {
     let storm = Arc::clone(&stopped);
     let sender = std::thread::spawn(move || {
         while !storm.load(Ordering::Relaxed) {
-            let _ = send.try_send(vec![PathBuf::from("a")]);
+            let _ = send.try_send(Event::Written(vec![PathBuf::from("a")]));
             std::thread::sleep(Duration::from_millis(5));
         }
     });
@@ -148,6 +148,25 @@ fn a_storm_of_changes_cannot_put_reading_off() {
 }
 
 #[test]
+fn what_arrives_whole_is_not_waited_for_as_files_are() {
+    let (send, events) = bounded(QUEUE);
+    let took = |sent: Vec<Event>| {
+        for event in sent {
+            send.send(event).unwrap();
+        }
+        let started = Instant::now();
+        let touched = next_change(&events, &AtomicBool::new(false), RESCAN).unwrap();
+        (started.elapsed(), touched.len())
+    };
+    let arrived = |name: &str| Event::Arrived(PathBuf::from(name));
+    // The shortest of some, for a machine may be busy.
+    let shortest = (0..20).map(|_| took(vec![arrived("a"), arrived("b")])).min().unwrap();
+    assert!(shortest.0 < QUIET && shortest.1 == 2, "{shortest:?}");
+    let (elapsed, touched) = took(vec![arrived("a"), Event::Written(vec![PathBuf::from("b")])]);
+    assert!(elapsed >= QUIET && touched == 2, "{elapsed:?}: an editor may not be done yet");
+}
+
+#[test]
 fn dropping_it_ends_the_thread() {
     let folder = Folder::with(&[("a.ts", &policy("a.b.c"))]);
     let Watched { catalogs, watcher } = Watched::new(folder.root());
@@ -157,7 +176,7 @@ fn dropping_it_ends_the_thread() {
 
 #[test]
 fn without_watches_files_are_looked_at_all_the_same() {
-    let (send, events) = bounded::<Vec<PathBuf>>(1);
+    let (send, events) = bounded::<Event>(1);
     let folders = Folders { watcher: None, watched: BTreeSet::new(), refused: BTreeSet::new() };
     assert_eq!(folders.patience(), POLL);
     let started = Instant::now();

@@ -100,9 +100,11 @@ impl Heaps {
         result
     }
 
-    /// Disposes of what was given up: after the reply, for it takes a millisecond.
-    pub(super) fn dispose(&mut self) {
+    /// Disposes of what was given up: after the reply, for it takes a millisecond. Whether there was anything.
+    pub(super) fn dispose(&mut self) -> bool {
+        let is_something = !self.condemned.is_empty();
         self.condemned.clear();
+        is_something
     }
 
     /// Throws everything away.

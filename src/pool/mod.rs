@@ -142,6 +142,12 @@ impl Pool {
         self.shared.size.memory
     }
 
+    /// Runs that may go on at once for which no request waits: half of the threads that may wait are for those that do.
+    #[must_use]
+    pub fn background_runs(&self) -> usize {
+        (self.shared.size.waiting_threads / 2).max(1)
+    }
+
     /// The catalog is another: idle threads load what is new in it.
     pub fn refresh(&self) {
         for queue in [&self.quick, &self.apart, &self.waiting] {

@@ -199,7 +199,14 @@ impl FairQueue {
         if let Some(done) = done {
             state.settle(&done);
         }
-        self.next(&mut state, seat)
+        let taken = self.next(&mut state, seat);
+        // The permit it gave back may be what a sleeping thread could not get when its job came.
+        let sleeper = if taken.is_none() { self.suited(&mut state) } else { None };
+        drop(state);
+        if let Some(sleeper) = sleeper {
+            sleeper.unpark();
+        }
+        taken
     }
 
     fn next(&self, state: &mut State, seat: Seat) -> Option<Taken> {
@@ -219,7 +226,7 @@ impl FairQueue {
     pub(super) fn done(&self, done: &Done) {
         let mut state = self.state();
         state.settle(done);
-        let sleeper = self.sleeper(&mut state, 0);
+        let sleeper = self.suited(&mut state).or_else(|| self.sleeper(&mut state, 0));
         drop(state);
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
@@ -231,7 +238,7 @@ impl FairQueue {
         let mut state = self.state();
         state.away |= seat.0;
         state.running = state.running.saturating_sub(1);
-        let sleeper = self.sleeper(&mut state, 0);
+        let sleeper = self.suited(&mut state).or_else(|| self.sleeper(&mut state, 0));
         drop(state);
         if let Some(sleeper) = sleeper {
             sleeper.unpark();
@@ -278,6 +285,16 @@ impl FairQueue {
         state.sleepers.pop().map(|(_, thread)| thread)
     }
 
+    /// A sleeping thread that a job waits for which may run.
+    fn suited(&self, state: &mut State) -> Option<Thread> {
+        if state.waiting == 0 || state.running >= self.capacity.permits {
+            return None;
+        }
+        let waits_for = |seat| state.turn_for(seat).is_some();
+        let at = state.sleepers.iter().rposition(|(seat, _)| waits_for(*seat))?;
+        Some(state.sleepers.remove(at).1)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -287,8 +304,7 @@ impl State {
     /// Takes a job of the domain that has had the least, of those that suit the thread, and charges what such a job
     /// usually takes.
     fn pop(&mut self, seat: Seat) -> Option<(Job, u64)> {
-        let suits = |domain| self.accounts.get(domain).is_some_and(|account| account.suits(seat, self.away));
-        let turn = self.turns.iter().take(LOOKED_AT).find(|(_, domain)| suits(domain)).cloned();
+        let turn = self.turn_for(seat).cloned();
         let moves = turn.is_none() && self.may_move();
         let turn = turn.or_else(|| self.turns.first().filter(|_| moves).cloned())?;
         self.turns.remove(&turn);
@@ -311,6 +327,12 @@ impl State {
         }
         self.waiting -= 1;
         Some((job, charged))
+    }
+
+    /// Whose turn it is, of those that suit a thread.
+    fn turn_for(&self, seat: Seat) -> Option<&(u64, Domain)> {
+        let suits = |domain| self.accounts.get(domain).is_some_and(|account| account.suits(seat, self.away));
+        self.turns.iter().take(LOOKED_AT).find(|(_, domain)| suits(domain))
     }
 
     /// A free thread may make a tenant of others its own.

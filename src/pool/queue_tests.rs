@@ -36,7 +36,7 @@ fn serve(queue: &FairQueue, last: &mut Option<Done>) -> String {
     let domain = job.domain().clone();
     *last = Some(Done { domain: domain.clone(), took: Duration::from_millis(1), charged, held_permit: true });
     match domain {
-        Domain::Host => String::new(),
+        Domain::Host | Domain::Controllers => String::new(),
         Domain::Tenant(name) | Domain::Policy(name) => name.to_string(),
     }
 }
@@ -262,4 +262,31 @@ fn nobody_waits_for_a_thread_whose_run_takes_long_or_that_is_gone() {
             assert!(takes(&queue, SEAT));
         }
     }
+}
+
+#[test]
+fn a_thread_that_finds_no_job_for_itself_wakes_the_one_that_does() {
+    const HOME: Seat = Seat(4);
+    let end = |queue: &FairQueue, seat, charged| {
+        let done = Done { domain: Domain::Host, took: Duration::from_micros(10), charged, held_permit: true };
+        queue.take(seat, Some(done), Duration::ZERO)
+    };
+    let queue = queue(100, 2);
+    add(&queue, "a");
+    assert!(takes(&queue, HOME));
+    add(&queue, "");
+    add(&queue, "");
+    let Taken::Job(_, charged) = queue.take(SEAT, None, Duration::ZERO) else { panic!("nothing to take") };
+    assert!(matches!(queue.take(OTHER, None, Duration::ZERO), Taken::Job(..)));
+    std::thread::scope(|scope| {
+        let taken = scope.spawn(|| queue.take(HOME, None, Duration::from_secs(5)));
+        while queue.state().sleepers.is_empty() {
+            std::thread::yield_now();
+        }
+        add(&queue, "a");
+        assert!(!queue.state().sleepers.is_empty(), "there is no permit for it yet");
+        assert!(matches!(end(&queue, SEAT, charged), Taken::Nothing));
+        assert!(queue.state().sleepers.is_empty(), "it is woken, and sleeps no longer than that");
+        assert!(matches!(taken.join().unwrap(), Taken::Job(..)));
+    });
 }

@@ -14,7 +14,7 @@ use super::queue::{Done, Taken};
 use super::standing::Standing;
 use crate::decision::{Cause, Effect};
 use crate::isolate::{Evaluated, Input, Slot};
-use crate::policy::{Dialect, Domain, Isolation, Revision};
+use crate::policy::{Catalog, Dialect, Domain, Isolation, Revision};
 
 /// How long an idle thread waits before it looks for something to tidy up. A new catalog wakes it.
 const IDLE: Duration = Duration::from_millis(100);
@@ -39,8 +39,10 @@ pub(super) struct Thread {
     pub(super) heaps: Heaps,
     census: Census,
     pub(super) standing: Arc<Standing>,
-    /// The catalog that `pending` was made from.
-    generation: Option<u64>,
+    /// The catalog that `pending` was made from, unless isolates went since.
+    noticed: Option<Arc<Catalog>>,
+    /// An isolate was thrown away since, with what was loaded into it.
+    has_lost: bool,
     /// Policies still to be loaded ahead of their first review.
     pending: VecDeque<Arc<Revision>>,
     /// Tenants have policies: their isolates come and go.
@@ -59,7 +61,8 @@ impl Thread {
             slot,
             census: Census::new(Arc::clone(&lane.shared.metrics)),
             standing,
-            generation: None,
+            noticed: None,
+            has_lost: false,
             pending: VecDeque::new(),
             has_tenants: false,
             jobs: 0,
@@ -135,7 +138,7 @@ impl Thread {
             job.fail(Cause::Internal, "the engine failed while it ran");
         }
         self.heaps.clear();
-        self.is_tidy = false;
+        (self.is_tidy, self.has_lost) = (false, true);
     }
 
     pub(super) fn answer(&mut self, job: Job, now: Instant) {
@@ -161,7 +164,7 @@ impl Thread {
         if let Some(Job { reply, .. }) = self.standing.take_job() {
             Reply::send(reply, verdicts);
         }
-        self.heaps.dispose();
+        self.has_lost |= self.heaps.dispose();
         self.jobs += 1;
     }
 
@@ -219,7 +222,7 @@ impl Thread {
         self.notice_catalog();
         if let Some(revision) = self.pending.pop_front() {
             self.heaps.within(&(revision.domain.clone(), Kind::Modules), |cell| cell.prepare(&revision));
-            self.heaps.dispose();
+            self.has_lost |= self.heaps.dispose();
             return;
         }
         self.standing.become_ready();
@@ -230,7 +233,7 @@ impl Thread {
         let (is_more, is_gone) = self.heaps.tend(somebody_waits);
         self.is_tidy = !is_more;
         if is_gone {
-            self.generation = None;
+            self.noticed = None;
         }
         if self.is_tidy && !somebody_waits {
             self.heaps.fit();
@@ -244,10 +247,11 @@ impl Thread {
     /// are made when they are asked for: there may be thousands.
     fn notice_catalog(&mut self) {
         let catalog = self.lane.shared.catalog.load();
-        if self.generation == Some(catalog.generation) {
+        if self.noticed.as_ref().is_some_and(|noticed| noticed.generation == catalog.generation) {
             return;
         }
-        self.generation = Some(catalog.generation);
+        let has_lost = std::mem::take(&mut self.has_lost);
+        let before = self.noticed.replace(Arc::clone(&catalog)).filter(|_| !has_lost);
         let purpose = self.lane.purpose;
         self.has_tenants = catalog.revisions.iter().any(|revision| revision.domain != Domain::Host);
         let mine = || {
@@ -255,7 +259,18 @@ impl Thread {
             served.filter(|revision| revision.domain == Domain::Host && revision.spec.isolation != Isolation::Process)
         };
         let is_module = |revision: &&Arc<Revision>| revision.code.dialect == Dialect::Module;
-        self.pending = mine().filter(|revision| super::shares_realm(revision)).cloned().collect();
+        // Of a thousand policies one changes at a time.
+        let is_in = |catalog: &Catalog, revision: &Arc<Revision>| {
+            catalog.get(&revision.spec.name).is_some_and(|found| Arc::ptr_eq(found, revision))
+        };
+        match &before {
+            Some(before) => {
+                self.pending.retain(|revision| is_in(&catalog, revision));
+                let new = mine().filter(|revision| super::shares_realm(revision) && !is_in(before, revision));
+                self.pending.extend(new.cloned());
+            }
+            None => self.pending = mine().filter(|revision| super::shares_realm(revision)).cloned().collect(),
+        }
         let has_scripts = mine().any(|revision| !is_module(&revision) && !super::shares_realm(revision));
         let has_fresh = mine().filter(is_module).any(|revision| !super::shares_realm(revision));
         self.is_tidy = false;

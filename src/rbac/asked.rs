@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lint::plural_of_kind;
-use crate::policy::Permissions;
+use crate::lint::{groups_of_resource, plural_of_kind};
+use crate::policy::{Permissions, PolicySpec};
 
 use super::Rule;
 
@@ -18,12 +18,14 @@ pub struct Asked {
     pub warnings: Vec<String>,
 }
 
-/// The rules that cover the permissions of all these policies, each with its name, and nothing beyond.
+/// The rules that cover the permissions of all these policies, and what controllers watch, and nothing beyond.
 #[must_use]
-pub fn asked<'p>(policies: impl IntoIterator<Item = (&'p str, &'p Permissions)>) -> Asked {
+pub fn asked<'p>(policies: impl IntoIterator<Item = &'p PolicySpec>) -> Asked {
     let mut resources = BTreeMap::<(String, String), BTreeSet<&'static str>>::new();
     let mut warnings = BTreeSet::new();
-    for (policy, Permissions { read, write, .. }) in policies {
+    for spec in policies {
+        let policy = &spec.name;
+        let Permissions { read, write, .. } = &spec.permissions;
         for (list, patterns, verbs) in [("read", read, &READ[..]), ("write", write, &WRITE[..])] {
             for pattern in patterns {
                 let (group, resource, warning) = resource(pattern);
@@ -31,8 +33,31 @@ pub fn asked<'p>(policies: impl IntoIterator<Item = (&'p str, &'p Permissions)>)
                 warnings.extend(warning.map(|warning| format!("{policy}: {list} of {pattern}: {warning}")));
             }
         }
+        for (group, resource) in watched(spec) {
+            if group == "*" {
+                warnings.insert(format!(
+                    "{policy}: it watches `{resource}` of every group; name its group in match.apiGroups"
+                ));
+            }
+            resources.entry((group, resource)).or_default().extend(READ);
+        }
     }
     Asked { rules: rules(resources), warnings: warnings.into_iter().collect() }
+}
+
+/// Group and plural of what a controller sees: what it matches, whatever its permissions are. Empty for any other policy.
+fn watched(spec: &PolicySpec) -> Vec<(String, String)> {
+    let rules = &spec.rules;
+    let named: Vec<&String> = rules.api_groups.iter().filter(|group| *group != "*").collect();
+    let resources = rules.resources.iter().filter(|_| spec.reconciles);
+    let groups_of = |resource: &String| -> Vec<String> {
+        if !named.is_empty() {
+            return named.iter().map(ToString::to_string).collect();
+        }
+        let known: Vec<String> = groups_of_resource(resource).into_iter().map(str::to_owned).collect();
+        if known.is_empty() { vec!["*".to_owned()] } else { known }
+    };
+    resources.flat_map(|resource| groups_of(resource).into_iter().map(|group| (group, resource.clone()))).collect()
 }
 
 /// The group and the plural that a pattern such as `apps/v1/Deployment` stands for, and what is to be said of it.
@@ -82,11 +107,29 @@ fn rules(resources: BTreeMap<(String, String), BTreeSet<&'static str>>) -> Vec<R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isolate::testing::validate;
 
     fn of(read: &[&str], write: &[&str]) -> Asked {
         let list = |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect();
         let permissions = Permissions { read: list(read), write: list(write), ..Permissions::default() };
-        asked([("a.b.c", &permissions)])
+        asked([&*validate("").named("a.b.c").with(|spec| spec.permissions = permissions).made().spec])
+    }
+
+    #[test]
+    fn a_controller_may_see_what_it_watches_and_any_other_policy_may_not() {
+        let matching = |resources: &[&str], groups: &[&str], reconciles: bool| {
+            let list = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
+            let draft = validate("").with(|spec| {
+                (spec.rules.resources, spec.rules.api_groups) = (list(resources), list(groups));
+                spec.reconciles = reconciles;
+            });
+            asked([&*draft.made().spec])
+        };
+        assert_eq!(told(&matching(&["deployments"], &[], true)), ["\"apps\" deployments get,list,watch"]);
+        assert_eq!(told(&matching(&["widgets"], &["example.com"], true)), ["\"example.com\" widgets get,list,watch"]);
+        let anywhere = matching(&["widgets"], &["*"], true);
+        assert_eq!((told(&anywhere), anywhere.warnings.len()), (vec!["\"*\" widgets get,list,watch".to_owned()], 1));
+        assert_eq!(matching(&["deployments"], &[], false), Asked::default());
     }
 
     fn told(asked: &Asked) -> Vec<String> {

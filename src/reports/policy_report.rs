@@ -64,11 +64,11 @@ pub(super) fn merged(api: ReportApi, there: &Value, new: &[Violation], keep: usi
     let mut results: Vec<Value> = known.cloned().unwrap_or_default();
     let is_gone = |result: &Value| {
         let text = |field: &str| result.get(field).and_then(Value::as_str);
-        text("source") == Some(SOURCE) && text("policy").is_some_and(|policy| catalog.get(policy).is_none())
+        text("source") == Some(SOURCE) && text("policy").is_some_and(|policy| catalog.find(policy).is_none())
     };
     results.retain(|result| !is_gone(result));
     for violation in new {
-        let about = catalog.get(&violation.policy).map(|revision| &revision.about);
+        let about = catalog.find(&violation.policy).map(|revision| &revision.about);
         let result = result(api, violation, about);
         results.retain(|known| !is_same(known, &result));
         results.push(result);

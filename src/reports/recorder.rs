@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::violation::Violation;
+use super::violation::{Action, Asked, Violation};
 use crate::decision::Judged;
 use crate::review::{AdmissionRequest, Review};
 use crate::telemetry::Metrics;
@@ -42,6 +42,17 @@ impl Recorder {
         match self.sender.try_reserve() {
             Ok(room) => room.send(Violation::all(review, told)),
             Err(_) => self.metrics.reports_dropped.add(count(told.len())),
+        }
+    }
+
+    /// Tells of what a controller said of an object.
+    pub fn record_controller(&self, review: &Review, judged: &Judged) {
+        if is_own(&review.request) {
+            return;
+        }
+        for violation in Violation::all(review, std::slice::from_ref(judged)) {
+            let asked = Asked { username: String::new(), user_uid: String::new(), ..(*violation.asked).clone() };
+            self.tell(Violation { action: Action::Controller, asked: Arc::new(asked), ..violation });
         }
     }
 

@@ -127,7 +127,7 @@ impl Desk {
         let (mut ledger, now) = (self.ledger(), Instant::now());
         let mut lost = 0;
         for violation in violations {
-            let oversight = catalog.get(&violation.policy).map(|revision| &revision.oversight);
+            let oversight = catalog.find(&violation.policy).map(|revision| &revision.oversight);
             if oversight.is_some_and(|oversight| oversight.is_unlogged) {
                 continue;
             }
@@ -158,7 +158,7 @@ impl Desk {
 }
 
 fn log_size(catalog: &Catalog, policy: &str) -> usize {
-    catalog.get(policy).map_or(DEFAULT_LOG_SIZE, |revision| revision.oversight.log_size())
+    catalog.find(policy).map_or(DEFAULT_LOG_SIZE, |revision| revision.oversight.log_size())
 }
 
 /// `None` where this kind does not tell of it.
@@ -222,7 +222,7 @@ impl Writer {
         let kind = target.kind();
         let catalog = self.desk.catalog.load_full();
         // A policy that is no more takes its violations along.
-        let is_gone = matches!(&target, Target::Violations { policy } if catalog.get(policy).is_none());
+        let is_gone = matches!(&target, Target::Violations { policy } if catalog.find(policy).is_none());
         if is_gone || self.unserved.get(&kind).is_some_and(|until| Instant::now() < *until) {
             self.desk.metrics.reports_dropped.add(count(violations.len()));
             return;

@@ -13,6 +13,7 @@ use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUND
 use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route, WorkerEnd};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
+use crate::isolate;
 
 /// The `Content-Type` of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -43,6 +44,7 @@ impl Collector for Page {
         reviews(metrics, &mut encoder)?;
         let policies = metrics.policies();
         evaluations(&policies, &mut encoder)?;
+        controllers(metrics, &policies, &mut encoder)?;
         as_jspolicy(&policies, &mut encoder)?;
         state(metrics, &policies, &mut encoder)?;
         process(&Process::read(), &mut encoder)
@@ -121,6 +123,26 @@ fn evaluations(policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder)
     Ok(())
 }
 
+fn controllers(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let mut family = counters(encoder, "bylaw_controller_reconciles", "Runs of a controller, by what they came to")?;
+    for policy in policies {
+        for (result, runs) in policy.reconciles().filter(|(_, runs)| *runs > 0) {
+            counter(&mut family, &[("policy", policy.name()), ("result", result)], runs)?;
+        }
+    }
+    let mut family = gauges(encoder, "bylaw_controller_queue_depth", "Objects that wait for a controller")?;
+    for policy in policies.iter().filter(|policy| policy.reconciles().any(|(_, runs)| runs > 0) || policy.queued() > 0)
+    {
+        gauge(&mut family, &[("policy", policy.name())], i64::try_from(policy.queued()).unwrap_or(i64::MAX))?;
+    }
+    let help = "Times that a controller waited because it had written too much";
+    let mut family = counters(encoder, "bylaw_controller_throttled", help)?;
+    plain_counter(&mut family, metrics.controllers_throttled.get())?;
+    let help = "Changes that no controller was told of, for want of room";
+    let mut family = counters(encoder, "bylaw_controller_dropped", help)?;
+    plain_counter(&mut family, metrics.controllers_dropped.get())
+}
+
 /// The two series of jsPolicy, names, labels and buckets unchanged, so that its dashboards go on working.
 fn as_jspolicy(policies: &[Arc<PolicyMetrics>], encoder: &mut DescriptorEncoder) -> fmt::Result {
     let bounds = EVALUATION_BOUNDS.get(BELOW_JSPOLICY..).unwrap_or_default();
@@ -180,8 +202,10 @@ fn state(metrics: &Metrics, policies: &[Arc<PolicyMetrics>], encoder: &mut Descr
     let help = "Connections that never got as far as HTTP";
     let mut family = counters(encoder, "bylaw_handshake_failures", help)?;
     plain_counter(&mut family, metrics.handshake_failures.get())?;
-    let mut family = encoder.encode_descriptor("bylaw_build", "The running version", None, MetricType::Info)?;
-    family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    let help = "The running version, V8's, and who built V8's library";
+    let mut family = encoder.encode_descriptor("bylaw_build", help, None, MetricType::Info)?;
+    let (v8, v8_origin) = (isolate::version(), isolate::origin().as_str());
+    family.encode_info(&[("version", env!("CARGO_PKG_VERSION")), ("v8", v8), ("v8_origin", v8_origin)])
 }
 
 fn process(process: &Process, encoder: &mut DescriptorEncoder) -> fmt::Result {

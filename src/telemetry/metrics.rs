@@ -213,6 +213,10 @@ pub struct Metrics {
     pub report_writes: Counter,
     /// `bylaw_scanned_objects_total`: existing objects judged in the background.
     pub scanned_objects: Counter,
+    /// `bylaw_controller_throttled_total`: times that a controller waited because it had written too much.
+    pub controllers_throttled: Counter,
+    /// `bylaw_controller_dropped_total`: changes that no controller was told of, for want of room.
+    pub controllers_dropped: Counter,
     /// `bylaw_isolates`.
     pub isolates: Gauge,
     /// `bylaw_isolate_heap_bytes`.
@@ -246,6 +250,8 @@ impl Default for Metrics {
             reports_dropped: Counter::default(),
             report_writes: Counter::default(),
             scanned_objects: Counter::default(),
+            controllers_throttled: Counter::default(),
+            controllers_dropped: Counter::default(),
             isolates: Gauge::default(),
             isolate_heap_bytes: Gauge::default(),
             lost_threads: Gauge::default(),

@@ -20,5 +20,5 @@ pub use error::TelemetryError;
 pub use expose::CONTENT_TYPE;
 pub use histogram::Histogram;
 pub use metrics::{Certificate, Counter, Gauge, Metrics, PolicyState, ReviewOutcome, Route, WorkerEnd};
-pub use policy::{Outcome, PolicyKind, PolicyMetrics};
+pub use policy::{Outcome, PolicyKind, PolicyMetrics, Reconciled};
 pub use trace::{LogConfig, LogFormat, init};

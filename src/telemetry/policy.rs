@@ -21,15 +21,17 @@ const DEFAULT_DENY_CODE: u16 = 403;
 pub enum PolicyKind {
     Validating,
     Mutating,
+    Controller,
 }
 
 impl PolicyKind {
-    pub(super) const ALL: [Self; 2] = [Self::Validating, Self::Mutating];
+    pub(super) const ALL: [Self; 3] = [Self::Validating, Self::Mutating, Self::Controller];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Validating => "Validating",
             Self::Mutating => "Mutating",
+            Self::Controller => "Controller",
         }
     }
 }
@@ -78,6 +80,23 @@ impl Outcome {
     }
 }
 
+/// What a run of a controller came to: label `result`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconciled {
+    Done,
+    /// It wants to see the object again.
+    Requeued,
+    /// It said that something is wrong with the object.
+    Denied,
+    /// It failed, and is asked again.
+    Failed,
+    /// Somebody else had changed what it wrote, and it is asked again.
+    Conflicted,
+}
+
+/// In the order of [`Reconciled`].
+const RECONCILED: [&str; 5] = ["done", "requeued", "denied", "failed", "conflicted"];
+
 /// Every cause, in the order of its declaration and of [`PolicyMetrics::errors`].
 pub(super) const CAUSES: [Cause; 10] = [
     Cause::Exception,
@@ -99,6 +118,11 @@ pub struct PolicyMetrics {
     revision: Mutex<String>,
     validating: KindMetrics,
     mutating: KindMetrics,
+    reconciling: KindMetrics,
+    /// What a controller's runs came to.
+    reconciles: [AtomicU64; RECONCILED.len()],
+    /// Objects that wait for a controller.
+    queued: AtomicU64,
     errors: [AtomicU64; CAUSES.len()],
     excepted: AtomicU64,
 }
@@ -154,6 +178,9 @@ impl PolicyMetrics {
             revision: Mutex::default(),
             validating: KindMetrics::new(),
             mutating: KindMetrics::new(),
+            reconciling: KindMetrics::new(),
+            reconciles: [const { AtomicU64::new(0) }; RECONCILED.len()],
+            queued: AtomicU64::new(0),
             errors: [const { AtomicU64::new(0) }; CAUSES.len()],
             excepted: AtomicU64::new(0),
         }
@@ -184,6 +211,26 @@ impl PolicyMetrics {
         }
     }
 
+    /// Counts one run of a controller.
+    pub fn reconciled(&self, result: Reconciled) {
+        if let Some(count) = self.reconciles.get(result as usize) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Says how many objects wait for a controller.
+    pub fn set_queued(&self, count: usize) {
+        self.queued.store(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub(super) fn queued(&self) -> u64 {
+        self.queued.load(Relaxed)
+    }
+
+    pub(super) fn reconciles(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        RECONCILED.into_iter().zip(&self.reconciles).map(|(result, count)| (result, count.load(Relaxed)))
+    }
+
     pub(super) fn exceptions(&self) -> u64 {
         self.excepted.load(Relaxed)
     }
@@ -192,6 +239,7 @@ impl PolicyMetrics {
         match kind {
             PolicyKind::Validating => &self.validating,
             PolicyKind::Mutating => &self.mutating,
+            PolicyKind::Controller => &self.reconciling,
         }
     }
 

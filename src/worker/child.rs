@@ -240,6 +240,8 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
         dialect,
         validates: true,
         mutates: load.mutates,
+        // Its module says which handler there is.
+        reconciles: false,
         rules,
         priority: 0,
         enforcement: load.enforcement,

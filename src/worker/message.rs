@@ -12,7 +12,7 @@ use crate::isolate::Limits;
 use crate::policy::{Dialect, Enforcement, OnError, Permissions};
 
 /// Both ends are the same binary; yet one may have been replaced on the disk while the other was running.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {

@@ -167,7 +167,7 @@ impl Workers {
 fn domain(revision: &Revision) -> Domain {
     match &revision.domain {
         Domain::Tenant(tenant) => Domain::Tenant(Arc::clone(tenant)),
-        Domain::Host | Domain::Policy(_) => Domain::Policy(Arc::clone(&revision.spec.name)),
+        Domain::Host | Domain::Controllers | Domain::Policy(_) => Domain::Policy(Arc::clone(&revision.spec.name)),
     }
 }
 

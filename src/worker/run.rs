@@ -151,7 +151,8 @@ impl Ask<'_> {
         // Looking something up in memory takes no waiting, but may take a while.
         let begun = self.runtime.spawn_blocking(move || {
             let spec = &revision.spec;
-            let caller = Caller { policy: &spec.name, permissions: &spec.permissions, dry_run, deadline };
+            let (policy, permissions, reconciles) = (&*spec.name, &spec.permissions, spec.reconciles);
+            let caller = Caller { policy, permissions, dry_run, reconciles, deadline };
             host.start(&caller, &operation, &arguments)
         });
         let tell = tell.clone();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{Cause, Denial, Effect, EvaluationError, Mutation, Verdict};
+use crate::decision::{Cause, Denial, Effect, EvaluationError, Mutation, Requeue, Verdict};
 use crate::isolate::Evaluated;
 
 /// What a realm lets a policy record (`module.js`) of each kind, and more than a script's array of warnings needs.
@@ -25,6 +25,7 @@ pub struct VerdictHead {
     effect: EffectHead,
     warnings: Vec<String>,
     audit: Vec<(String, String)>,
+    requeue: Option<RequeueHead>,
     /// Bytes of the object as it was; the rest of the body is the object as it is.
     before: Option<usize>,
     nanos: u64,
@@ -46,6 +47,13 @@ struct DenialHead {
     field: Option<String>,
     reason: Option<String>,
     code: Option<u16>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequeueHead {
+    after: Option<Duration>,
+    message: String,
 }
 
 /// Why a verdict is not taken.
@@ -73,7 +81,7 @@ impl VerdictHead {
     /// The head of a verdict, and the parts of its body.
     pub fn of(evaluated: Evaluated) -> (Self, [String; 2]) {
         let Evaluated { verdict, time, allocated, .. } = evaluated;
-        let Verdict { policy: _, effect, warnings, audit, mutation } = verdict;
+        let Verdict { policy: _, effect, warnings, audit, mutation, requeue } = verdict;
         let effect = match effect {
             Effect::Allow => EffectHead::Allow,
             Effect::Deny(denials) => EffectHead::Deny(denials.into_iter().map(DenialHead::of).collect()),
@@ -84,7 +92,8 @@ impl VerdictHead {
         let before = mutation.as_ref().map(|mutation| mutation.before.len());
         let body = mutation.map_or_else(Default::default, |Mutation { before, after }| [before, after]);
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        (Self { effect, warnings, audit, before, nanos, allocated }, body)
+        let requeue = requeue.map(|Requeue { after, message }| RequeueHead { after, message });
+        (Self { effect, warnings, audit, requeue, before, nanos, allocated }, body)
     }
 
     /// The verdict of the policy that was asked, whose run took no longer than `elapsed`.
@@ -98,7 +107,7 @@ impl VerdictHead {
         may_mutate: bool,
         elapsed: Duration,
     ) -> Result<Evaluated, VerdictError> {
-        let Self { effect, warnings, audit, before, nanos, allocated } = self;
+        let Self { effect, warnings, audit, requeue, before, nanos, allocated } = self;
         if warnings.len() > MAX_RECORDS || audit.len() > MAX_RECORDS {
             return Err(VerdictError::TooMany);
         }
@@ -119,7 +128,11 @@ impl VerdictHead {
             Some(_) if !may_mutate => return Err(VerdictError::Unasked),
             Some(before) => Some(mutation(body, before).ok_or(VerdictError::NoObjects)?),
         };
-        let verdict = Verdict { policy, effect, warnings, audit, mutation };
+        let requeue = requeue.map(|RequeueHead { after, message }| Requeue { after, message });
+        if requeue.as_ref().is_some_and(|requeue| requeue.message.len() > MAX_MESSAGE) {
+            return Err(VerdictError::TooLong);
+        }
+        let verdict = Verdict { policy, effect, warnings, audit, mutation, requeue };
         Ok(Evaluated { time: Duration::from_nanos(nanos).min(elapsed), allocated, ..verdict.into() })
     }
 }
@@ -179,6 +192,7 @@ mod tests {
             effect: Effect::Deny(vec![denial, Denial::default()]),
             warnings: vec!["hm".to_owned()],
             audit: vec![("key".to_owned(), "value".to_owned())],
+            requeue: Some(Requeue { after: Some(LONG), message: "later".to_owned() }),
             ..mutated(r#"{"a":"é"}"#, r#"{"a":"ü"}"#)
         };
         let back = taken(verdict.clone(), true).unwrap();

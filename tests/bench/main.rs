@@ -1,18 +1,26 @@
-//! `cargo xtask bench`: what Bylaw costs inside an isolate, over TLS against `serve --echo`, as it grows, and for long.
+//! `cargo xtask bench`: what Bylaw costs inside an isolate, over TLS against `serve --echo`, as it grows, for long, and in a
+//! cluster.
 //! README.md beside this file says how to read it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark prints, and stops at the first fault"
 )]
 
+#[path = "../support/api.rs"]
+mod api;
 mod budget;
+#[allow(unused_imports, reason = "the tests in its lifeline are not run here")]
+#[path = "../support/cluster.rs"]
+mod cluster;
 mod fleet;
 mod lifecycle;
 mod load;
 mod machine;
 mod micro;
+mod operator;
 mod options;
 mod policies;
 mod scaling;
@@ -57,12 +65,10 @@ fn run() -> anyhow::Result<()> {
         print!("{}", table.text());
         return done;
     }
-    micro::run(&options, &mut table)?;
-    throughput::run(&options, &mut table)?;
-    scaling::run(&options, &mut table)?;
-    tenants::run(&options, &mut table)?;
-    if !options.quick {
-        lifecycle::run(&options, &mut table)?;
+    if options.operator {
+        operator::run(&options, &mut table)?;
+    } else {
+        server(&options, &mut table)?;
     }
     print!("{}", table.text());
     if let Some(file) = &options.json {
@@ -71,6 +77,18 @@ fn run() -> anyhow::Result<()> {
     }
     if options.check {
         println!("\n{}", budget::check(&budget, &table, &options)?);
+    }
+    Ok(())
+}
+
+/// What needs no cluster.
+fn server(options: &Options, table: &mut Table) -> anyhow::Result<()> {
+    micro::run(options, table)?;
+    throughput::run(options, table)?;
+    scaling::run(options, table)?;
+    tenants::run(options, table)?;
+    if !options.quick {
+        lifecycle::run(options, table)?;
     }
     Ok(())
 }

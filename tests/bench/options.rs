@@ -10,7 +10,7 @@ use clap::Parser;
 #[command(name = "cargo xtask bench", max_term_width = 110)]
 #[command(
     after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --only 'load/16 policies' --runs 5 --json figures.json\n  \
-                        cargo xtask bench --quick --check\n  cargo xtask bench --soak 30"
+                        cargo xtask bench --quick --check\n  cargo xtask bench --soak 30\n  cargo xtask bench --operator --runs 1"
 )]
 pub struct Options {
     /// Measure everything so many times; the table has the least, the median and the most
@@ -37,6 +37,9 @@ pub struct Options {
     /// Instead of everything else: mixed load for so many minutes, watching memory, answers and verdicts
     #[arg(long, value_name = "MINUTES")]
     pub soak: Option<f64>,
+    /// Instead of everything else: Bylaw as the operator of a real etcd and kube-apiserver
+    #[arg(long, conflicts_with_all = ["soak", "check"])]
+    pub operator: bool,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,

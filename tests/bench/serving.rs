@@ -38,19 +38,33 @@ impl Serving {
         Self::start(false, write)
     }
 
+    /// Serves the policies of a cluster, and returns when it is ready.
+    pub fn of_cluster(kubeconfig: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bylaw"));
+        command.arg("serve").arg("--kubeconfig").arg(kubeconfig).args(arguments);
+        Self::launch(command, dir)
+    }
+
     fn start(echo: bool, write: impl FnOnce(&Path) -> std::io::Result<()>) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let policies = dir.path().join("policies");
         std::fs::create_dir(&policies)?;
         write(&policies)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_bylaw"));
-        command.arg("serve").arg("-p").arg(&policies).env("XDG_STATE_HOME", dir.path());
-        for port in ["--listen", "--metrics-listen", "--health-listen"] {
-            command.args([port, "127.0.0.1:0"]);
-        }
+        command.arg("serve").arg("-p").arg(&policies);
         if echo {
             command.arg("--echo");
         }
+        Self::launch(command, dir)
+    }
+
+    fn launch(mut command: Command, dir: tempfile::TempDir) -> anyhow::Result<Self> {
+        command.env("XDG_STATE_HOME", dir.path());
+        for port in ["--listen", "--metrics-listen", "--health-listen"] {
+            command.args([port, "127.0.0.1:0"]);
+        }
+        let policies = dir.path().join("policies");
         let begun = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let output = child.stdout.take().context("no output")?;

@@ -46,8 +46,12 @@ impl Balancer {
 
     /// Sends new connections to these, `https://127.0.0.1:port` each; those that stand go on.
     pub fn send_to<'a>(&self, urls: impl IntoIterator<Item = &'a str>) {
-        let address = |url: &str| url.strip_prefix("https://").and_then(|at| at.parse().ok()).expect("an address");
         *self.backends.lock().expect("no thread panics here") = urls.into_iter().map(address).collect();
+    }
+
+    /// Sends new connections to this one, too.
+    pub fn add(&self, url: &str) {
+        self.backends.lock().expect("no thread panics here").push(address(url));
     }
 }
 
@@ -57,6 +61,10 @@ impl Drop for Balancer {
         // The listener waits for a connection.
         drop(TcpStream::connect(self.address));
     }
+}
+
+fn address(url: &str) -> SocketAddr {
+    url.strip_prefix("https://").and_then(|at| at.parse().ok()).expect("an address")
 }
 
 /// Copies both ways until both sides are done.

@@ -12,6 +12,7 @@
 )]
 
 // What the tests stand on.
+#[path = "../support/api.rs"]
 mod api;
 mod ask;
 mod balancer;
@@ -19,6 +20,7 @@ mod bylaw;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod install;
+mod load;
 mod objects;
 mod policies;
 mod replicas;
@@ -31,6 +33,7 @@ mod world;
 mod audit;
 mod background;
 mod chart;
+mod controllers;
 mod custom_resources;
 mod denials;
 mod edits;

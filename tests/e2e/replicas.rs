@@ -19,9 +19,9 @@ use serde_json::json;
 
 use super::api::{Reply, eventually};
 use super::balancer::Balancer;
+use super::load::{Target, guard};
 use super::objects::config_map;
 use super::operator::definition;
-use super::policies::policy;
 use super::server::Server;
 use super::server::lifeline::ScratchFolder;
 use super::world::World;
@@ -62,17 +62,7 @@ impl<'w> Replicas<'w> {
         let name = format!("replicas-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(format!("bylaw-{name}-{}", std::process::id()));
         let folder = ScratchFolder::create(folder).expect("no temporary folder");
-        let judged = policy(
-            "judged",
-            &r#"
-            match: {
-              resources: ["configmaps"], operations: ["CREATE"],
-              namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "NAME" } },
-            },
-            validate({ warn }) { warn("judged"); },
-            "#
-            .replace("NAME", &objects_of(&name)),
-        );
+        let judged = guard(&objects_of(&name));
         fs::create_dir(folder.path().join("policies")).expect("the folder is ours");
         fs::write(folder.path().join("policies").join(judged.name), judged.text).expect("the folder is ours");
         define(world);
@@ -99,16 +89,20 @@ impl<'w> Replicas<'w> {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
             self.addresses.insert((*name).to_owned(), free.expect("a free port"));
         }
+        let balancer = &self.balancer;
         let started: Vec<(String, Server)> = thread::scope(|scope| {
             let all = |name: &&str| (*name).to_owned();
             let threads: Vec<_> = names
                 .iter()
                 .map(all)
                 .map(|name| {
-                    let arguments = self.arguments_of(&name, kubeconfig);
+                    let (arguments, address) = (self.arguments_of(&name, kubeconfig), self.address_of(&name));
                     scope.spawn(move || {
                         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                        (name, Server::start(&arguments))
+                        let server = Server::start(&arguments);
+                        // As a Service has it: each from when it is ready.
+                        balancer.add(&address);
+                        (name, server)
                     })
                 })
                 .collect();
@@ -236,7 +230,12 @@ impl<'w> Replicas<'w> {
     }
 }
 
-impl Site<'_> {
+impl<'w> Site<'w> {
+    /// The namespace whose objects are judged.
+    pub fn target(&self) -> Target<'w> {
+        Target { api: &self.world.api, namespace: objects_of(&self.name) }
+    }
+
     pub fn state_of(&self, name: &str) -> PathBuf {
         self.folder.join("state").join(name)
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::api::eventually;
+use super::load::Creates;
 use super::operator::js_policy;
 use super::replicas::{Replicas, SECRET, blocks};
 use super::server::Server;
@@ -181,11 +182,17 @@ fn an_expired_certificate_is_healed_at_the_next_start() {
     thread::sleep(Duration::from_secs(7));
 
     replicas.set_arguments(&["--propagation", "1s", "--lease-duration", "3s"]);
+    let started = Instant::now();
     replicas.start(&["a"]);
     let bundle = replicas.secret("ca.crt");
     assert_ne!(bundle, expired);
     assert_eq!(Prober::new().distrust(&replicas.address_of("a"), &bundle), None);
     replicas.await_webhook();
+    eprintln!("judged again {:?} after the start", started.elapsed());
+    let (_, tally) = replicas.target().under_load("expired certificate, once healed", Creates::Both, || {
+        thread::sleep(Duration::from_secs(1));
+    });
+    tally.is_whole();
 }
 
 #[test]

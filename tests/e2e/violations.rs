@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::api::eventually;
 use super::bylaw::Bylaw;
 use super::objects::config_map;
-use super::policies::{PolicyFile, policy};
+use super::policies::{PolicyFile, js_policy, policy};
 use super::report_kinds;
 use super::server::Server;
 use super::world::World;
@@ -68,6 +68,26 @@ fn writes(world: &World, resources: &[&str], since: usize) -> usize {
         ["create", "update", "patch", "delete"].contains(&verb) && resources.contains(&resource)
     };
     events.filter(is_write).count()
+}
+
+#[test]
+fn what_a_controller_says_of_an_object_is_kept_as_jspolicy_kept_it() {
+    let script = js_policy(
+        "judging",
+        "type: Controller\noperations: [CREATE]\nresources: [configmaps]\nobjectSelector: {matchLabels: {judged: yes-please}}",
+        "deny(`no ${request.name}`, 'Invalid', 422)",
+    );
+    with_reports(&[], [script], |bylaw| {
+        let mut object = config_map("wrong", json!({}));
+        object["metadata"]["labels"] = json!({"judged": "yes-please"});
+        bylaw.accepts("configmaps", &object);
+        let told = eventually("it is told", || entries(bylaw.world, "judging"), |entries| !entries.is_empty());
+        let expected = json!(["Controller", 422, "Invalid", "no wrong", "CREATE"]);
+        let [entry] = told.as_slice() else { panic!("{told:?}") };
+        let found = ["action", "code", "reason", "message"].map(|field| entry[field].clone());
+        let found: Vec<Value> = found.into_iter().chain([entry["requestInfo"]["operation"].clone()]).collect();
+        assert_eq!(json!(found), expected);
+    });
 }
 
 #[test]

@@ -12,7 +12,6 @@
 //! // within: SECONDS          (6 where absent)
 //! // runs: COUNT              asked so many times, with the same end each time
 //! // costs a thread           it may hold its thread for good or for long
-//! // needs a worker process   only worth running where `isolation: Process` means one
 //! ```
 //!
 //! An END is `allow`, `deny TEXT`, `error TEXT or TEXT` (where `Time` and `Memory` stand for whatever is said of a run that
@@ -35,7 +34,6 @@ pub struct Attack {
     pub within: Duration,
     pub runs: usize,
     pub costs_a_thread: bool,
-    pub needs_worker: bool,
 }
 
 /// What the file holds.
@@ -113,7 +111,6 @@ impl Attack {
             within: Duration::from_secs(6),
             runs: 1,
             costs_a_thread: false,
-            needs_worker: false,
         };
         let mut must = None;
         let header = source.lines().map_while(|line| line.strip_prefix("// "));
@@ -136,7 +133,6 @@ impl Attack {
                 }
                 "runs" => attack.runs = value.parse().map_err(|_| line)?,
                 "costs a thread" => attack.costs_a_thread = true,
-                "needs a worker process" => attack.needs_worker = true,
                 _ => return Err(format!("`{line}` says nothing that is understood")),
             }
         }
@@ -176,7 +172,7 @@ fn a_header_says_all_there_is_to_know() {
     assert!(texts.contains(&MEMORY.to_owned()) && TIME.iter().all(|text| texts.contains(&(*text).to_owned())));
     assert_eq!(attack.as_script, attack.as_module);
     assert_eq!(attack.within, Duration::from_millis(2_500));
-    assert!(attack.costs_a_thread && !attack.needs_worker && !attack.mutates());
+    assert!(attack.costs_a_thread && !attack.mutates());
     for (fault, source) in [
         ("must happen", "// Loops.\nfunction validate() {}"),
         ("is no end", "// Loops.\n// must: perish"),

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// What `cargo xtask hostile` hands on.
 pub struct Plan {
     pub seed: u64,
-    /// Rounds of every case under background load; without it, one short round of a part of them.
+    /// Rounds under background load; without it, one round without.
     pub rounds: Option<usize>,
     /// How long the soak goes on.
     pub soak: Duration,
-    /// Only attacks whose name contains this.
-    pub only: Option<String>,
+    /// Only attacks whose name contains this, or one of these, by commas.
+    only: Option<String>,
 }
 
 impl Plan {
@@ -27,6 +27,11 @@ impl Plan {
             soak: Duration::from_secs(60 * number("BYLAW_TEST_MINUTES").unwrap_or(1)),
             only: env::var("BYLAW_TEST_ONLY").ok(),
         }
+    }
+
+    /// Whether the attack of this name was asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.split(',').any(|part| name.contains(part)))
     }
 }
 

@@ -36,7 +36,7 @@ pub fn run(cases: &[Case<'_>], loaded: bool, misses: &Misses) -> Report {
     let mut report = Report::default();
     let mut left = cases;
     while !left.is_empty() {
-        let target = Target::start(cases);
+        let target = Target::start(cases, loaded);
         let stop = AtomicBool::new(!loaded);
         left = std::thread::scope(|scope| {
             let load = Load::start(scope, &target, &stop);

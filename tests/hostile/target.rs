@@ -46,7 +46,8 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn start(cases: &[Case<'_>]) -> Self {
+    /// `hurried` leaves a run less processor time: most attacks take all there is.
+    pub fn start(cases: &[Case<'_>], hurried: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let neighbours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/neighbours");
         for file in fs::read_dir(neighbours).unwrap() {
@@ -57,7 +58,9 @@ impl Target {
             case.write(folder.path());
         }
         // Attacks that lose memory for good are many here; where that ends is not what these tests are about.
-        let server = Server::start(&["--policies", folder.path().to_str().unwrap(), "--memory-budget", "64Gi"]);
+        let mut flags = vec!["--policies", folder.path().to_str().unwrap(), "--memory-budget", "64Gi"];
+        flags.extend(hurried.then_some(["--cpu-limit", "250ms"]).into_iter().flatten());
+        let server = Server::start(&flags);
         // A policy that was refused would let its review pass, and prove nothing.
         let log = server.log();
         assert!(!log.contains("serving_last_good"), "{log}");

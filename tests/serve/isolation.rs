@@ -39,6 +39,18 @@ fn a_policy_that_never_ends_is_soon_not_asked_any_more_and_everybody_is_told() {
 }
 
 #[test]
+fn a_run_has_no_more_processor_time_than_the_operator_gives_it() {
+    let busy = "validate() { let sum = 0; for (let at = 0; at < 1e8; at += 1) sum += at % 7; }";
+    for isolation in ["Shared", "Process"] {
+        let policy = policy("busy", busy).replace("validate()", &format!("isolation: \"{isolation}\", validate()"));
+        let folder = Folder::new(&[("busy.ts", &policy)]);
+        let server = folder.serve(&["--cpu-limit", "10ms"]);
+        let told = message(server.post("/validate?timeout=30s", &config_map(json!({}))));
+        assert!(told.contains("used more processor time than a run may"), "{isolation}: {told}");
+    }
+}
+
+#[test]
 fn memory_that_is_lost_for_ever_ends_the_process_in_order() {
     let bomb = |name: &str| policy(name, "validate() { new Array(1e8).fill(1).map((one) => [one]); }");
     let names = ["a", "b", "c", "d", "e", "f"];

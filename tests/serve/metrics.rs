@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::client::{Target, answer, request_of, run};
+use super::command::bylaw;
 use super::folder::{Folder, policy};
 use super::reviews::{config_map, with};
 use super::server::Server;
@@ -70,6 +71,23 @@ fn every_metric_of_the_contract_that_applies_is_there() {
         assert!(page.lines().any(|line| line.starts_with(name)), "{name} is not in\n{page}");
     }
     assert!(page.ends_with("# EOF\n"), "not OpenMetrics: {:?}", &page[page.len() - 40..]);
+}
+
+#[test]
+fn the_version_and_the_origin_of_v8_are_told_by_a_metric_and_by_the_program_alike() {
+    let (_folder, server) = serve();
+    let series = series(&server);
+    let build = series.iter().find_map(|series| series.strip_prefix("bylaw_build_info{")).expect("it is there");
+    let label = |name: &str| build.split_once(&format!("{name}=\"")).unwrap().1.split('"').next().unwrap();
+    let by = match label("v8_origin") {
+        "upstream" => "upstream's build",
+        "source" => "built from source",
+        other => panic!("{other}"),
+    };
+    let v8 = label("v8");
+    assert!(v8.split('.').count() == 4 && v8.split('.').all(|part| part.parse::<u32>().is_ok()), "{v8}");
+    let told = bylaw(&["--version"]).out;
+    assert_eq!(told, format!("bylaw {} (V8 {v8}, {by})\n", label("version")));
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn policies_that_are_asked_about_no_request_have_no_cases() {
         told.starts_with("error: cases are about requests, and there is no policy that is asked about any:\n"),
         "{told}"
     );
-    assert!(told.contains("\n  a.b.c: is loaded, but `reconcile` is not run yet"), "{told}");
+    assert!(told.contains("\n  a.b.c: reconciles objects; test it with `reconcile` of @bylaw/sdk/testing"), "{told}");
 }
 
 #[test]

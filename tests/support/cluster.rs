@@ -148,6 +148,16 @@ impl Cluster {
         self.wait_until_ready()
     }
 
+    /// Stops etcd where it is: nothing is read or stored until [`Self::resume_etcd`].
+    pub fn pause_etcd(&self) -> Result<()> {
+        lock(&self.etcd).signal("STOP").context("etcd cannot be stopped")
+    }
+
+    /// Lets etcd go on.
+    pub fn resume_etcd(&self) -> Result<()> {
+        lock(&self.etcd).signal("CONT").context("etcd cannot go on")
+    }
+
     fn kubectl_command<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(self.bin.join("kubectl"));
         command.arg("--kubeconfig").arg(self.kubeconfig());

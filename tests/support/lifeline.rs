@@ -4,18 +4,19 @@
 //! when its owner goes, however it goes, so there is one way to clean up and no signal handler.
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Arguments: the program and its own. The lifeline moves to descriptor 3, since a shell takes standard input away from
-/// what it runs in the background. Once the child has ended, the watcher must not kill whoever gets its number next.
+/// what it runs in the background; a line on it names a signal for the child. Once the child has ended, the watcher must
+/// not kill whoever gets its number next.
 const GUARD_PROCESS: &str = r#"
 exec 3<&0 </dev/null
 "$@" 3<&- & child=$!
-{ read -r _ <&3; kill -KILL "$child"; } & watcher=$!
+{ while read -r signal <&3; do kill "-$signal" "$child"; done; kill -KILL "$child"; } & watcher=$!
 wait "$child"; status=$?
 kill -KILL "$watcher" 2>/dev/null
 exit "$status"
@@ -44,6 +45,12 @@ impl Guarded {
     /// Kills the process and waits for its end.
     pub fn kill(&mut self) {
         cut(&mut self.0);
+    }
+
+    /// Sends a signal, such as `STOP`, in a moment.
+    pub fn signal(&self, name: &str) -> io::Result<()> {
+        let Some(mut lifeline) = self.0.stdin.as_ref() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        writeln!(lifeline, "{name}")
     }
 
     /// How the process ended, if it has.
@@ -128,6 +135,33 @@ mod tests {
         let path = folder.path().to_owned();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_process_is_paused_and_goes_on() {
+        let folder = scratch("paused");
+        let log = folder.path().join("log");
+        let process =
+            Guarded::start(Path::new("sh"), &shell("while true; do echo on; sleep 0.01; done"), &log).unwrap();
+        let written = || fs::metadata(&log).unwrap().len();
+        let wait_until = |is_so: &dyn Fn() -> bool| {
+            while !is_so() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        wait_until(&|| written() > 0);
+        process.signal("STOP").unwrap();
+        wait_until(&|| {
+            let before = written();
+            thread::sleep(Duration::from_millis(200));
+            written() == before
+        });
+        let paused = written();
+        process.signal("CONT").unwrap();
+        wait_until(&|| written() > paused);
+        process.signal("STOP").unwrap();
+        // What is paused is killed all the same.
+        drop(process);
     }
 
     #[test]

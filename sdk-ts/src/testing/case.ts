@@ -90,7 +90,7 @@ export interface PatchOperation {
 
 /** What a policy wrote; nothing of it happens. */
 export interface Write {
-  op: "create" | "update" | "patch" | "remove";
+  op: "create" | "update" | "patch" | "apply" | "remove";
   apiVersion: string;
   kind: string;
   namespace?: string;

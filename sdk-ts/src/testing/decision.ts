@@ -2,7 +2,7 @@
 
 import type { PolicyMetadata } from "../policy.ts";
 import type { Cause } from "./case.ts";
-import type { Denial } from "./runtime.ts";
+import type { Denial, Requeue } from "./runtime.ts";
 
 /** Denials that the message spells out, causes that are listed. */
 const MOST_LINES = 10;
@@ -25,6 +25,8 @@ export interface Verdict {
   readonly audits: readonly (readonly [key: string, value: string])[];
   /** Why it failed, and what kind of failure that is. */
   readonly error?: { readonly cause: string; readonly message: string };
+  /** Whether and when a controller wants to see its object again. */
+  readonly requeue?: Requeue;
 }
 
 export interface Decision {

@@ -37,6 +37,8 @@ export const engine: Runtime = (console) => (
   let denials;
   let warnings;
   let audits;
+  let requeued;
+  let isReconciling = false;
   let recordedLength = 0;
   let template;
   let edited;
@@ -102,6 +104,20 @@ export const engine: Runtime = (console) => (
     audits = note(audits, entry, entry[0].length + entry[1].length);
   };
 
+  // What a controller asks for beside its writes: to see the object again, soon or after some time.
+  const LONGEST_WAIT = 30 * 86_400;
+  const requeue = (message) => {
+    said();
+    requeued = { message: message === undefined ? "" : noted(message, "requeue: message") };
+  };
+  const requeueAfter = (seconds, message) => {
+    if (typeof seconds !== "number" || !(seconds > 0 && seconds <= LONGEST_WAIT)) {
+      throw new TypeError(`requeueAfter: expects seconds, more than 0 and at most ${LONGEST_WAIT}`);
+    }
+    requeue(message);
+    requeued.after = Math.ceil(seconds * 1e3);
+  };
+
   const value = (found) => (found === undefined ? undefined : parse(found));
 
   // "v1/ConfigMap" or "apps/v1/Deployment".
@@ -130,6 +146,8 @@ export const engine: Runtime = (console) => (
   };
   const parsed = async (answer) => value(await answer);
   const create = (object) => parsed(later("create", { object: objectOf(object, "create") }));
+  const apply = (object, options) =>
+    parsed(later("apply", { object: objectOf(object, "apply"), force: options?.force }));
   const update = (object) => parsed(later("update", { object: objectOf(object, "update") }));
   const remove = (object) => parsed(later("remove", { object: objectOf(object, "remove") }));
   const patch = (kind, options) => {
@@ -155,7 +173,8 @@ export const engine: Runtime = (console) => (
   const readFile = (path) => value(host("readFile", { path: text(path, "readFile: path") }));
 
   // The policies of a realm share these, so none of them may leave anything on one.
-  for (const shared of [deny, warn, audit, get, list, create, update, patch, remove, fetch, env, readFile]) freeze(shared);
+  const reach = { get, list, create, update, patch, apply, remove, fetch, env, readFile };
+  for (const shared of [deny, warn, audit, requeue, requeueAfter, ...Object.values(reach)]) freeze(shared);
 
   // Where each workload keeps the pod it makes (contract §3, `workloads`).
   const TEMPLATES = new Map([
@@ -200,9 +219,12 @@ export const engine: Runtime = (console) => (
     denials = undefined;
     warnings = undefined;
     audits = undefined;
+    requeued = undefined;
     recordedLength = 0;
     template = undefined;
     edited = undefined;
+    isReconciling = meta.reconciles;
+    if (isReconciling) return reconcileContextOf(meta);
     let object = draft ?? request.object;
     let { oldObject } = request;
     if (meta.workloads) {
@@ -220,7 +242,18 @@ export const engine: Runtime = (console) => (
       object, oldObject, request, operation: request.operation, user: request.userInfo,
       namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant, vantage: review.vantage,
       virtual: review.virtual, dryRun: request.dryRun === true, template, now: new Date(review.now),
-      deny, warn, audit, get, list, log, create, update, patch, remove, fetch, env, readFile,
+      deny, warn, audit, get, list, log, create, update, patch, apply, remove, fetch, env, readFile,
+    };
+  };
+  // What a controller is told of: an object that is there, or one that is gone as it last was.
+  const reconcileContextOf = (meta) => {
+    const { request } = review;
+    const { group, version, kind } = request.kind;
+    const key = { apiVersion: group ? `${group}/${version}` : version, kind, namespace: request.namespace || undefined, name: request.name };
+    return {
+      object: request.object ?? undefined, oldObject: request.oldObject ?? undefined, key: freeze(key),
+      operation: request.operation, namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant,
+      dryRun: request.dryRun === true, now: new Date(review.now), requeue, requeueAfter, deny, warn, log, ...reach,
     };
   };
 
@@ -245,9 +278,9 @@ export const engine: Runtime = (console) => (
 
   // What a run says, as short as can be: nothing at all is an allow.
   const recorded = () => (
-    denials === undefined && warnings === undefined && audits === undefined
+    denials === undefined && warnings === undefined && audits === undefined && requeued === undefined
       ? undefined
-      : stringify([denials ?? [], warnings ?? [], audits ?? []])
+      : stringify([denials ?? [], warnings ?? [], audits ?? [], requeued])
   );
 
   // Namespace and tenant are the same from one review to the next more often than not.
@@ -263,11 +296,14 @@ export const engine: Runtime = (console) => (
         : stringify(definitions.map((definition, index) => describe(definition, isArray(namespace.default) ? `[${index}]` : "")));
     },
 
-    // A policy made ready: a function of the phase that runs it on the review under way.
+    // A policy made ready: a function of the phase that runs it on the review under way. One that reconciles does so
+    // where others validate.
     load(namespace, entry, workloads, parameters, policy) {
       const definition = definitionsOf(namespace)[entry];
-      const { validate, mutate } = definition;
-      const meta = freeze({ workloads, policy, parameters: freezeDeep(parse(parameters)) });
+      const { mutate, reconcile } = definition;
+      const validate = reconcile ?? definition.validate;
+      const reconciles = reconcile !== undefined;
+      const meta = freeze({ workloads, policy, reconciles, parameters: freezeDeep(parse(parameters)) });
       return {
         validate() {
           return validate.call(definition, contextOf(meta, undefined));
@@ -301,11 +337,13 @@ export const engine: Runtime = (console) => (
       denials = undefined;
       warnings = undefined;
       audits = undefined;
+      requeued = undefined;
       edited = undefined;
     },
 
     // After `validate` returned (or its promise was fulfilled) with `value`.
     validated(value) {
+      if (value !== undefined && isReconciling) throw new TypeError(`reconcile returned ${typeof value}: it must return nothing`);
       if (value !== undefined) throw new TypeError(`validate returned ${typeof value}: call deny(), it must return nothing`);
       return recorded();
     },

@@ -206,7 +206,7 @@ function file(policy: PolicyMetadata, one: Case, path: string): unknown {
 function writeOf(op: Write["op"], call: Call, dryRun: boolean): Write {
   const { object } = call;
   const { apiVersion = "", kind = "", namespace, name } = object === undefined ? call : referenceOf(object);
-  const isGiven = op === "create" || op === "update";
+  const isGiven = op === "create" || op === "update" || op === "apply";
   return {
     op,
     apiVersion,
@@ -228,6 +228,7 @@ function answerOf(world: World, write: Write): unknown {
     if (found !== undefined) throw new Refusal("AlreadyExists", `${kind} ${JSON.stringify(name)} already exists`);
     return write.object;
   }
+  if (op === "apply") return merged(found ?? {}, write.object);
   if (found === undefined) {
     throw new Refusal(
       "NotFound",

@@ -3,7 +3,7 @@
  * The context, the record and the draft are the engine's own code (`engine.ts`).
  */
 
-import type { KubernetesObject, ReconcileContext, Request, ValidateContext } from "../context.ts";
+import type { KubernetesObject, Request } from "../context.ts";
 import type { Policy, PolicyMetadata } from "../policy.ts";
 import type { Case, Outcome, Write } from "./case.ts";
 import { clock } from "./clock.ts";
@@ -14,7 +14,7 @@ import { hostOf, type Host } from "./host.ts";
 import { matches, MatchingError } from "./matching.ts";
 import { parametersOf } from "./parameters.ts";
 import { requestOf } from "./request.ts";
-import type { Denial, Engine } from "./runtime.ts";
+import type { Denial, Engine, Requeue } from "./runtime.ts";
 import { selector } from "../selector.ts";
 import { worldOf, type World } from "./world.ts";
 
@@ -50,32 +50,23 @@ export async function judge(policies: Policies, one: Case): Promise<Outcome> {
 export interface Reconciled {
   writes: Write[];
   logs: string[];
+  /** What it said is wrong with the object. */
+  denials: string[];
+  /** When it asked to see the object again: after so many seconds, or soon where it does not say. */
+  requeue?: { after?: number; message: string };
   /** Where it failed, why: in a cluster it would be asked again. */
   error?: string;
 }
 
 /**
- * Lets a controller see an object as it is now, or that it is gone: then the case has none. Whatever `match` says, it is
- * asked.
+ * Lets a controller see an object as it is now, or that it is gone: then the case has none, and `oldObject` is how it last
+ * was. Whatever `match` says, it is asked.
  */
 export async function reconcile(policy: AnyPolicy, one: Case): Promise<Reconciled> {
-  const { reconcile: handler, ...metadata } = policy;
-  if (handler === undefined) throw new TypeError("reconcile: the policy has no `reconcile`");
-  const given = (context: ValidateContext): ReconcileContext => {
-    const { parameters, tenant, now, get, list, create, update, patch, remove, fetch, env, readFile, log } = context;
-    const object = one.object === undefined || one.object === null ? undefined : context.object;
-    return { object, parameters, tenant, now, get, list, create, update, patch, remove, fetch, env, readFile, log };
-  };
-  const judged = {
-    ...metadata,
-    match: {},
-    validate: (context: ValidateContext) => handler(given(context)),
-  } as AnyPolicy;
-  const trial = new Trial([judged], { ...one, object: one.object ?? NOTHING });
+  if (policy.reconcile === undefined) throw new TypeError("reconcile: the policy has no `reconcile`");
+  const trial = new Trial([policy], { ...one, object: one.object ?? one.oldObject ?? NOTHING, oldObject: null });
   try {
-    const { writes, logs, errors } = await trial.run(true);
-    const [failed] = errors;
-    return { writes, logs, ...(failed === undefined ? {} : { error: failed.message }) };
+    return await trial.reconcile(policy, one);
   } finally {
     trial.end();
   }
@@ -145,6 +136,31 @@ class Trial {
       ),
       writes: this.#host.writes,
       logs: this.#logs,
+    };
+  }
+
+  /** Lets one controller see the object of the case; where it has none, that it is gone. */
+  async reconcile(policy: AnyPolicy, { object, oldObject }: Case): Promise<Reconciled> {
+    const now = copy((object ?? null) as KubernetesObject | null);
+    const last = copy((oldObject ?? null) as KubernetesObject | null);
+    const namespace = (now ?? last)?.metadata?.namespace;
+    const stays = now !== null && now.metadata?.deletionTimestamp === undefined;
+    this.#request = {
+      ...this.#request,
+      namespace: namespace ?? "",
+      operation: stays ? "CREATE" : "DELETE",
+      object: now,
+      oldObject: now === null ? last : null,
+    };
+    const { verdict } = await this.#ask(policy, "validate");
+    const { after, message = "" } = verdict.requeue ?? {};
+    const requeue = { message, ...(after === undefined ? {} : { after: after / 1_000 }) };
+    return {
+      writes: this.#host.writes,
+      logs: this.#logs,
+      denials: verdict.denials.map((denial) => denial.message),
+      ...(verdict.requeue === undefined ? {} : { requeue }),
+      ...(verdict.error === undefined ? {} : { error: verdict.error.message }),
     };
   }
 
@@ -278,9 +294,10 @@ async function within<T>(policy: AnyPolicy, work: () => Promise<T>): Promise<T> 
 }
 
 function recorded(policy: AnyPolicy, text: string | undefined): Verdict {
-  const said = text === undefined ? undefined : (JSON.parse(text) as [Denial[], string[], [string, string][]]);
-  const [denials = [], warnings = [], audits = []] = said ?? [];
-  return { policy: policy as PolicyMetadata, denials, warnings, audits };
+  type Said = [Denial[], string[], [string, string][], Requeue | null];
+  const said = text === undefined ? undefined : (JSON.parse(text) as Said);
+  const [denials = [], warnings = [], audits = [], requeue = null] = said ?? [];
+  return { policy: policy as PolicyMetadata, denials, warnings, audits, ...(requeue === null ? {} : { requeue }) };
 }
 
 function failure(policy: AnyPolicy, cause: string, message: string): Verdict {

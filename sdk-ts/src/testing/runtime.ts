@@ -38,7 +38,7 @@ export interface Engine {
   ): void;
   beginMutations(): void;
   end(): void;
-  /** JSON of `[denials, warnings, audits]`, or `undefined` for nothing at all. */
+  /** JSON of `[denials, warnings, audits, requeue]`, or `undefined` for nothing at all. */
   validated(value: unknown): string | undefined;
   mutated(value: unknown, commit: boolean): [recorded?: string, before?: string, after?: string];
   explain(thrown: unknown): string;
@@ -54,6 +54,12 @@ export interface Denial {
   field?: string;
   reason?: string;
   code?: number;
+}
+
+/** What a controller asks for; milliseconds. */
+export interface Requeue {
+  after?: number;
+  message: string;
 }
 
 export type AnyObject = KubernetesObject;

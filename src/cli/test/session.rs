@@ -93,7 +93,12 @@ impl Session {
         let suites = self.collection.suites(&self.catalog, &self.partial)?;
         let count = suites.iter().map(|suite| suite.tests.len()).sum();
         if count == 0 && self.catalog.revisions.is_empty() {
-            let notes: Vec<String> = self.catalog.notes.iter().map(|note| format!("\n  {note}")).collect();
+            let notes = self.catalog.notes.iter().map(ToString::to_string);
+            let controllers = self.catalog.controllers.iter().map(|one| {
+                let name = &one.spec.name;
+                format!("{name}: reconciles objects; test it with `reconcile` of @bylaw/sdk/testing")
+            });
+            let notes: Vec<String> = notes.chain(controllers).map(|note| format!("\n  {note}")).collect();
             return Err(CaseError::NothingAsked { notes: notes.concat() });
         }
         if count == 0 {

@@ -12,6 +12,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
 
+use super::super::Trouble;
 use super::*;
 
 type Asked = Arc<Mutex<Vec<String>>>;
@@ -253,4 +254,56 @@ async fn prepared_kinds_are_in_memory_before_anyone_asks() {
         }
     };
     tokio::time::timeout(Duration::from_secs(5), known).await.unwrap();
+}
+
+/// Remembers what it is told.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Listener for Told {
+    fn there(&self, _: &Kind, object: &StoredObject) {
+        self.0.lock().unwrap().push(format!("there {}", object.name));
+    }
+
+    fn changed(&self, _: &Kind, object: &StoredObject) {
+        self.0.lock().unwrap().push(format!("changed {}", object.name));
+    }
+
+    fn gone(&self, _: &Kind, object: &StoredObject) {
+        self.0.lock().unwrap().push(format!("gone {}", object.name));
+    }
+}
+
+#[tokio::test]
+async fn a_listener_is_told_of_what_is_there_whenever_it_begins_to_listen() {
+    let (cluster, asked) = cluster(Pods::Served);
+    let told = [Arc::new(Told::default()), Arc::new(Told::default())];
+    let mut followed = Vec::new();
+    for one in &told {
+        let one: Arc<dyn Listener> = one.clone();
+        followed.push(cluster.follow(&kind("v1/Pod"), Arc::downgrade(&one)).await.unwrap());
+        // The first comes before the list, the second after it.
+        drop(get(&cluster, "a", CacheMode::Cached).await);
+    }
+    for one in &told {
+        assert_eq!(*one.0.lock().unwrap(), ["there a", "there b"]);
+    }
+    assert_eq!(pods_asked(&asked).len(), 1, "one watch for both, and for whoever reads");
+    assert_eq!(
+        (followed[0].trouble(soon() - Instant::now()), followed[0].get("ns", "b").map(|b| b.revision)),
+        (None, Some(2))
+    );
+    let told: Arc<dyn Listener> = told[0].clone();
+    let absent = cluster.follow(&kind("v1/Absent"), Arc::downgrade(&told)).await;
+    assert!(matches!(absent, Err(ClusterError::UnknownKind { .. })));
+}
+
+#[tokio::test]
+async fn a_kind_that_may_not_be_listed_says_so_to_whoever_follows_it() {
+    let (cluster, _) = cluster(Pods::Forbidden);
+    let told: Arc<dyn Listener> = Arc::new(Told::default());
+    let followed = cluster.follow(&kind("v1/Pod"), Arc::downgrade(&told)).await.unwrap();
+    drop(get(&cluster, "live", CacheMode::Cached).await);
+    let trouble = followed.trouble(cluster.stale()).unwrap();
+    assert!(matches!(&trouble, Trouble::Failing(why) if why.contains("Forbidden")), "{trouble:?}");
 }

@@ -13,6 +13,7 @@ mod memory;
 mod mutations;
 mod places;
 mod promises;
+mod reconcile;
 mod scripts;
 mod symbols;
 mod verdicts;

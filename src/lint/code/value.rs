@@ -40,6 +40,7 @@ pub(in crate::lint) enum HostFunction {
     Create,
     Update,
     Patch,
+    Apply,
     Remove,
     Fetch,
     Env,
@@ -55,6 +56,7 @@ impl HostFunction {
             "create" => Self::Create,
             "update" => Self::Update,
             "patch" => Self::Patch,
+            "apply" => Self::Apply,
             "remove" => Self::Remove,
             "fetch" => Self::Fetch,
             "env" => Self::Env,
@@ -68,7 +70,7 @@ impl HostFunction {
         match name {
             "fetchSync" => Some(Self::Fetch),
             "readFileSync" => Some(Self::ReadFile),
-            "fetch" | "readFile" | "patch" => None,
+            "fetch" | "readFile" | "patch" | "apply" => None,
             name => Self::of_module(name),
         }
     }

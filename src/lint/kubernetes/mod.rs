@@ -9,6 +9,6 @@ mod tables_tests;
 mod types;
 
 pub(super) use removed::{Served, api_version, api_version_of};
-pub(crate) use resources::plural_of_kind;
 pub(super) use resources::{Resource, resources};
+pub(crate) use resources::{groups_of_resource, plural_of_kind};
 pub(super) use types::{Shape, joined, types};

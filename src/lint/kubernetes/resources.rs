@@ -130,6 +130,14 @@ pub(crate) fn plural_of_kind(api_version: &str, kind: &str) -> Option<&'static s
     resources().0.iter().find(of).map(|one| one.name)
 }
 
+/// The groups that have a built-in resource of this name.
+pub(crate) fn groups_of_resource(name: &str) -> Vec<&'static str> {
+    let mut groups: Vec<&str> = resources().0.iter().filter(|one| one.name == name).map(|one| one.group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups
+}
+
 fn is_among(groups: &[String], group: &str) -> bool {
     groups.is_empty() || groups.iter().any(|known| known == "*" || known == group)
 }

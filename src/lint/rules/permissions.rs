@@ -46,7 +46,11 @@ impl Grant {
     const fn of(function: HostFunction) -> Self {
         match function {
             HostFunction::Get | HostFunction::List => Self::Read,
-            HostFunction::Create | HostFunction::Update | HostFunction::Patch | HostFunction::Remove => Self::Write,
+            HostFunction::Create
+            | HostFunction::Update
+            | HostFunction::Patch
+            | HostFunction::Apply
+            | HostFunction::Remove => Self::Write,
             HostFunction::Fetch => Self::Net,
             HostFunction::Env => Self::Env,
             HostFunction::ReadFile => Self::Files,
@@ -215,7 +219,7 @@ fn needed(code: &Code<'_, '_>, function: HostFunction, call: &CallExpression<'_>
     let is_script = code.values.is_script();
     match function {
         HostFunction::Get | HostFunction::List => Some((kind_asked(is_script, call)?, first.span())),
-        HostFunction::Create | HostFunction::Update | HostFunction::Remove => {
+        HostFunction::Create | HostFunction::Update | HostFunction::Apply | HostFunction::Remove => {
             let Expression::ObjectExpression(object) = first.get_inner_expression() else { return None };
             let text = |name: &str| Some(string_of(&property(object, name)?.value)?.0);
             Some((format!("{}/{}", text("apiVersion")?, text("kind")?), call.callee.span()))

@@ -186,7 +186,7 @@ fn made(found: &Found, code: Code, original: &str, reviews: &[Value], notes: &mu
     let is_mutating = match spec.get("type").and_then(Value::as_str).unwrap_or_default() {
         "Controller" => {
             return Err(
-                "it is of type Controller, which Bylaw does not run yet: it is kept for when it does".to_owned()
+                "it is of type Controller: it runs as it is, and what it writes cannot be compared offline".to_owned()
             );
         }
         other => other == "Mutating",

@@ -97,7 +97,7 @@ impl Follower {
     }
 
     fn failed(&mut self, error: &watcher::Error) {
-        self.resume = Instant::now() + self.watching.failed(std::time::Instant::now());
+        self.resume = Instant::now() + self.watching.watch_failed(error, std::time::Instant::now());
         let why = match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)

@@ -1,6 +1,5 @@
 //! Keeps the configurations in the cluster as the policies want them, and knows since when they are.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +9,18 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::drawn::{Asked, Drawn};
 use super::observed::{Configurations, Observed};
 use super::pace::Pace;
-use super::render::{Desired, INSTANCE, MANAGED_BY, Phase, Registration, configurations, owner_of};
+use super::render::{Desired, INSTANCE, MANAGED_BY, Phase, Registration};
 use super::stands::{corrections, is_clean, stands};
 use super::takeover::obsolete;
+use super::way::Way;
 use super::write::{Write, WriteError};
-use crate::bundle::content_hash;
 use crate::engine::Registered;
 use crate::operator::Leadership;
+use crate::policy::Catalog;
 use crate::policy::live::Live;
-use crate::policy::{Catalog, webhooks};
 
 /// How long after a configuration was seen in the cluster every API server may be taken to know it: policies are said to be
 /// ready …
@@ -39,7 +39,7 @@ const TOGETHER: Duration = Duration::from_millis(5);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     /// The policies that the API server asks for, and with what.
-    pub ready: BTreeMap<Arc<str>, String>,
+    pub ready: Asked,
     /// Why they are not as they should be.
     pub error: Option<String>,
     /// They have been looked at.
@@ -73,6 +73,8 @@ pub(in crate::operator) struct Keeper {
     pub standing: Option<(String, Instant)>,
     pub wanted: String,
     pub is_registered: bool,
+    pub drawn: Option<Arc<Drawn>>,
+    pub way: Way,
 }
 
 impl Keeper {
@@ -108,8 +110,9 @@ impl Keeper {
         let is_open = *self.sources.is_open.borrow_and_update();
         let authority = authority?;
         let observed = self.observed.all().filter(|_| is_open)?;
-        let desired = self.desired(&catalog, &authority);
-        let (standing, surplus) = (standing(&desired, &observed), self.surplus(&desired, &observed));
+        let drawn = self.draw(&catalog, &authority);
+        let desired = &drawn.desired;
+        let (standing, surplus) = (standing(desired, &observed), self.surplus(desired, &observed));
         let mut next = None;
         let mut error = None;
         if standing.iter().all(|stands| *stands) {
@@ -121,40 +124,39 @@ impl Keeper {
         } else {
             self.standing = None;
             if self.sources.leadership.is_leader() {
-                (next, error) = self.repair(&desired, &standing).await;
+                (next, error) = self.repair(desired, &standing, (&observed, &authority)).await;
             }
         }
-        self.conclude(&catalog, &authority, error, &mut next);
+        self.conclude(&drawn.asked, &authority, error, &mut next);
         if self.is_settled() {
-            let registered = by_policy(&catalog);
-            let cleared = self.clear(&surplus, &registered, &observed).await;
+            let cleared = self.clear(&surplus, &drawn.registered, &observed).await;
             next = earlier(next, cleared);
             if !self.is_registered {
-                (self.register)(Arc::new(registered));
+                (self.register)(Arc::clone(&drawn.registered));
                 self.is_registered = true;
             }
         }
         next
     }
 
-    fn desired(&mut self, catalog: &Catalog, authority: &[u8]) -> Vec<Desired> {
-        let mut registration = self.registration.clone();
-        if let (false, Some(client)) = (authority.is_empty(), registration.client.as_object_mut()) {
-            client.insert("caBundle".to_owned(), STANDARD.encode(authority).into());
-        }
-        let live = &self.live;
-        let render = |registration: &Registration| {
-            configurations(registration, catalog, |name| live.policy(name).map(|object| owner_of(&object)))
+    /// What there should be.
+    fn draw(&mut self, catalog: &Arc<Catalog>, authority: &Arc<[u8]>) -> Arc<Drawn> {
+        let with_authority = |registration: &Registration| {
+            let mut registration = registration.clone();
+            if let (false, Some(client)) = (authority.is_empty(), registration.client.as_object_mut()) {
+                client.insert("caBundle".to_owned(), STANDARD.encode(authority).into());
+            }
+            registration
         };
-        let desired = render(&registration);
-        let members: Vec<(&str, String)> = names(catalog).collect();
-        let wanted = content_hash(&format!("{desired:?}{members:?}"));
-        if wanted != self.wanted {
-            self.wanted = wanted;
+        let from = (&self.registration, &self.live);
+        let drawn = Drawn::of(self.drawn.take(), catalog, authority, from, with_authority);
+        if drawn.wanted != self.wanted {
+            self.wanted.clone_from(&drawn.wanted);
             self.is_registered = false;
             self.pace.forgive();
         }
-        desired
+        self.drawn = Some(Arc::clone(&drawn));
+        drawn
     }
 
     fn is_settled(&self) -> bool {
@@ -162,7 +164,7 @@ impl Keeper {
     }
 
     /// Tells what is known now, and when it will be more.
-    fn conclude(&self, catalog: &Catalog, authority: &Arc<[u8]>, error: Option<String>, next: &mut Option<Instant>) {
+    fn conclude(&self, asked: &Asked, authority: &Arc<[u8]>, error: Option<String>, next: &mut Option<Instant>) {
         let since = self.standing.as_ref().map(|(_, since)| *since);
         let is_ready = since.is_some_and(|since| since.elapsed() >= READY_AFTER);
         for step in [READY_AFTER, SETTLED_AFTER] {
@@ -174,12 +176,11 @@ impl Keeper {
             registry.is_known = true;
             registry.error = error;
             if is_ready {
-                registry.ready = asked(catalog).collect();
+                registry.ready = Arc::clone(asked);
                 registry.authority = Arc::clone(authority);
-            } else {
+            } else if !registry.ready.iter().all(|(name, how)| asked.get(name) == Some(how)) {
                 // What was ready before a change still is, unless it is gone or to be asked for in another way.
-                let now: BTreeMap<Arc<str>, String> = asked(catalog).collect();
-                registry.ready.retain(|name, how| now.get(name) == Some(how));
+                Arc::make_mut(&mut registry.ready).retain(|name, how| asked.get(name) == Some(how));
             }
             *registry != before
         });
@@ -198,10 +199,24 @@ impl Keeper {
         ours.map(|((phase, name), object)| (*phase, name.clone(), uid(object))).collect()
     }
 
-    async fn repair(&mut self, desired: &[Desired], standing: &[bool]) -> (Option<Instant>, Option<String>) {
+    async fn repair(
+        &mut self,
+        desired: &[Desired],
+        standing: &[bool],
+        (observed, authority): (&Configurations, &[u8]),
+    ) -> (Option<Instant>, Option<String>) {
         let (mut next, mut error) = (None, None);
+        let is_new = |one: &Desired| !observed.contains_key(&(one.phase, one.name.clone()));
+        let closed = match desired.iter().any(is_new) {
+            true => self.way.closed(&self.registration.client, authority).await,
+            false => None,
+        };
         for (one, _) in desired.iter().zip(standing).filter(|(_, stands)| !**stands) {
             let key = (one.phase, one.name.clone());
+            if closed.is_some() && is_new(one) {
+                next = earlier(next, closed);
+                continue;
+            }
             if let Err(due) = self.pace.may(&key, Instant::now()) {
                 next = earlier(next, Some(due));
                 error = Some(format!("{} {}: somebody keeps changing it", one.phase.kind(), one.name));
@@ -275,25 +290,6 @@ fn standing(desired: &[Desired], observed: &Configurations) -> Vec<bool> {
         found.is_some_and(|found| stands(&one.object, found) && is_clean(&one.object, found))
     };
     desired.iter().map(is_there).collect()
-}
-
-fn names(catalog: &Catalog) -> impl Iterator<Item = (&str, String)> {
-    let names = webhooks(&catalog.revisions).names;
-    catalog.revisions.iter().zip(names).map(|(revision, webhook)| (&*revision.spec.name, webhook))
-}
-
-/// How each policy is to be asked for.
-fn asked(catalog: &Catalog) -> impl Iterator<Item = (Arc<str>, String)> {
-    let names = webhooks(&catalog.revisions).names;
-    catalog.revisions.iter().zip(names).map(|(one, webhook)| {
-        let how = format!("{webhook} {} {} {:?}", one.spec.validates, one.spec.mutates, one.spec.rules);
-        (Arc::clone(&one.spec.name), content_hash(&how))
-    })
-}
-
-fn by_policy(catalog: &Catalog) -> Registered {
-    let names = webhooks(&catalog.revisions).names;
-    catalog.revisions.iter().zip(names).map(|(one, webhook)| (Arc::clone(&one.spec.name), webhook)).collect()
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

@@ -6,14 +6,18 @@
 //! stands    whether that does what it should
 //! keeper    makes it so, and tells          takeover  what jsPolicy left
 //! write     as the leader alone             pace      and not too often
+//! drawn     what there should be, until the     way       whether it leads to a Bylaw that answers
+//!           policies are others
 //! ```
 
+mod drawn;
 mod keeper;
 mod observed;
 mod pace;
 pub mod render;
 mod stands;
 mod takeover;
+mod way;
 mod write;
 
 pub use keeper::Registry;
@@ -22,5 +26,6 @@ pub(super) use observed::Observed;
 pub(super) use pace::Pace;
 pub use render::{Desired, Phase, Registration, Shape, configurations};
 pub use stands::{corrections, is_clean, stands};
+pub(super) use way::Way;
 pub(super) use write::Write;
 pub use write::take_away;

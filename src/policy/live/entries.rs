@@ -11,8 +11,9 @@ use super::report::{ObjectReport, Standing};
 use super::{Changes, Live, Reports, name_of};
 use crate::bundle::shown_path;
 use crate::policy::assemble::{Harvest, Outcome};
-use crate::policy::catalog::Catalog;
+use crate::policy::catalog::{Catalog, Revision};
 use crate::policy::files::Settings;
+use crate::policy::jspolicy::PolicyType;
 
 /// So many are worth several threads: linking is a matter of the processor.
 const WORTH_THREADS: usize = 16;
@@ -23,6 +24,23 @@ const THREADS: usize = 4;
 pub(in crate::policy) struct Entries {
     live: Live,
     known: BTreeMap<Arc<str>, Entry>,
+    told: BTreeMap<Arc<str>, Told>,
+}
+
+/// What was told of a policy last. It is told again, without a second look, for as long as its object and what is served
+/// under its name stay the same: of a thousand policies one changes at a time.
+struct Told {
+    served: Option<Arc<Revision>>,
+    report: Arc<ObjectReport>,
+}
+
+impl Told {
+    fn is_of(&self, served: Option<&Arc<Revision>>) -> bool {
+        match (&self.served, served) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
 }
 
 /// What a look at the cluster brought.
@@ -36,7 +54,7 @@ pub(in crate::policy) struct Refreshed {
 
 impl Entries {
     pub(in crate::policy) fn new(live: Live) -> Self {
-        Self { live, known: BTreeMap::new() }
+        Self { live, known: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     pub(in crate::policy) fn live(&self) -> &Live {
@@ -49,6 +67,7 @@ impl Entries {
         let mut refreshed = Refreshed { serves: false, tells: !changed.is_empty() };
         let mut work: BTreeMap<Arc<str>, (Arc<PolicyObject>, bool)> = BTreeMap::new();
         for change in changed {
+            self.told.remove(&change.name);
             match change.object {
                 Some(object) => drop(work.insert(change.name, (object, false))),
                 None => refreshed.serves |= self.known.remove(&change.name).is_some(),
@@ -68,6 +87,7 @@ impl Entries {
             let before = self.known.get(&entry.object.name);
             refreshed.serves |= before.is_none_or(|before| !entry.serves_like(before));
             refreshed.tells = true;
+            self.told.remove(&entry.object.name);
             self.known.insert(Arc::clone(&entry.object.name), entry);
         }
         refreshed
@@ -114,15 +134,24 @@ impl Entries {
     }
 
     /// Tells whoever reports what became of each, now that this is served.
-    pub(in crate::policy) fn tell(&self, catalog: &Catalog) {
-        let objects = self.known.iter().map(|(name, entry)| (Arc::clone(name), Arc::new(report(entry, catalog))));
-        self.live.tell(Reports { generation: catalog.generation, objects: objects.collect() });
+    pub(in crate::policy) fn tell(&mut self, catalog: &Catalog) {
+        let mut objects = BTreeMap::new();
+        for (name, entry) in &self.known {
+            let served = catalog.find(name);
+            let known = self.told.get(name).filter(|told| told.is_of(served));
+            let report = known.map_or_else(|| Arc::new(report(entry, served)), |told| Arc::clone(&told.report));
+            if known.is_none() {
+                let told = Told { served: served.cloned(), report: Arc::clone(&report) };
+                self.told.insert(Arc::clone(name), told);
+            }
+            objects.insert(Arc::clone(name), report);
+        }
+        self.live.tell(Reports { generation: catalog.generation, objects });
     }
 }
 
-fn report(entry: &Entry, catalog: &Catalog) -> ObjectReport {
+fn report(entry: &Entry, served: Option<&Arc<Revision>>) -> ObjectReport {
     let object = &entry.object;
-    let served = catalog.get(&object.name);
     let own = served.filter(|revision| revision.source == entry.source);
     let last_good = own.is_some();
     let standing = match (&entry.built, served) {
@@ -139,7 +168,7 @@ fn report(entry: &Entry, catalog: &Catalog) -> ObjectReport {
         generation: object.generation,
         good: entry.good.clone(),
         standing,
-        kind: entry.kind(),
+        kind: own.filter(|revision| revision.spec.reconciles).map_or_else(|| entry.kind(), |_| PolicyType::Controller),
         source: object.source_hash(),
         code: own.map(|revision| Arc::clone(&revision.code)),
         packages: entry.packages.clone(),

@@ -94,15 +94,15 @@ impl Live {
     /// # Errors
     /// Where there is no room for it.
     pub fn put(&self, object: PolicyObject) -> Result<(), Full> {
-        self.state().put(object)?;
-        self.wake();
+        let is_other = self.state().put(object)?;
+        self.wake_if(is_other);
         Ok(())
     }
 
     /// A policy is gone.
     pub fn remove(&self, name: &str) {
-        self.state().remove(name);
-        self.wake();
+        let was_there = self.state().remove(name);
+        self.wake_if(was_there);
     }
 
     /// These are all policies there are.
@@ -113,15 +113,19 @@ impl Live {
         let mut state = self.state();
         let kept: BTreeSet<Arc<str>> = objects.iter().map(|object| Arc::clone(&object.name)).collect();
         let gone: Vec<Arc<str>> = state.policies.keys().filter(|name| !kept.contains(*name)).cloned().collect();
+        let mut is_other = !gone.is_empty();
         for name in gone {
             state.remove(&name);
         }
         let mut result = Ok(());
         for object in objects {
-            result = result.and(state.put(object));
+            match state.put(object) {
+                Ok(put) => is_other |= put,
+                Err(full) => result = Err(full),
+            }
         }
         drop(state);
-        self.wake();
+        self.wake_if(is_other);
         result
     }
 
@@ -130,14 +134,14 @@ impl Live {
     /// # Errors
     /// Where there is no room for it.
     pub fn put_bundle(&self, bundle: BundleObject) -> Result<(), Full> {
-        self.state().put_bundle(bundle)?;
-        self.wake();
+        let is_other = self.state().put_bundle(bundle)?;
+        self.wake_if(is_other);
         Ok(())
     }
 
     pub fn remove_bundle(&self, name: &str) {
-        self.state().remove_bundle(name);
-        self.wake();
+        let was_there = self.state().remove_bundle(name);
+        self.wake_if(was_there);
     }
 
     /// # Errors
@@ -146,15 +150,19 @@ impl Live {
         let mut state = self.state();
         let kept: BTreeSet<Arc<str>> = bundles.iter().map(|bundle| Arc::clone(&bundle.name)).collect();
         let gone: Vec<Arc<str>> = state.bundles.keys().filter(|name| !kept.contains(*name)).cloned().collect();
+        let mut is_other = !gone.is_empty();
         for name in gone {
             state.remove_bundle(&name);
         }
         let mut result = Ok(());
         for bundle in bundles {
-            result = result.and(state.put_bundle(bundle));
+            match state.put_bundle(bundle) {
+                Ok(put) => is_other |= put,
+                Err(full) => result = Err(full),
+            }
         }
         drop(state);
-        self.wake();
+        self.wake_if(is_other);
         result
     }
 
@@ -170,7 +178,7 @@ impl Live {
             state.dirty.extend(waiting);
         }
         drop(state);
-        self.wake();
+        self.wake_if(is_new);
     }
 
     /// Nobody watches this `ConfigMap` any more.
@@ -244,7 +252,11 @@ impl Live {
         bundles.into_iter().find(|bundle| bundle.has_content(hash))
     }
 
-    fn wake(&self) {
+    /// Most of what a watch brings is what Bylaw itself has written: a status changes no policy.
+    fn wake_if(&self, is_other: bool) {
+        if !is_other {
+            return;
+        }
         self.0.changes.send_modify(|count| *count += 1);
         if let Some(wake) = &*self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) {
             wake();
@@ -257,42 +269,44 @@ impl Live {
 }
 
 impl State {
-    fn put(&mut self, object: PolicyObject) -> Result<(), Full> {
+    /// Whether it is not what it was.
+    fn put(&mut self, object: PolicyObject) -> Result<bool, Full> {
         let before = self.policies.get(&object.name);
         if before.is_some_and(|before| **before == object) {
-            return Ok(());
+            return Ok(false);
         }
         self.make_room(self.policies.len(), before.map(|before| before.bytes), object.bytes)?;
         self.dirty.insert(Arc::clone(&object.name));
         self.policies.insert(Arc::clone(&object.name), Arc::new(object));
-        Ok(())
+        Ok(true)
     }
 
-    fn remove(&mut self, name: &str) {
-        if let Some(object) = self.policies.remove(name) {
-            self.bytes = self.bytes.saturating_sub(object.bytes);
-            self.dirty.insert(Arc::clone(&object.name));
-        }
+    /// Whether it was there.
+    fn remove(&mut self, name: &str) -> bool {
+        let Some(object) = self.policies.remove(name) else { return false };
+        self.bytes = self.bytes.saturating_sub(object.bytes);
+        self.dirty.insert(Arc::clone(&object.name));
+        true
     }
 
-    fn put_bundle(&mut self, bundle: BundleObject) -> Result<(), Full> {
+    fn put_bundle(&mut self, bundle: BundleObject) -> Result<bool, Full> {
         let before = self.bundles.get(&bundle.name);
         if before.is_some_and(|before| **before == bundle) {
-            return Ok(());
+            return Ok(false);
         }
         self.make_room(self.bundles.len(), before.map(|before| before.bytes()), bundle.bytes())?;
         self.dirty.insert(Arc::clone(&bundle.name));
         self.bundles_moved = true;
         self.bundles.insert(Arc::clone(&bundle.name), Arc::new(bundle));
-        Ok(())
+        Ok(true)
     }
 
-    fn remove_bundle(&mut self, name: &str) {
-        if let Some(bundle) = self.bundles.remove(name) {
-            self.bytes = self.bytes.saturating_sub(bundle.bytes());
-            self.dirty.insert(Arc::clone(&bundle.name));
-            self.bundles_moved = true;
-        }
+    fn remove_bundle(&mut self, name: &str) -> bool {
+        let Some(bundle) = self.bundles.remove(name) else { return false };
+        self.bytes = self.bytes.saturating_sub(bundle.bytes());
+        self.dirty.insert(Arc::clone(&bundle.name));
+        self.bundles_moved = true;
+        true
     }
 
     fn make_room(&mut self, count: usize, before: Option<usize>, bytes: usize) -> Result<(), Full> {

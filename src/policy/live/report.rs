@@ -48,7 +48,7 @@ pub enum Standing {
     Broken { error: Arc<PolicyError>, last_good: bool },
     /// A policy of a file has its name.
     Shadowed { by: String },
-    /// It is whole, and nobody asks it: type Controller.
+    /// It is whole, and not served.
     Idle,
 }
 

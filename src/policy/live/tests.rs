@@ -72,6 +72,56 @@ fn one_changed_object_leaves_the_others_as_they_were() {
 }
 
 #[test]
+fn what_is_told_of_a_policy_is_made_anew_only_where_something_changed() {
+    let live = Live::default();
+    live.replace(["a.b.c", "d.e.f"].map(|name| script(name, "deny('x')")).into()).unwrap();
+    let mut loader = loader(&live, Vec::new());
+    loader.load().unwrap();
+    let report = |name: &str| Arc::clone(&live.reports().borrow().objects[name]);
+    let (before, other) = (report("a.b.c"), report("d.e.f"));
+    live.put(script("a.b.c", "deny('y')")).unwrap();
+    reload(&mut loader);
+    assert!(Arc::ptr_eq(&report("d.e.f"), &other) && !Arc::ptr_eq(&report("a.b.c"), &before));
+    assert_ne!(report("a.b.c").code.as_ref().unwrap().hash, before.code.as_ref().unwrap().hash);
+    live.remove("a.b.c");
+    reload(&mut loader);
+    assert_eq!(live.reports().borrow().objects.len(), 1);
+    live.put(script("a.b.c", "deny('y')")).unwrap();
+    reload(&mut loader);
+    assert!(matches!(report("a.b.c").standing, Standing::Serving));
+}
+
+#[test]
+fn nobody_is_woken_by_what_changes_nothing() {
+    let live = Live::default();
+    let woken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&woken);
+    live.wake_with(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let woken = || woken.swap(0, Ordering::Relaxed);
+    let packed = json!({"metadata": {"name": "a.b.c"}, "spec": {"bundle": pack("deny('x')")}});
+    let bundle = || BundleObject::of(&packed).unwrap();
+    let of = ConfigMapRef { namespace: "own".to_owned(), name: "m".to_owned() };
+    let all = |live: &Live| {
+        live.put(script("a.b.c", "deny('x')")).unwrap();
+        live.put_bundle(bundle()).unwrap();
+        live.put_config_map(&of, None);
+        live.replace(vec![script("a.b.c", "deny('x')")]).unwrap();
+        live.replace_bundles(vec![bundle()]).unwrap();
+    };
+    all(&live);
+    assert_eq!(woken(), 3);
+    all(&live);
+    live.remove("never.was.there");
+    live.remove_bundle("never.was.there");
+    assert_eq!(woken(), 0, "as after a status that Bylaw itself has written");
+    live.replace_bundles(Vec::new()).unwrap();
+    live.replace(Vec::new()).unwrap();
+    assert_eq!(woken(), 2);
+}
+
+#[test]
 fn a_broken_edit_leaves_the_last_good_revision() {
     let live = Live::default();
     live.put(script("a.b.c", "deny('one')")).unwrap();

@@ -1,6 +1,8 @@
 //! Bylaw as the operator of a cluster: policies are objects, and what follows from them is written back.
 
 mod configurations;
+mod crowd;
+mod faults;
 mod lifecycle;
 mod outage;
 mod packages;
@@ -8,6 +10,7 @@ mod storms;
 mod takeover;
 mod wire;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use reqwest::Method;
@@ -69,7 +72,9 @@ fn turn() -> Option<MutexGuard<'static, World>> {
 
 impl<'w> Operator<'w> {
     fn new(world: &'w World) -> Self {
-        let name = format!("bylaw-operator-{}", std::process::id());
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bylaw-operator-{}-{number}", std::process::id());
         let folder = ScratchFolder::create(std::env::temp_dir().join(name)).expect("no temporary folder");
         let namespace = "guarded".to_owned();
         let operator = Self { world, namespace, server: None, folder, arguments: Vec::new(), environment: Vec::new() };

@@ -74,3 +74,19 @@ fn an_api_server_that_goes_away_takes_nothing_along() {
         operator.reaches("guard", "Synced");
     });
 }
+
+#[test]
+fn it_is_said_no_more_of_an_api_server_that_is_back_though_nothing_happens_there() {
+    with_cluster(|operator| {
+        let wire = Wire::cut(operator.world, operator.folder.path());
+        wire.mend();
+        operator.serve_at(&wire.kubeconfig.display().to_string());
+        operator.put("guard", &refusing("guarded"));
+        operator.reaches("guard", "Synced");
+        wire.snap();
+        wire.sever();
+        eventually("it is said", || page(operator).1, |page| page.contains("what was seen last"));
+        wire.mend();
+        eventually("it is said no more", || page(operator).1, |page| !page.contains("what was seen last"));
+    });
+}

@@ -9,7 +9,7 @@ use super::super::api::eventually;
 use super::*;
 
 /// A registry that takes every call and never answers.
-fn hanging() -> String {
+pub fn hanging() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {

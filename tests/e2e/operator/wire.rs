@@ -46,6 +46,11 @@ impl Wire {
     /// Cuts it, with all that goes through it.
     pub fn sever(&self) {
         self.is_whole.store(false, Ordering::Relaxed);
+        self.snap();
+    }
+
+    /// Cuts all that goes through it; what comes after passes.
+    pub fn snap(&self) {
         for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             drop(stream.shutdown(Shutdown::Both));
         }

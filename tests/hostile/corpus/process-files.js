@@ -1,7 +1,6 @@
 // Reads files, the environment and the network of a worker process, without a permission.
 // must: deny 4 of 4 refused
 // settings: isolation: "Process"
-// needs a worker process
 async function validate({ deny, readFile, env, fetch }) {
   const attempts = [() => readFile("/proc/self/environ"), () => readFile("/proc/1/maps"), () => env("PATH"), () => fetch("http://127.0.0.1:1/")];
   let refused = 0;

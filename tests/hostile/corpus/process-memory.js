@@ -1,7 +1,6 @@
 // Runs a worker process out of memory: its domain gets one error, nobody else anything.
 // must: error Memory or worker
 // settings: isolation: "Process"
-// needs a worker process
 // within: 10
 function validate() {
   let chain = () => 0;

@@ -1,7 +1,6 @@
 // Holds a worker process in a built-in that V8 does not interrupt.
 // must: error Time or worker
 // settings: isolation: "Process"
-// needs a worker process
 function validate() {
   Array(1e9).indexOf(1);
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::run::run;
-use crate::v8_archive::{self, Archive};
+use crate::v8::{self, Archive};
 use crate::workspace;
 
 pub struct Cargo {
@@ -16,7 +16,11 @@ pub struct Cargo {
 impl Cargo {
     /// Every command that compiles Bylaw starts here.
     pub fn with_v8() -> Result<Self> {
-        Ok(Self { archive: v8_archive::provide()? })
+        Ok(Self::with_archive(v8::provide()?))
+    }
+
+    pub fn with_archive(archive: Archive) -> Self {
+        Self { archive }
     }
 
     pub fn archive(&self) -> &Archive {

@@ -1,4 +1,4 @@
-//! The commands that are a step or two: serve, bench, e2e, v8, cluster.
+//! The commands that are a step or two: serve, bench, e2e, cluster.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,6 @@ use crate::build::{Cargo, cargo};
 use crate::cluster::{BIN_VARIABLE, Cluster};
 use crate::run::run;
 use crate::servers::HELM_VARIABLE;
-use crate::v8_archive::Archive;
 use crate::{servers, workspace};
 
 /// Builds Bylaw and becomes it, so that signals reach the server itself.
@@ -33,11 +32,15 @@ fn names_policies(arguments: &[String]) -> bool {
     })
 }
 
+/// With `--operator` it needs a cluster, whose servers are built first.
 pub fn bench(arguments: &[String]) -> Result<()> {
     let cargo = Cargo::with_v8()?;
-    cargo
-        .archive()
-        .explain(run(self::cargo()?.args(["bench", "--package", "bylaw", "--bench", "engine", "--"]).args(arguments)))
+    let mut bench = self::cargo()?;
+    bench.args(["bench", "--package", "bylaw", "--bench", "engine", "--"]).args(arguments);
+    if arguments.iter().any(|argument| argument == "--operator") {
+        bench.env(BIN_VARIABLE, servers::ensure()?);
+    }
+    cargo.archive().explain(run(&mut bench))
 }
 
 pub fn e2e(arguments: &[String]) -> Result<()> {
@@ -47,19 +50,6 @@ pub fn e2e(arguments: &[String]) -> Result<()> {
     let mut tests = self::cargo()?;
     tests.args(["test", "--release", "--package", "bylaw", "--test", "e2e", "--"]).args(arguments);
     cargo.archive().explain(run(tests.env(BIN_VARIABLE, servers).env(HELM_VARIABLE, helm)))
-}
-
-/// Where this machine has no archive, the crate downloads it; `cargo build` then finds it in the target folder.
-pub fn v8() -> Result<()> {
-    let cargo = Cargo::with_v8()?;
-    match cargo.archive() {
-        Archive::Ready(path) => println!("V8 is ready: {}", path.display()),
-        Archive::LeftToTheCrate { .. } => {
-            cargo.run(&["build", "--release", "--package", "v8"])?;
-            println!("V8 is ready: the v8 crate got it by itself");
-        }
-    }
-    Ok(())
 }
 
 /// Ctrl-C ends this process; the cluster never outlives it.

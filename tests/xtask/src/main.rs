@@ -17,7 +17,7 @@ mod servers;
 mod source_rules;
 mod tally;
 mod test;
-mod v8_archive;
+mod v8;
 mod workspace;
 
 #[path = "../../support/cluster.rs"]
@@ -35,10 +35,11 @@ Usage: cargo xtask <command> [arguments]
   bench     the benchmarks; arguments go to the bench
   fuzz      fuzz one target without end; arguments after it go to libFuzzer
   e2e       the tests on a real API server; arguments go to the test runner
-  hostile   attacks on a server under load: --rounds N (1) or --minutes N, --seed N, --only PART-OF-A-NAME
+  hostile   attacks on a server under load: --rounds N (1) or --minutes N, --seed N, --only PART-OF-A-NAME,…
   pod-security
             random pods judged by ours and by the upstream evaluator: --pods N (4000), --seed N
-  v8        put V8's static library where `cargo build` finds it
+  v8        put V8's static library where `cargo build` finds it, built from source if need be: --status,
+            --from-source, --install
   cluster   run a real etcd and kube-apiserver until interrupted; the first line printed is the KUBECONFIG path
 
 Example: cargo xtask serve --listen 127.0.0.1:9443
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         "e2e" => commands::e2e(&arguments),
         "hostile" => hostile::run(&arguments),
         "pod-security" => pod_security::run(&arguments),
-        "v8" => commands::v8(),
+        "v8" => v8::run(&arguments),
         "cluster" => commands::cluster(),
         "--help" | "-h" | "help" => {
             print!("{HELP}");

@@ -1,5 +1,7 @@
 //! The API server as any client sees it: status, warnings and body of each answer.
 
+#![allow(dead_code, reason = "the end-to-end tests and the bench each use a part")]
+
 use std::fmt::Debug;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -120,14 +122,19 @@ fn warning(header: &[u8]) -> Option<String> {
 
 /// Asks again until the answer is as it should be, for the API server does some things in its own time. Panics with
 /// `what` and the last answer if it never is.
-pub fn eventually<T: Debug>(what: &str, mut ask: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
-    let deadline = Instant::now() + SETTLES_WITHIN;
+pub fn eventually<T: Debug>(what: &str, ask: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
+    within(SETTLES_WITHIN, what, ask, good)
+}
+
+/// The same where it takes another time.
+pub fn within<T: Debug>(limit: Duration, what: &str, mut ask: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         let answer = ask();
         if good(&answer) {
             return answer;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {SETTLES_WITHIN:?}, but {answer:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}, but {answer:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
