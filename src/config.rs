@@ -81,6 +81,9 @@ pub struct Settings {
     /// Namespaces whose objects no policy is asked about; give it empty for none [default: kube-system and --namespace]
     #[arg(long, value_name = "NAMESPACES", env = "BYLAW_EXEMPT_NAMESPACES", value_delimiter = ',')]
     pub exempt_namespaces: Option<Vec<String>>,
+    /// Who may set labels that decide who owns a namespace, beside cluster admins: a user, a prefix with `*`, or group:NAME
+    #[arg(long, value_name = "USERS", env = "BYLAW_TENANT_ADMINS", value_delimiter = ',')]
+    pub tenant_admins: Vec<String>,
     /// The Lease that the replica which writes holds [default: bylaw]
     #[arg(long, value_name = "NAME", env = "BYLAW_LEASE_NAME")]
     pub lease_name: Option<String>,
@@ -187,6 +190,7 @@ impl Settings {
             in_cluster: self.in_cluster || file.in_cluster,
             operator: self.operator || file.operator,
             namespace: self.namespace.or(file.namespace),
+            tenant_admins: if self.tenant_admins.is_empty() { file.tenant_admins } else { self.tenant_admins },
             lease_name: self.lease_name.or(file.lease_name),
             lease_duration: self.lease_duration.or(file.lease_duration),
             identity: self.identity.or(file.identity),

@@ -25,9 +25,12 @@ export interface Match {
   objectSelector?: LabelSelector;
   /** CEL expressions over `object`, `oldObject`, `request`; all must be true. */
   matchConditions?: { name: string; expression: string }[];
-  /** Which API server must ask; either by default. */
-  vantage?: Vantage;
-  /** Names of tenants, or a selector on their labels; all by default. */
+  /** Which API server must ask; both by default. */
+  vantage?: Vantage | "both";
+  /**
+   * Names of tenants (of a virtual cluster also `NAMESPACE/NAME` and its owner's), or a selector on their labels; all by
+   * default. What belongs to no tenant is no tenant's.
+   */
   tenants?: string[] | LabelSelector;
   /** User names, exact or ending in `*`; `group:NAME` for everyone in a group. */
   excludeUsers?: string[];
@@ -136,7 +139,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
     namespaceSelector: isA("object"),
     objectSelector: isA("object"),
     matchConditions: isA("array"),
-    vantage: oneOf("host", "virtual"),
+    vantage: oneOf("host", "virtual", "both"),
     tenants: () => undefined,
     excludeUsers: strings,
     workloads: isA("boolean"),

@@ -31,6 +31,7 @@ use crate::policy::{Catalog, Loader, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
+use crate::tenancy::{self, RegistryWatch, Tenancy};
 
 #[derive(Debug, Args)]
 #[command(
@@ -85,7 +86,8 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
     let host = stage.host(world.objects);
-    let engine = engine(stage, settings, host.clone(), current, world.namespaces)?;
+    let around = (world.namespaces, world.tenancy);
+    let engine = engine(stage, settings, host.clone(), current, around)?;
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
     let watcher = {
@@ -173,12 +175,16 @@ fn engine(
     settings: &Settings,
     host: Host,
     catalog: Arc<ArcSwap<Catalog>>,
-    namespaces: Arc<dyn NamespaceLabels>,
+    (namespaces, tenancy): (Arc<dyn NamespaceLabels>, Arc<Tenancy>),
 ) -> anyhow::Result<Arc<Engine>> {
     let (limits, metrics) = (Arc::clone(&stage.limits), Arc::clone(&stage.metrics));
     let pool = Pool::start(size(settings), host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
-    Ok(Arc::new(Engine::new(pool, catalog, namespaces, metrics, settings.echo)))
+    let engine = Engine::new(pool, catalog, namespaces, metrics, settings.echo);
+    Ok(Arc::new(engine.with_tenancy(tenancy)))
 }
+
+/// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 fn size(settings: &Settings) -> PoolSize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -220,33 +226,45 @@ struct World {
     namespaces: Arc<dyn NamespaceLabels>,
     cluster: Option<Cluster>,
     client: Option<Client>,
+    tenancy: Arc<Tenancy>,
+    /// It ends with this.
+    _registry: Option<RegistryWatch>,
 }
 
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
+        let tenancy = Arc::new(Tenancy::new(&settings.tenant_admins)?);
         if let Some(connection) = connection(settings) {
             let connected = connect_bare_too(&connection).await?;
             let accounts = Accounts::new(&connected, operate::own_namespace(settings));
             let client = connected.client;
+            let registry = tenancy::watch(&client, stage.handle(), &tenancy);
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
                 tracing::warn!(
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
+            if !registry.wait_until_settled(SETTLED_WITHIN).await {
+                tracing::warn!("it is not known yet which virtual clusters there are; requests are told no tenant");
+            }
             let cluster = Cluster::with_accounts(client.clone(), accounts, stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
             let (cluster, client) = (Some(cluster), Some(client));
-            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster, client });
+            let namespaces = Arc::new(namespaces);
+            return Ok(Self { objects, namespaces, cluster, client, tenancy, _registry: Some(registry) });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
             None => Arc::new(Inventory::from_objects([])?),
         };
+        if let Some(registry) = tenancy::registry_of(&inventory, None) {
+            tenancy.publish(registry);
+        }
         let namespaces =
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces, cluster: None, client: None })
+        Ok(Self { objects, namespaces, cluster: None, client: None, tenancy, _registry: None })
     }
 
     /// What reports are made from, where there is a cluster to keep them.

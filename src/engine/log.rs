@@ -10,7 +10,10 @@ pub(super) fn outcome(judgement: &Judgement) -> ReviewOutcome {
         return ReviewOutcome::Allow;
     }
     let denied = judgement.evaluated.iter().any(|one| matches!(one.verdict.effect, Effect::Deny(_)));
-    if denied { ReviewOutcome::Deny } else { ReviewOutcome::Error }
+    // Before any policy was asked: that is a denial of Bylaw's own.
+    let is_asked = !judgement.evaluated.is_empty() || !judgement.unasked.is_empty();
+    let is_refused = !is_asked && judgement.decision.status.as_ref().is_some_and(|status| status.code == 403);
+    if denied || is_refused { ReviewOutcome::Deny } else { ReviewOutcome::Error }
 }
 
 /// One line a decision at debug, denials at info; names and reasons, never a body.

@@ -4,6 +4,7 @@
 //! policies all see the same object, and their verdicts are merged by name.
 
 mod answer;
+mod ask;
 mod asked;
 mod chain;
 mod log;
@@ -13,6 +14,7 @@ mod scope;
 mod sets;
 mod setting;
 mod stance;
+mod whose;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -20,22 +22,23 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use crate::decision::{Decision, Document, Judged, Style, Verdict, undecided};
-use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
-use crate::matching::{Explanation, Index, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, Enforcement, Exceptions, OnError, Revision, webhooks};
+use crate::decision::{Decision, Judged, Style, Verdict, undecided};
+use crate::isolate::{Evaluated, Input, now_millis};
+use crate::matching::{Index, Matches, NamespaceLabels, Phase};
+use crate::policy::{Catalog, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
 use crate::reports::Recorder;
 use crate::review::{self, Review};
-use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics};
-use asked::{failed, keep_webhook, named, position};
-use chain::Chain;
-use namespaces::{Here, NamespaceTexts};
+use crate::telemetry::{Metrics, PolicyMetrics};
+use crate::tenancy::Tenancy;
+use asked::{keep_webhook, position};
+use namespaces::NamespaceTexts;
 pub use reconcile::Told;
 pub use scope::Scope;
 use sets::Sets;
 pub use setting::Setting;
 use stance::{Stance, conclude};
+use whose::Whose;
 
 /// What the API server gives a webhook that says nothing of time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,6 +107,7 @@ pub struct Engine {
     /// Those of the cluster.
     exceptions: ArcSwap<Exceptions>,
     recorder: OnceLock<Recorder>,
+    tenancy: Arc<Tenancy>,
     /// Match nothing, run nothing (`serve --echo`).
     echo: bool,
 }
@@ -120,8 +124,21 @@ impl Engine {
         let serving = ArcSwap::from_pointee(Serving::default());
         let (texts, limits) = (NamespaceTexts::default(), review::Limits::default());
         let (registered, exceptions, recorder) = (ArcSwapOption::empty(), ArcSwap::default(), OnceLock::new());
-        let engine =
-            Self { pool, catalog, serving, registered, namespaces, texts, metrics, limits, exceptions, recorder, echo };
+        let tenancy = Arc::default();
+        let engine = Self {
+            pool,
+            catalog,
+            serving,
+            registered,
+            namespaces,
+            texts,
+            metrics,
+            limits,
+            exceptions,
+            recorder,
+            tenancy,
+            echo,
+        };
         engine.refresh();
         engine
     }
@@ -169,9 +186,9 @@ impl Engine {
         drop(self.recorder.set(recorder));
     }
 
-    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, here: &'a Here<'_>, now: f64) -> Stance<'a> {
+    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, whose: &'a Whose<'_>, now: f64) -> Stance<'a> {
         let (of_folder, of_cluster) = (&*serving.exceptions, &self.exceptions);
-        Stance { review, namespaces: here, of_folder, of_cluster, now }
+        Stance { review, around: whose.around(), of_folder, of_cluster, now }
     }
 
     /// The policies in force.
@@ -189,154 +206,39 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let mut here = Here::of(&review.request, &*self.namespaces);
-        let mut input = Self::input(review, deadline, measure);
+        let mut whose = self.whose(review, deadline).await;
+        if let Some(refused) = self.refused(review, &whose) {
+            return refused;
+        }
+        let mut input = Self::input(review, &whose, deadline, measure);
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Both => return self.both(&serving, review, here, input, Style::Merged, None).await,
+            Scope::Both => return self.both(&serving, review, whose, input, Style::Merged, None).await,
             Scope::Only(name) if position(&serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
                 return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
             }
-            Scope::Only(name) => return self.both(&serving, review, here, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(&serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, phase, &mut here, &mut input).await;
+        let mut asked = self.matching(&serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
             keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
         }
+        if !asked.matched.is_empty() {
+            whose.show(review, &mut input);
+        }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &here, &input, asked).await;
+                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &whose, &input, asked).await;
                 let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
                 Judgement { decision, evaluated, unasked, objections }
             }
             Phase::Mutate => {
-                self.mutate(&serving, review, &here, &input, asked, Style::Merged).await.finish(Style::Merged)
+                self.mutate(&serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
             }
         }
-    }
-
-    async fn both(
-        &self,
-        serving: &Serving,
-        review: &Review,
-        mut here: Here<'_>,
-        mut input: Input,
-        style: Style,
-        only: Option<&str>,
-    ) -> Judgement {
-        let asked = match only {
-            Some(name) => {
-                input.namespace = self.texts.found(&mut here, input.deadline).await;
-                named(serving, name, Phase::Mutate)
-            }
-            None => self.matching(serving, review, Phase::Mutate, &mut here, &mut input).await,
-        };
-        let mutated = self.mutate(serving, review, &here, &input, asked, style).await;
-        if mutated.lost {
-            return mutated.finish(style);
-        }
-        let changed = match &mutated.document {
-            Some(document) => match review.with_object(&document.text()) {
-                Ok(changed) => changed,
-                Err(error) => {
-                    tracing::error!(%error, "a mutated object does not fit its review");
-                    return mutated.finish(style);
-                }
-            },
-            None => review.clone(),
-        };
-        input.request = changed.text.clone();
-        let asked = match only {
-            Some(name) => named(serving, name, Phase::Validate),
-            None => self.matching(serving, &changed, Phase::Validate, &mut here, &mut input).await,
-        };
-        let validated = self.ask(serving, &changed, &here, &input, asked).await;
-        Chain {
-            judged: mutated.judged.into_iter().chain(validated.judged).collect(),
-            evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
-            unasked: mutated.unasked.into_iter().chain(validated.unasked).collect(),
-            ..mutated
-        }
-        .finish(style)
-    }
-
-    /// Asks validating policies, and puts those whose matching failed where they belong by name.
-    async fn ask(&self, serving: &Serving, review: &Review, here: &Here<'_>, input: &Input, asked: Matches) -> Asked {
-        let stance = self.stance(serving, review, here, input.now);
-        let entries = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize));
-        let evaluated = if asked.matched.is_empty() {
-            Vec::new()
-        } else {
-            self.pool.validate(input, &serving.sets.of(&asked.matched, &serving.entries)).await
-        };
-        let mut judged = Vec::new();
-        for (entry, one) in entries.zip(&evaluated) {
-            record(entry, PolicyKind::Validating, one);
-            // Who has nothing to say adds nothing to the answer, unless its enforcement alone does.
-            if !one.verdict.is_silent() || stance.enforcement(&entry.revision) == Enforcement::Dry {
-                let taken = stance.judged(&entry.revision, one.verdict.clone());
-                entry.metrics.excepted(taken.exception.is_some());
-                judged.push(taken);
-            }
-        }
-        let failed = failed(serving, &stance, asked.failed);
-        let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
-        if !failed.is_empty() {
-            judged.extend(failed);
-            judged.sort_by(|a, b| a.verdict.policy.cmp(&b.verdict.policy));
-        }
-        Asked { judged, evaluated, unasked }
-    }
-
-    async fn mutate(
-        &self,
-        serving: &Serving,
-        review: &Review,
-        here: &Here<'_>,
-        input: &Input,
-        asked: Matches,
-        style: Style,
-    ) -> Chain {
-        let stance = self.stance(serving, review, here, input.now);
-        let failed = failed(serving, &stance, asked.failed);
-        let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
-        let mut chain = Chain { judged: failed, unasked, ..Chain::default() };
-        // A policy whose matching failed ends the request before anything runs, where it is one that must.
-        chain.lost = style == Style::Merged && chain.judged.iter().any(Judged::ends_request);
-        let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
-        let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
-        let mut input = input.clone();
-        let mut next = 0;
-        while let Some(rest) = revisions.get(next..).filter(|rest| !rest.is_empty() && !chain.lost) {
-            let together = rest.get(..Pool::one_go(rest).min(alike(rest))).unwrap_or(rest);
-            let evaluated = self.pool.mutate(&input, together).await;
-            if evaluated.is_empty() {
-                break;
-            }
-            for one in evaluated {
-                let Some(entry) = entries.get(next) else { break };
-                next += 1;
-                record(entry, PolicyKind::Mutating, &one);
-                let again = chain.take(&stance, &entry.revision, one);
-                entry.metrics.excepted(chain.judged.last().is_some_and(|last| last.exception.is_some()));
-                if chain.lost || again {
-                    break;
-                }
-            }
-            let text = chain.document.as_ref().map(Document::text);
-            match text.map(|text| review.with_object(&text)).transpose() {
-                Ok(Some(changed)) => input.request = changed.text,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(%error, "a mutated object does not fit its review");
-                    break;
-                }
-            }
-        }
-        chain
     }
 
     /// The policies that match, each to be told of the namespace that it was matched by.
@@ -344,51 +246,37 @@ impl Engine {
         &self,
         serving: &Serving,
         review: &Review,
+        whose: &mut Whose<'_>,
         phase: Phase,
-        here: &mut Here<'_>,
         input: &mut Input,
     ) -> Matches {
         if self.echo {
             return Matches::default();
         }
-        let mut matches = serving.index.candidates(review, phase, here);
+        let mut matches = serving.index.candidates(review, phase, whose.around());
         let is_asked_for = serving.has_overrides || !matches.matched.is_empty() || !matches.failed.is_empty();
-        if is_asked_for && here.is_unknown() {
-            here.look_up(input.deadline).await;
-            matches = serving.index.candidates(review, phase, here);
+        if is_asked_for && whose.here.is_unknown() {
+            whose.here.look_up(input.deadline).await;
+            matches = serving.index.candidates(review, phase, whose.around());
         }
-        input.namespace = self.texts.of(here);
+        input.namespace = self.texts.of(&whose.here);
         matches
     }
 
-    /// For every policy whether it matches, or the first reason why not.
-    #[must_use]
-    pub fn explain(&self, review: &Review) -> Vec<Explanation> {
-        self.serving.load().index.explain(review, &*self.namespaces)
-    }
-
     /// What policies are to know, but for the namespace: that is told when it is known who matches.
-    fn input(review: &Review, deadline: Instant, measure: bool) -> Input {
+    fn input(review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
         Input {
             request: review.text.clone(),
             namespace: None,
-            tenant: no_tenant(),
-            vantage: Vantage::Host,
+            tenant: Arc::clone(&whose.resolved.tenant.text),
+            vantage: whose.vantage,
+            view: None,
             dry_run: review.request.dry_run,
             now: now_millis(),
             measure,
             deadline,
         }
     }
-}
-
-/// How many policies may run in one go: an isolate knows what a policy says for everywhere, not what holds here.
-fn alike(rest: &[Arc<Revision>]) -> usize {
-    rest.iter().position(|one| !one.oversight.overrides.is_empty()).unwrap_or(rest.len()).max(1)
-}
-
-fn record(entry: &Entry, kind: PolicyKind, one: &Evaluated) {
-    entry.metrics.record(kind, Outcome::from(&one.verdict), one.time);
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct Input {
     /// Contract §3's `tenant`, as JSON.
     pub tenant: Arc<str>,
     pub vantage: Vantage,
+    /// On the host: the object as its tenant knows it, where it is truly one of a tenant's.
+    pub view: Option<JsonText>,
     pub dry_run: bool,
     /// Milliseconds since 1970: what `now` says to every policy of the review.
     pub now: f64,
@@ -46,7 +48,7 @@ pub struct Input {
 #[must_use]
 pub fn no_tenant() -> Arc<str> {
     static NONE: OnceLock<Arc<str>> = OnceLock::new();
-    let text = || Arc::from(r#"{"kind":"none","trusted":false,"name":"","namespace":"","labels":{}}"#);
+    let text = || Arc::from(r#"{"kind":"none","trusted":false,"name":"","namespace":"","labels":{},"parameters":{}}"#);
     Arc::clone(NONE.get_or_init(text))
 }
 

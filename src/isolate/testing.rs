@@ -170,6 +170,7 @@ pub(crate) fn input_of(request: impl Into<String>) -> Input {
         namespace: Some(Arc::from(r#"{"name":"shop","labels":{"team":"a"}}"#)),
         tenant: no_tenant(),
         vantage: Vantage::Host,
+        view: None,
         dry_run: false,
         now: 1_700_000_000_000.0,
         measure: false,

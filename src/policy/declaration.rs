@@ -141,13 +141,11 @@ fn read_match(fields: &Fields<'_, '_>, draft: &mut Draft) {
     draft.match_conditions = rules::conditions(fields);
     draft.workloads = fields.boolean("workloads");
     draft.vantage = vantage(fields);
-    if fields.value("tenants").is_some() {
-        draft.notes.push("match.tenants is not evaluated yet: the policy judges every tenant".to_owned());
-    }
+    draft.tenants = rules::tenants(fields);
 }
 
 pub(super) fn vantage(fields: &Fields<'_, '_>) -> Option<Vantage> {
-    fields.choice("vantage", &[("host", Vantage::Host), ("virtual", Vantage::Virtual)])
+    fields.choice("vantage", &[("host", Vantage::Host), ("virtual", Vantage::Virtual), ("both", Vantage::Both)])
 }
 
 fn exclude_users(fields: &Fields<'_, '_>) -> Option<Vec<String>> {

@@ -15,7 +15,7 @@ use super::oversight::OversightDraft;
 use super::parameters;
 use super::spec::{
     Dialect, Enforcement, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions,
-    PolicySpec, Scope, Vantage,
+    PolicySpec, Scope, TenantsSpec, Vantage,
 };
 
 /// jsPolicy's default, and the API server's.
@@ -46,6 +46,7 @@ pub(super) struct Draft {
     pub match_conditions: Option<Vec<MatchCondition>>,
     pub workloads: Option<bool>,
     pub vantage: Option<Vantage>,
+    pub tenants: Option<TenantsSpec>,
     pub schema: Option<Value>,
     pub parameters: Option<Value>,
     pub permissions: Option<Permissions>,
@@ -93,6 +94,7 @@ impl Draft {
             match_conditions: self.match_conditions.or(base.match_conditions),
             workloads: self.workloads.or(base.workloads),
             vantage: self.vantage.or(base.vantage),
+            tenants: self.tenants.or(base.tenants),
             schema: base.schema,
             parameters: layered(base.parameters, self.parameters),
             permissions: self.permissions.or(base.permissions),
@@ -154,6 +156,7 @@ impl Draft {
             match_conditions: self.match_conditions.unwrap_or_default(),
             workloads: self.workloads.unwrap_or_default(),
             vantage: self.vantage,
+            tenants: self.tenants,
         };
         let spec = PolicySpec {
             name: name.into(),

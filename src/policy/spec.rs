@@ -126,6 +126,17 @@ pub struct MatchSpec {
     pub workloads: bool,
     /// Which API server must ask; `None` means either.
     pub vantage: Option<Vantage>,
+    /// Whose request it must be; `None` means anybody's.
+    pub tenants: Option<TenantsSpec>,
+}
+
+/// `match.tenants`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantsSpec {
+    /// Names of tenants; `NAMESPACE/NAME` of a virtual cluster, or its owner.
+    Names(Vec<String>),
+    /// By the labels of the tenant.
+    Selector(LabelSelector),
 }
 
 /// Who asks: the host cluster's API server or a virtual cluster's (design §5).
@@ -134,6 +145,8 @@ pub struct MatchSpec {
 pub enum Vantage {
     Host,
     Virtual,
+    /// The same as nothing said.
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -270,8 +270,14 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
 }
 
 fn input(run: &Order, body: Bytes) -> Option<Input> {
+    let mut body = body;
+    let view = match run.view {
+        Some(length) => Some(body.split_off(body.len().checked_sub(length)?)),
+        None => None,
+    };
     Some(Input {
         request: JsonText::parse(body).ok()?,
+        view: view.map(JsonText::parse).transpose().ok()?,
         namespace: run.namespace.clone(),
         tenant: Arc::clone(&run.tenant),
         vantage: if run.is_virtual { Vantage::Virtual } else { Vantage::Host },

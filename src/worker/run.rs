@@ -16,6 +16,7 @@ use super::process::Worker;
 use crate::host::{Answer, Caller, Host, HostError};
 use crate::isolate::{Evaluated, Input, MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_LINES, MAX_WAITING, Vantage};
 use crate::policy::Revision;
+use crate::review::JsonText;
 use crate::telemetry::{Console, ConsoleLevel};
 
 /// How long after its deadline a worker may take to say so. Its own watchdog needs 100 ms for a run that does not end.
@@ -62,7 +63,7 @@ impl Ask<'_> {
     }
 
     async fn converse(&self, worker: &mut Worker, used: &mut Used, deadline: Instant) -> Result<Evaluated, Broken> {
-        let Input { request, namespace, tenant, vantage, dry_run, now, measure, .. } = self.input;
+        let Input { request, namespace, tenant, vantage, view, dry_run, now, measure, .. } = self.input;
         let begun = Instant::now();
         let run = worker.next_run();
         let asked = Order {
@@ -72,12 +73,14 @@ impl Ask<'_> {
             namespace: namespace.clone(),
             tenant: Arc::clone(tenant),
             is_virtual: *vantage == Vantage::Virtual,
+            view: view.as_ref().map(JsonText::len),
             dry_run: *dry_run,
             now: *now,
             measure: *measure,
             left: self.input.deadline.saturating_duration_since(begun),
         };
-        worker.send(&ToWorker::Run(asked), &[request.bytes()]).await?;
+        let body = [Some(request), view.as_ref()].map(|text| text.map_or(&[][..], JsonText::bytes));
+        worker.send(&ToWorker::Run(asked), &body).await?;
         let (tell, mut answers) = channel(MAX_WAITING);
         loop {
             tokio::select! {

@@ -58,6 +58,7 @@ mod selectors;
 mod shared_certificate;
 mod starter_policies;
 mod subresources;
+mod tenancy;
 mod versions;
 mod violations;
 mod warnings;

@@ -237,7 +237,7 @@
     return {
       object, oldObject, request, operation: request.operation, user: request.userInfo,
       namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant, vantage: review.vantage,
-      virtual: undefined, dryRun: request.dryRun === true, template, now: new Date(review.now),
+      virtual: review.virtual, dryRun: request.dryRun === true, template, now: new Date(review.now),
       deny, warn, audit, get, list, log, create, update, patch, apply, remove, fetch, env, readFile,
     };
   };
@@ -312,8 +312,8 @@
     },
 
     // `namespace` and `tenant` are JSON texts, or undefined where they are the ones of the last review; a review without
-    // a namespace has `null` for it.
-    begin(request, namespace, tenant, isVirtual, now) {
+    // a namespace has `null` for it. `view` is the object as the tenant knows it, as JSON, or undefined.
+    begin(request, namespace, tenant, isVirtual, now, view) {
       for (const name of ["object", "oldObject", "options"]) {
         if (request[name] === undefined) request[name] = null;
       }
@@ -321,6 +321,7 @@
       if (tenant !== undefined) knownTenant = freezeDeep(parse(tenant));
       review = {
         request: freezeDeep(request), vantage: isVirtual ? "virtual" : "host", now,
+        virtual: view === undefined ? undefined : freezeDeep(parse(view)),
         namespace: knownNamespace, tenant: knownTenant, before: undefined, draft: undefined, view: undefined,
       };
     },

@@ -74,6 +74,7 @@ pub fn input(review: &Review) -> Input {
         namespace: None,
         tenant: no_tenant(),
         vantage: Vantage::Host,
+        view: None,
         dry_run: false,
         now: now_millis(),
         measure: false,
