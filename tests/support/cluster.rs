@@ -26,8 +26,8 @@ use lifeline::{Guarded, ScratchFolder};
 /// Where the servers built by `cargo xtask` are; set by `cargo xtask test` and `cargo xtask e2e`.
 pub const BIN_VARIABLE: &str = "BYLAW_TEST_CLUSTER_BIN";
 
-/// What a cluster is made of, by file name.
-pub const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+/// What a cluster is made of, by file name; the controller manager is that of virtual clusters.
+pub const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
 
 /// Seen: 3 s on two idle cores. CI machines compile meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(90);
