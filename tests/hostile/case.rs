@@ -106,7 +106,7 @@ impl<'a> Case<'a> {
     }
 
     /// The end that the header tells, in time.
-    pub fn check(&self, outcome: &Outcome) -> Result<(), String> {
+    pub fn check(&self, outcome: &Outcome, hurry: Option<Duration>) -> Result<(), String> {
         let Outcome { status, answer, took } = outcome;
         let bound = if self.denies { self.attack.within.min(PATIENT) } else { HASTY + GRACE };
         if *took > bound {
@@ -119,23 +119,25 @@ impl<'a> Case<'a> {
         if *status != 200 || response["uid"] != self.name.as_str() || !response["allowed"].is_boolean() {
             return Err(format!("no answer to the question: {status} {answer}"));
         }
-        if self.is_right(response, *took) { Ok(()) } else { Err(format!("came to {response} after {took:?}")) }
+        if self.is_right(response, *took, hurry) { Ok(()) } else { Err(format!("came to {response} after {took:?}")) }
     }
 
     /// The same, where the policy may have been stopped for what it did before: its failure mode decides at once.
     pub fn check_again(&self, outcome: &Outcome) -> Result<(), String> {
         let response = &outcome.answer["response"];
         let is_stopped = self.failure(response).is_some_and(|text| STOPPED.iter().any(|word| text.contains(word)));
-        if is_stopped && (response["allowed"] == true) != self.denies { Ok(()) } else { self.check(outcome) }
+        if is_stopped && (response["allowed"] == true) != self.denies { Ok(()) } else { self.check(outcome, None) }
     }
 
-    fn is_right(&self, response: &Value, took: Duration) -> bool {
+    fn is_right(&self, response: &Value, took: Duration, hurry: Option<Duration>) -> bool {
         let allowed = response["allowed"] == true;
         let failure = self.failure(response);
         // Who gave no verdict in the time that the request had is judged by the failure mode, whatever it would have said.
         let was_late = failure.is_some_and(|text| TIME.iter().any(|late| text.contains(late)));
         let time = if self.denies { SCRIPT_TIMEOUT } else { HASTY };
-        if (self.as_script || !self.denies) && was_late && took >= time / 2 {
+        // Some compute for longer than the operator of a hurried server lets anybody.
+        let was_cut = was_late && hurry.is_some_and(|limit| took >= limit);
+        if was_cut || ((self.as_script || !self.denies) && was_late && took >= time / 2) {
             return allowed != self.denies;
         }
         match (self.end, failure) {

@@ -92,7 +92,7 @@ fn every_attack_comes_to_the_end_it_should_and_harms_nobody() {
 #[test]
 fn a_policy_that_attacks_while_it_is_loaded_is_refused_and_harms_nobody() {
     let (attacks, _) = by_loading(attacks(&Plan::of_environment()));
-    let target = Target::start(&[], false);
+    let target = Target::start(&[], None);
     let mut inspections = 0;
     for attack in &attacks {
         let Some(End::NoPolicy(why)) = &attack.as_module else { continue };

@@ -36,7 +36,7 @@ pub fn run(attacks: &[Attack], chance: &mut Chance, length: Duration, misses: &M
     let end = Instant::now() + length;
     let mut report = Report::default();
     while Instant::now() < end {
-        let target = Target::start(&cases, false);
+        let target = Target::start(&cases, None);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let load = Load::start(scope, &target, &stop);

@@ -38,6 +38,8 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 /// A server with the policies of some cases, and its neighbours.
 pub struct Target {
     server: Server,
+    /// The processor time of a run, where it is less than usual.
+    pub hurry: Option<Duration>,
     expected: Vec<Value>,
     baseline: u64,
     /// Attacks that may have cost a thread, so far.
@@ -46,8 +48,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// `hurried` leaves a run less processor time: most attacks take all there is.
-    pub fn start(cases: &[Case<'_>], hurried: bool) -> Self {
+    /// `hurry` is the processor time that a run has, where that is less than usual: most attacks take all there is.
+    pub fn start(cases: &[Case<'_>], hurry: Option<Duration>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let neighbours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/neighbours");
         for file in fs::read_dir(neighbours).unwrap() {
@@ -59,12 +61,13 @@ impl Target {
         }
         // Attacks that lose memory for good are many here; where that ends is not what these tests are about.
         let mut flags = vec!["--policies", folder.path().to_str().unwrap(), "--memory-budget", "64Gi"];
-        flags.extend(hurried.then_some(["--cpu-limit", "250ms"]).into_iter().flatten());
+        let limit = hurry.map(|limit| format!("{}ms", limit.as_millis()));
+        flags.extend(limit.iter().flat_map(|limit| ["--cpu-limit", limit]));
         let server = Server::start(&flags);
         // A policy that was refused would let its review pass, and prove nothing.
         let log = server.log();
         assert!(!log.contains("serving_last_good"), "{log}");
-        let mut target = Self { server, expected: Vec::new(), baseline: 0, costly: AtomicU64::new(0), folder };
+        let mut target = Self { server, hurry, expected: Vec::new(), baseline: 0, costly: AtomicU64::new(0), folder };
         target.expected = (0..NEIGHBOURS.len()).map(|which| target.ask(which).0).collect();
         for (expected, (name, _)) in target.expected.iter().zip(NEIGHBOURS) {
             assert_eq!(expected["uid"], name, "{expected}");

@@ -79,7 +79,10 @@ fn a_plain_pod_beside_a_tenants_is_its_namespaces_owners() {
         bylaw.make_namespace(&namespace, &json!({"loft.sh/project": "shop"}));
         let refusal = bylaw.world.api.post(&pods(&namespace), &talkative("plain")).refusal();
         let told = told(&refusal).unwrap();
-        assert_eq!((&told["kind"], &told["owner"], &told["seen"]), (&json!("namespaces"), &json!("shop"), &Value::Null));
+        assert_eq!(
+            (&told["kind"], &told["owner"], &told["seen"]),
+            (&json!("namespaces"), &json!("shop"), &Value::Null)
+        );
     });
 }
 
