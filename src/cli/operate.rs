@@ -86,7 +86,7 @@ pub(super) async fn registration(settings: &Settings, client: &Client, address: 
     let shape = settings.webhook_mode.unwrap_or_default();
     // jsPolicy's variable for the same.
     let own_kinds = variable("UPDATE_WEBHOOK").is_none_or(|value| value != "false");
-    Ok(Registration { name, client: client_config, shape, exempt, owner, narrows: true, own_kinds })
+    Ok(Registration { name, client: client_config, shape, exempt, owner, narrows: true, own_kinds, tenants: false })
 }
 
 /// `clientConfig` of a URL, without a path.

@@ -86,6 +86,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
     let host = stage.host(world.objects);
+    let has_tenants = world.tenancy.has_tenants();
     let around = (world.namespaces, world.tenancy);
     let engine = engine(stage, settings, host.clone(), current, around)?;
 
@@ -128,6 +129,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 catalogs,
                 authority: trusted,
                 leadership,
+                has_tenants,
                 allowed: settings.reports.allowed(),
                 checks: Arc::clone(&checks),
                 standings: controllers.as_ref().map(Controllers::standings),

@@ -75,6 +75,7 @@ pub(super) fn run(args: &WebhookArgs, verbosity: i8) -> anyhow::Result<Verdict> 
         owner: None,
         narrows: true,
         own_kinds: false,
+        tenants: false,
     };
     let configurations: Vec<Value> =
         configurations(&registration, &catalog, |_| None).into_iter().map(|desired| desired.object).collect();

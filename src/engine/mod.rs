@@ -34,7 +34,7 @@ use crate::tenancy::Tenancy;
 use asked::{keep_webhook, position};
 use namespaces::NamespaceTexts;
 pub use reconcile::Told;
-pub use scope::Scope;
+pub use scope::{Scope, TENANCY_WEBHOOK};
 use sets::Sets;
 pub use setting::Setting;
 use stance::{Stance, conclude};
@@ -55,7 +55,7 @@ pub fn deadline(received: Instant, timeout: Option<Duration>) -> Instant {
 }
 
 /// The decision and how it came about.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Judgement {
     pub decision: Decision,
     pub evaluated: Vec<Evaluated>,
@@ -215,6 +215,7 @@ impl Engine {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
+            Scope::Tenancy => return Judgement::default(),
             Scope::Both => return self.both(&serving, review, whose, input, Style::Merged, None).await,
             Scope::Only(name) if position(&serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));

@@ -128,7 +128,7 @@ mod tests {
             let writing = of.filter(|rule| rule.verbs.iter().any(|verb| verb == "delete"));
             writing.map(|rule| rule.resource_names).collect::<Vec<_>>()
         };
-        let names = vec!["bylaw".to_owned(), "bylaw-crds".to_owned()];
+        let names = ["bylaw", "bylaw-crds", "bylaw-tenancy"].map(str::to_owned).to_vec();
         assert_eq!(writes(Settings::default()), std::slice::from_ref(&names));
         assert_eq!(writes(Settings { take_over: true, ..Settings::default() }), [names, Vec::new()]);
     }

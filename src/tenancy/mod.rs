@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch::{Receiver, Sender};
 
 pub use claims::Claims;
 pub use offline::{named, registry_of};
@@ -47,6 +48,12 @@ pub const FORGED: &str = "ForgedVirtualObject";
 /// The reason of a denial: a label that decides who owns a namespace.
 pub const GUARDED: &str = "GuardedLabel";
 
+/// Who denies an object that only claims to be synced: in the form of a policy's name, and the name of a webhook.
+pub const FORGED_OBJECTS: &str = "forged-objects.tenancy.bylaw.dev";
+
+/// Who denies labels that decide who owns a namespace.
+pub const OWNER_LABELS: &str = "owner-labels.tenancy.bylaw.dev";
+
 /// A request that is refused before any policy is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -65,6 +72,7 @@ pub struct Tenancy {
     /// Somebody is going to say.
     is_awaited: AtomicBool,
     generations: AtomicU64,
+    has_tenants: Sender<bool>,
     places: Places,
     guard: Guard,
 }
@@ -90,6 +98,7 @@ impl Tenancy {
             is_known: AtomicBool::new(false),
             is_awaited: AtomicBool::new(false),
             generations: AtomicU64::new(0),
+            has_tenants: Sender::new(false),
             places: Places::default(),
             guard,
         }
@@ -98,7 +107,9 @@ impl Tenancy {
     /// From now on these are all.
     pub fn publish(&self, mut registry: Registry) {
         registry.generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        let has_tenants = registry.vclusters().len() > 0 || !registry.tenants().is_empty();
         self.registry.store(Arc::new(registry));
+        self.has_tenants.send_if_modified(|before| std::mem::replace(before, has_tenants) != has_tenants);
         self.is_known.store(true, Ordering::Release);
     }
 
@@ -122,6 +133,12 @@ impl Tenancy {
         self.is_awaited.load(Ordering::Acquire)
     }
 
+    /// Whether there are any, as it was known last.
+    #[must_use]
+    pub fn has_tenants(&self) -> Receiver<bool> {
+        self.has_tenants.subscribe()
+    }
+
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
         self.registry.load_full()
@@ -132,7 +149,7 @@ impl Tenancy {
     pub fn refusal(&self, review: &Review, resolved: &Resolved) -> Option<Refusal> {
         if let Some(message) = &resolved.forged {
             return Some(Refusal {
-                policy: "forged-objects.tenancy.bylaw.dev",
+                policy: FORGED_OBJECTS,
                 reason: FORGED,
                 message: message.clone(),
                 field: Some("metadata.annotations"),
@@ -142,7 +159,6 @@ impl Tenancy {
             return None;
         }
         let message = self.guard.minds(&review.request, &self.registry.load())?;
-        let policy = "owner-labels.tenancy.bylaw.dev";
-        Some(Refusal { policy, reason: GUARDED, message, field: Some("metadata.labels") })
+        Some(Refusal { policy: OWNER_LABELS, reason: GUARDED, message, field: Some("metadata.labels") })
     }
 }

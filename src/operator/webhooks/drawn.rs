@@ -28,6 +28,7 @@ struct Of {
     catalog: Arc<Catalog>,
     authority: Arc<[u8]>,
     narrows: bool,
+    tenants: bool,
     /// Where the configurations belong to objects: their state.
     objects: Option<u64>,
 }
@@ -35,7 +36,8 @@ struct Of {
 impl Of {
     fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.catalog, &other.catalog)
-            && (&self.authority, self.narrows, self.objects) == (&other.authority, other.narrows, other.objects)
+            && (&self.authority, self.narrows, self.tenants) == (&other.authority, other.narrows, other.tenants)
+            && self.objects == other.objects
     }
 }
 
@@ -49,8 +51,8 @@ impl Drawn {
         with_authority: impl Fn(&Registration) -> Registration,
     ) -> Arc<Self> {
         let objects = matches!(registration.shape, Shape::PerPolicy).then(|| *live.changes().borrow());
-        let narrows = registration.narrows;
-        let of = Of { catalog: Arc::clone(catalog), authority: Arc::clone(authority), narrows, objects };
+        let Registration { narrows, tenants, .. } = *registration;
+        let of = Of { catalog: Arc::clone(catalog), authority: Arc::clone(authority), narrows, tenants, objects };
         if let Some(known) = known.filter(|known| known.of.is(&of)) {
             return known;
         }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! render    what there should be            observed  what there is
-//! stands    whether that does what it should
+//! tenancy   what keeps tenants apart        stands    whether that does what it should
 //! keeper    makes it so, and tells          takeover  what jsPolicy left
 //! write     as the leader alone             pace      and not too often
 //! drawn     what there should be, until the     way       whether it leads to a Bylaw that answers
@@ -17,6 +17,7 @@ mod pace;
 pub mod render;
 mod stands;
 mod takeover;
+mod tenancy;
 mod way;
 mod write;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::tenancy;
 use crate::bundle::content_hash;
 use crate::matching::WORKLOADS;
 use crate::policy::live::PolicyObject;
@@ -108,6 +109,8 @@ pub struct Registration {
     pub narrows: bool,
     /// Whether the API server is told to ask about Bylaw's own kinds too.
     pub own_kinds: bool,
+    /// Whether there are tenants to be kept apart.
+    pub tenants: bool,
 }
 
 /// A configuration as it should be.
@@ -116,8 +119,17 @@ pub struct Desired {
     pub phase: Phase,
     pub name: String,
     pub object: Value,
-    /// It is about Bylaw's own kinds: no policy waits for it.
-    pub is_aside: bool,
+    pub about: About,
+}
+
+/// Whom a configuration serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Policies,
+    /// Bylaw's own kinds: no policy waits for it.
+    OwnKinds,
+    /// What keeps tenants apart: no policy waits for it either.
+    Tenants,
 }
 
 /// All configurations for a catalog; `object_of` finds the JsPolicy that a policy comes from.
@@ -132,6 +144,7 @@ pub fn configurations(
         Shape::PerPolicy => per_policy(registration, catalog, object_of),
     };
     all.extend(registration.own_kinds.then(|| of_own_kinds(registration)));
+    all.extend(registration.tenants.then(|| tenancy::configuration(registration)));
     all
 }
 
@@ -139,7 +152,7 @@ pub fn configurations(
 fn of_own_kinds(registration: &Registration) -> Desired {
     let webhook = crate::crd::webhook(&with_path(&registration.client, "crds"));
     let (name, owner) = (format!("{}-crds", registration.name), registration.owner.clone());
-    Desired { is_aside: true, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
+    Desired { about: About::OwnKinds, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
 }
 
 fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Option<Desired> {
@@ -196,7 +209,7 @@ fn is_asked(revision: &Revision, phase: Phase) -> bool {
     phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(Vantage::Virtual)
 }
 
-fn desired(
+pub(super) fn desired(
     registration: &Registration,
     phase: Phase,
     name: String,
@@ -213,7 +226,7 @@ fn desired(
     if let (Some(owner), Some(metadata)) = (owner, object.get_mut("metadata").and_then(Value::as_object_mut)) {
         metadata.insert("ownerReferences".to_owned(), json!([owner]));
     }
-    Desired { phase, name, object, is_aside: false }
+    Desired { phase, name, object, about: About::Policies }
 }
 
 fn webhook(
@@ -260,7 +273,7 @@ fn webhook(
     webhook
 }
 
-fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
+pub(super) fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
     let mut selector = selector.map_or_else(|| json!({}), |selector| json!(selector));
     if exempt.is_empty() {
         return selector;
@@ -303,7 +316,7 @@ fn conditions(shared: Option<&MatchSpec>, rules: &[Value]) -> Vec<Value> {
     conditions
 }
 
-fn with_path(client: &Value, path: &str) -> Value {
+pub(super) fn with_path(client: &Value, path: &str) -> Value {
     let mut client = client.clone();
     if let Some(url) = client.get("url").and_then(Value::as_str).map(|url| format!("{url}/{path}")) {
         client.as_object_mut().and_then(|fields| fields.insert("url".to_owned(), url.into()));

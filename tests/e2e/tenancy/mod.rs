@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::bylaw::{Bylaw, Said, path_in};
 use super::policies::{PolicyFile, policy};
 use super::world::World;
+pub use chart::workload;
 use virtual_cluster::{SYNCER_VARIABLE, VirtualCluster};
 
 /// A host with two tenants, each with a virtual cluster.
@@ -64,7 +65,7 @@ pub fn as_user(world: &World, user: &str, arguments: &[&str], input: &str) -> Sa
 }
 
 /// Gives that group every right but that of an admin of Bylaw.
-fn editors(world: &World) {
+pub fn editors(world: &World) {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "e2e-editors"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "e2e-editors"}],
