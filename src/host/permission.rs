@@ -17,6 +17,14 @@ pub fn write(caller: &Caller<'_>, kind: &Kind) -> Result<(), HostError> {
     decide(allowed, caller, &format!("write {kind}"), "write", &kind.to_string())
 }
 
+/// Where `get` and `list` look: a tenant's own policy sees its namespace and nothing else.
+pub fn place(caller: &Caller<'_>, namespace: &str) -> Result<(), HostError> {
+    let Some(home) = caller.permissions.within.as_deref().filter(|home| *home != namespace) else { return Ok(()) };
+    let (policy, place) = (caller.policy, if namespace.is_empty() { "everywhere" } else { "in another namespace" });
+    let message = format!("policy {policy:?} is a tenant's and may not read {place}: give namespace {home:?}");
+    Err(HostError::new("PermissionDenied", message))
+}
+
 pub fn env(caller: &Caller<'_>, name: &str) -> Result<(), HostError> {
     let allowed = caller.permissions.env.iter().any(|pattern| pattern == "*" || pattern == name);
     decide(allowed, caller, &format!("read the environment variable {name}"), "env", name)

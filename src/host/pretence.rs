@@ -98,6 +98,7 @@ mod tests {
             files: all("*"),
             codegen: false,
             service_account: None,
+            within: None,
         };
         let object = r#"{"object":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"b"}}}"#;
         for (op, args, told) in [

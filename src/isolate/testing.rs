@@ -120,7 +120,8 @@ impl Draft {
             source_map,
             closed,
         };
-        let Permissions { read, write, net, files, env: _, codegen: _, service_account: _ } = &spec.permissions;
+        let Permissions { read, write, net, files, env: _, codegen: _, service_account: _, within: _ } =
+            &spec.permissions;
         let may_wait = match code.proof() {
             Some(proof) => proof.reads,
             None => {

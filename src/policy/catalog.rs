@@ -104,7 +104,7 @@ fn may_wait(permissions: &Permissions, code: &Code) -> bool {
     if let Some(proof) = code.proof() {
         return proof.reads;
     }
-    let Permissions { read, write, net, files, env: _, codegen: _, service_account: _ } = permissions;
+    let Permissions { read, write, net, files, env: _, codegen: _, service_account: _, within: _ } = permissions;
     code.dialect == Dialect::Script || [read, write, net, files].into_iter().any(|grants| !grants.is_empty())
 }
 

@@ -10,6 +10,7 @@ use crate::review::Operation;
 
 use super::about::About;
 use super::catalog::WebhookFailure;
+use super::confined::{self, confine};
 use super::error::{FieldError, PolicyError};
 use super::oversight::OversightDraft;
 use super::parameters;
@@ -59,6 +60,8 @@ pub(super) struct Draft {
     /// `reinvocationPolicy: IfNeeded`.
     pub is_reinvoked: Option<bool>,
     pub oversight: Option<OversightDraft>,
+    /// The namespace of a tenant's own policy, which it never reaches beyond.
+    pub home: Option<Arc<str>>,
     /// Said to the reader, not wrong.
     pub notes: Vec<String>,
 }
@@ -106,6 +109,7 @@ impl Draft {
             webhook_failure: self.webhook_failure.or(base.webhook_failure),
             is_reinvoked: self.is_reinvoked.or(base.is_reinvoked),
             oversight: self.oversight.or(base.oversight),
+            home: self.home,
             notes: self.notes.into_iter().chain(base.notes).collect(),
         }
     }
@@ -120,6 +124,12 @@ impl Draft {
         };
         if name.is_empty() {
             return Err(wrong("name", "is missing; add one, such as `name: \"no-privileged.pods.example.com\"`"));
+        }
+        if self.home.is_none() && name.ends_with(confined::SUFFIX) {
+            return Err(wrong(
+                "name",
+                "ends like the names of tenants' own policies, `.tenants.bylaw.dev`; choose another",
+            ));
         }
         let resources = self.resources.filter(|resources| !resources.is_empty());
         let resources = resources.ok_or_else(|| {
@@ -178,7 +188,11 @@ impl Draft {
         let schema = self.schema.map(Arc::new);
         let is_reinvoked = self.is_reinvoked.unwrap_or_default();
         let oversight = self.oversight.unwrap_or_default();
-        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight })
+        let mut complete = Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight };
+        if let Some(home) = &self.home {
+            confine(&mut complete, home).map_err(|errors| PolicyError::Invalid { subject, errors })?;
+        }
+        Ok(complete)
     }
 }
 

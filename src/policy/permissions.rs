@@ -24,9 +24,15 @@ pub(super) fn permissions(fields: &Fields<'_, '_>) -> Option<Permissions> {
         files: read("files", is_absolute, "an absolute path, of a file or of a folder ending in `/`"),
         codegen: permissions.boolean("codegen").unwrap_or_default(),
         service_account: account(&permissions),
+        within: None,
     };
     permissions.refuse_unknown();
     Some(granted)
+}
+
+/// Whether an entry of `read` covers Secrets.
+pub(super) fn reads_secrets(entry: &str) -> bool {
+    matches!(entry, "*" | "v1/*" | "v1/Secret" | "*/Secret" | "*/*")
 }
 
 fn account(permissions: &Fields<'_, '_>) -> Option<Account> {

@@ -220,6 +220,9 @@ pub struct Permissions {
     /// Who reads and writes in the cluster; Bylaw itself where nobody is named.
     #[serde(rename = "serviceAccount")]
     pub service_account: Option<Account>,
+    /// The only namespace that objects may be read in: that of a tenant's own policy. Nobody may ask for it.
+    #[serde(skip)]
+    pub within: Option<Arc<str>>,
 }
 
 impl Permissions {
@@ -227,6 +230,7 @@ impl Permissions {
     #[must_use]
     pub fn ambient() -> Self {
         let all = || vec!["*".to_owned()];
-        Self { read: all(), write: all(), net: all(), env: all(), files: all(), codegen: true, service_account: None }
+        let (read, write, net, env, files) = (all(), all(), all(), all(), all());
+        Self { read, write, net, env, files, codegen: true, service_account: None, within: None }
     }
 }

@@ -62,6 +62,7 @@ mod shutdown;
 mod sockets;
 mod sources;
 mod start;
+mod tenant_policies;
 mod tenants;
 mod test_bad_cases;
 mod test_command;

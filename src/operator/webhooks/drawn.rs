@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::render::{Desired, Registration, Shape, configurations, owner_of};
+use super::render::{Desired, Registration, Shape, configurations};
 use crate::bundle::content_hash;
 use crate::engine::Registered;
-use crate::policy::live::Live;
+use crate::policy::live::{Live, PolicyObject};
 use crate::policy::{Catalog, webhooks};
 
 /// By policy how it is to be asked for.
@@ -56,7 +56,8 @@ impl Drawn {
         if let Some(known) = known.filter(|known| known.of.is(&of)) {
             return known;
         }
-        let owner_of_name = |name: &str| live.policy(name).map(|object| owner_of(&object));
+        let owner_of_name =
+            |name: &str| live.policy(name).filter(|object| object.home.is_none()).map(|object| owner_of(&object));
         let desired = configurations(&with_authority(registration), catalog, owner_of_name);
         let names = webhooks(&catalog.revisions).names;
         let members = || catalog.revisions.iter().map(|one| &one.spec).zip(&names);
@@ -71,4 +72,9 @@ impl Drawn {
         let wanted = content_hash(&format!("{desired:?}{pairs:?}"));
         Arc::new(Self { of, desired, asked: Arc::new(asked), registered: Arc::new(registered), wanted })
     }
+}
+
+/// Name and uid of the JsPolicy, for an owner reference.
+fn owner_of(object: &PolicyObject) -> (String, String) {
+    (object.name.to_string(), object.uid.clone())
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::tenancy;
 use crate::bundle::content_hash;
 use crate::matching::WORKLOADS;
-use crate::policy::live::PolicyObject;
 use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Scope, Vantage, Webhooks, webhooks};
 
 pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
@@ -243,7 +242,9 @@ fn webhook(
         .first()
         .map(|one| (one.webhook_failure, one.spec.rules.match_policy, one.is_reinvoked))
         .unwrap_or_default();
-    let shared = members.first().map(|one| &one.spec.rules).filter(|rules| narrows && crate::policy::narrows(rules));
+    let homes: BTreeSet<&str> = members.iter().filter_map(|one| one.spec.tenant.as_deref()).collect();
+    let may_share = |rules: &&MatchSpec| homes.is_empty() && narrows && crate::policy::narrows(rules);
+    let shared = members.first().map(|one| &one.spec.rules).filter(may_share);
     let rules = rules(members);
     let conditions = conditions(shared, &rules);
     let mut webhook = json!({
@@ -252,7 +253,7 @@ fn webhook(
         "rules": rules,
         "failurePolicy": format!("{failure:?}"),
         "matchPolicy": format!("{matching:?}"),
-        "namespaceSelector": namespaces(shared.map(|rules| &rules.namespace_selector), &registration.exempt),
+        "namespaceSelector": namespaces(shared.map(|rules| &rules.namespace_selector), &homes, &registration.exempt),
         "sideEffects": "NoneOnDryRun",
         "timeoutSeconds": timeout,
         "admissionReviewVersions": ["v1", "v1beta1"],
@@ -273,8 +274,12 @@ fn webhook(
     webhook
 }
 
-pub(super) fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
+/// `homes` are those whose tenants have policies of their own; none for the policies of the host.
+pub(super) fn namespaces(selector: Option<&LabelSelector>, homes: &BTreeSet<&str>, exempt: &[String]) -> Value {
     let mut selector = selector.map_or_else(|| json!({}), |selector| json!(selector));
+    if !homes.is_empty() {
+        selector = json!({ "matchExpressions": [{ "key": NAME_LABEL, "operator": "In", "values": homes }] });
+    }
     if exempt.is_empty() {
         return selector;
     }
@@ -382,12 +387,6 @@ fn together(resources: &BTreeSet<String>) -> Vec<String> {
         Some((of, sub)) => sub != "*" && has(&format!("{of}/*")) || of != "*" && has(&format!("*/{sub}")),
     };
     resources.iter().filter(|resource| !is_covered(resource)).cloned().collect()
-}
-
-/// Name and uid of the JsPolicy, for an owner reference.
-#[must_use]
-pub fn owner_of(object: &PolicyObject) -> (String, String) {
-    (object.name.to_string(), object.uid.clone())
 }
 
 #[cfg(test)]

@@ -32,10 +32,13 @@ fn exempt_namespaces_stand_beside_the_selector_of_the_policies() {
         "matchLabels": { "a": "b" }, "matchExpressions": [{ "key": "c", "operator": "Exists" }],
     }))
     .unwrap();
-    let found = namespaces(Some(&selector), &["kube-system".to_owned()]);
+    let found = namespaces(Some(&selector), &BTreeSet::new(), &["kube-system".to_owned()]);
     assert_eq!(found["matchLabels"], json!({ "a": "b" }));
     assert_eq!(found["matchExpressions"].as_array().unwrap().len(), 2);
-    assert_eq!(namespaces(None, &[]), json!({}));
+    assert_eq!(namespaces(None, &BTreeSet::new(), &[]), json!({}));
+    let homes = namespaces(None, &BTreeSet::from(["shop", "bank"]), &["kube-system".to_owned()]);
+    assert_eq!(homes["matchExpressions"][0]["values"], json!(["bank", "shop"]));
+    assert_eq!(homes["matchExpressions"][1]["operator"], "NotIn");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What keeps tenants apart whatever the policies are: the API server asks about objects that claim to be a syncer's, and
 //! about labels that decide who owns a namespace, where a policy may mind neither.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::render::{About, Desired, Phase, Registration, desired, namespaces, with_path};
@@ -79,7 +81,7 @@ fn webhooks(client: &Value, exempt: &[String]) -> Vec<Value> {
             "matchConditions": [{ "name": "is-about-tenants", "expression": condition }],
             "failurePolicy": "Fail",
             "matchPolicy": "Equivalent",
-            "namespaceSelector": namespaces(None, exempt),
+            "namespaceSelector": namespaces(None, &BTreeSet::new(), exempt),
             "sideEffects": "None",
             "timeoutSeconds": TIMEOUT_SECONDS,
             "admissionReviewVersions": ["v1"],
