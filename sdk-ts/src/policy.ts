@@ -99,6 +99,11 @@ export interface PolicyMetadata {
    * has a realm of its own; `Dedicated` a process; `Process` nothing, it runs in a process of its own.
    */
   isolation?: "Shared" | "Fresh" | "Dedicated" | "Process";
+  /**
+   * On a host of vClusters: a change of a synced object that would break its syncing is refused, and others that do not
+   * last are warned of, unless this says `Allow`.
+   */
+  hostMutations?: "Refuse" | "Allow";
 }
 
 /** A handler says what it has to say by `deny`, `warn`, `audit` or by editing the draft; it returns nothing. */
@@ -160,6 +165,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
   onError: oneOf("Deny", "Allow"),
   timeoutSeconds: integer(1, 30),
   isolation: oneOf("Shared", "Fresh", "Dedicated", "Process"),
+  hostMutations: oneOf("Refuse", "Allow"),
   validate: isA("function"),
   mutate: isA("function"),
   reconcile: isA("function"),

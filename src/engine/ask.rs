@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::asked::{failed, named};
 use super::chain::Chain;
+use super::guard::LazyGuard;
+use super::preflight::Foreseen;
 use super::whose::Whose;
 use super::{Asked, Engine, Entry, Judgement, Serving};
 use crate::decision::{Document, Judged, Style};
@@ -55,13 +57,37 @@ impl Engine {
             None => self.matching(serving, &changed, &mut whose, Phase::Validate, &mut input).await,
         };
         let validated = self.ask(serving, &changed, &whose, &input, asked).await;
-        Chain {
+        let chain = Chain {
             judged: mutated.judged.into_iter().chain(validated.judged).collect(),
             evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
             unasked: mutated.unasked.into_iter().chain(validated.unasked).collect(),
             ..mutated
+        };
+        // Whoever asks for one policy by its name asks for no other.
+        if only.is_some() {
+            return chain.finish(style);
         }
-        .finish(style)
+        self.with_foresight(serving, &changed, &whose, &input, None, chain).await.finish(style)
+    }
+
+    /// With what the host would say, where nothing stands against it here.
+    pub(super) async fn with_foresight(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        whose: &Whose<'_>,
+        input: &Input,
+        webhook: Option<&str>,
+        mut chain: Chain,
+    ) -> Chain {
+        if whose.resolved.within.is_some() && !chain.judged.iter().any(Judged::ends_request) {
+            // Apart, so that no review of the host carries the room for it.
+            let foreseen = Box::pin(self.foresee(serving, review, whose, input, webhook)).await;
+            let Foreseen { judged, evaluated } = foreseen;
+            chain.foreseen = judged;
+            chain.evaluated.extend(evaluated);
+        }
+        chain
     }
 
     /// Asks validating policies, and puts those whose matching failed where they belong by name.
@@ -116,6 +142,7 @@ impl Engine {
         chain.lost = style == Style::Merged && chain.judged.iter().any(Judged::ends_request);
         let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
         let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
+        let guard = LazyGuard::of(review, whose);
         let mut input = input.clone();
         let mut next = 0;
         while let Some(rest) = revisions.get(next..).filter(|rest| !rest.is_empty() && !chain.lost) {
@@ -128,9 +155,10 @@ impl Engine {
                 let Some(entry) = entries.get(next) else { break };
                 next += 1;
                 record(entry, PolicyKind::Mutating, &one);
-                let again = chain.take(&stance, &entry.revision, one);
+                let taken = chain.take(&stance, &guard, &entry.revision, one);
+                entry.metrics.changed_copy(taken.class);
                 entry.metrics.excepted(chain.judged.last().is_some_and(|last| last.exception.is_some()));
-                if chain.lost || again {
+                if chain.lost || taken.again {
                     break;
                 }
             }

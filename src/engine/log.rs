@@ -10,9 +10,9 @@ pub(super) fn outcome(judgement: &Judgement) -> ReviewOutcome {
         return ReviewOutcome::Allow;
     }
     let denied = judgement.evaluated.iter().any(|one| matches!(one.verdict.effect, Effect::Deny(_)));
-    // Before any policy was asked: that is a denial of Bylaw's own.
+    // Before any policy was asked: that is a denial of Bylaw's own, or one that was given a moment ago.
     let is_asked = !judgement.evaluated.is_empty() || !judgement.unasked.is_empty();
-    let is_refused = !is_asked && judgement.decision.status.as_ref().is_some_and(|status| status.code == 403);
+    let is_refused = !is_asked && judgement.decision.status.as_ref().is_some_and(|status| status.code != 500);
     if denied || is_refused { ReviewOutcome::Deny } else { ReviewOutcome::Error }
 }
 

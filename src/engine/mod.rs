@@ -7,9 +7,12 @@ mod answer;
 mod ask;
 mod asked;
 mod chain;
+mod guard;
 mod log;
 mod namespaces;
+mod preflight;
 mod reconcile;
+mod retries;
 mod scope;
 mod sets;
 mod setting;
@@ -17,6 +20,7 @@ mod stance;
 mod whose;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -30,14 +34,15 @@ use crate::pool::Pool;
 use crate::reports::Recorder;
 use crate::review::{self, Review};
 use crate::telemetry::{Metrics, PolicyMetrics};
-use crate::tenancy::Tenancy;
+use crate::tenancy::{Copies, Denials, Tenancy};
 use asked::{keep_webhook, position};
+use chain::Chain;
 use namespaces::NamespaceTexts;
 pub use reconcile::Told;
 pub use scope::{Scope, TENANCY_WEBHOOK};
 use sets::Sets;
 pub use setting::Setting;
-use stance::{Stance, conclude};
+use stance::Stance;
 use whose::Whose;
 
 /// What the API server gives a webhook that says nothing of time.
@@ -108,6 +113,10 @@ pub struct Engine {
     exceptions: ArcSwap<Exceptions>,
     recorder: OnceLock<Recorder>,
     tenancy: Arc<Tenancy>,
+    copies: Copies,
+    denials: Denials,
+    /// Which of all that was ever in force this is: policies, exceptions, webhooks.
+    epoch: AtomicU64,
     /// Match nothing, run nothing (`serve --echo`).
     echo: bool,
 }
@@ -125,6 +134,7 @@ impl Engine {
         let (texts, limits) = (NamespaceTexts::default(), review::Limits::default());
         let (registered, exceptions, recorder) = (ArcSwapOption::empty(), ArcSwap::default(), OnceLock::new());
         let tenancy = Arc::default();
+        let (copies, denials, epoch) = (Copies::default(), Denials::default(), AtomicU64::new(0));
         let engine = Self {
             pool,
             catalog,
@@ -137,6 +147,9 @@ impl Engine {
             exceptions,
             recorder,
             tenancy,
+            copies,
+            denials,
+            epoch,
             echo,
         };
         engine.refresh();
@@ -154,6 +167,7 @@ impl Engine {
     /// webhook is called. So no change of a policy's webhook leaves a moment in which nobody asks for it.
     pub fn register(&self, registered: Arc<Registered>) {
         self.registered.store(Some(registered));
+        self.is_other_now();
     }
 
     fn refresh(&self) {
@@ -174,11 +188,13 @@ impl Engine {
         let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
         let exceptions = Arc::clone(&catalog.exceptions);
         self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));
+        self.is_other_now();
     }
 
     /// The exceptions of the cluster from now on.
     pub fn set_exceptions(&self, exceptions: Exceptions) {
         self.exceptions.store(Arc::new(exceptions));
+        self.is_other_now();
     }
 
     /// What requests are denied for is told here from now on; only the first call counts.
@@ -206,38 +222,60 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let mut whose = self.whose(review, deadline).await;
+        let whose = self.whose(review, deadline).await;
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        let mut input = Self::input(review, &whose, deadline, measure);
+        let input = Self::input(review, &whose, deadline, measure);
+        let Some(mut retry) = self.retry(review, scope, &whose) else {
+            return self.judged(&serving, review, scope, whose, input).await;
+        };
+        if let Some(known) = self.known_denial(review, &whose, &mut retry) {
+            return known;
+        }
+        let told = whose.clone();
+        let judgement = self.judged(&serving, review, scope, whose, input).await;
+        self.remember(&serving, review, &told, retry, &judgement);
+        judgement
+    }
+
+    /// The same where it is known whose it is.
+    async fn judged(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        mut whose: Whose<'_>,
+        mut input: Input,
+    ) -> Judgement {
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
             Scope::Tenancy => return Judgement::default(),
-            Scope::Both => return self.both(&serving, review, whose, input, Style::Merged, None).await,
-            Scope::Only(name) if position(&serving, name).is_none() => {
+            Scope::Both => return self.both(serving, review, whose, input, Style::Merged, None).await,
+            Scope::Only(name) if position(serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
                 return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
             }
-            Scope::Only(name) => return self.both(&serving, review, whose, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, &mut whose, phase, &mut input).await;
+        let mut asked = self.matching(serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
-            keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
+            keep_webhook(serving, self.registered.load().as_deref(), name, &mut asked);
         }
         if !asked.matched.is_empty() {
             whose.show(review, &mut input);
         }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &whose, &input, asked).await;
-                let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
-                Judgement { decision, evaluated, unasked, objections }
+                let Asked { judged, evaluated, unasked } = self.ask(serving, review, &whose, &input, asked).await;
+                let chain = Chain { judged, evaluated, unasked, ..Chain::default() };
+                let webhook = webhook.map(String::as_str);
+                self.with_foresight(serving, review, &whose, &input, webhook, chain).await.finish(Style::Merged)
             }
             Phase::Mutate => {
-                self.mutate(&serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
+                self.mutate(serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
             }
         }
     }

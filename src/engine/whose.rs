@@ -14,6 +14,7 @@ use crate::tenancy::{Refusal, Resolved, Tenancy};
 use super::Judgement;
 
 /// What is known of it.
+#[derive(Clone)]
 pub(super) struct Whose<'a> {
     pub resolved: Resolved,
     pub vantage: Vantage,

@@ -12,8 +12,8 @@ use crate::decision::{Cause, Effect, Verdict};
 use crate::host::{Host, HostLimits, Objects};
 use crate::matching::Matcher;
 use crate::policy::{
-    About, ClosedScript, Code, Dialect, Enforcement, Isolation, MatchSpec, OnError, Permissions, PolicySpec, Revision,
-    WebhookFailure,
+    About, ClosedScript, Code, Dialect, Enforcement, HostMutations, Isolation, MatchSpec, OnError, Permissions,
+    PolicySpec, Revision, WebhookFailure,
 };
 use crate::review::JsonText;
 
@@ -88,6 +88,7 @@ fn draft(dialect: Dialect, script: String) -> Draft {
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
         keeps_state: false,
+        host_mutations: HostMutations::default(),
         tenant: None,
     };
     Draft { spec, script, source_map: None }

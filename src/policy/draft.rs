@@ -15,8 +15,8 @@ use super::error::{FieldError, PolicyError};
 use super::oversight::OversightDraft;
 use super::parameters;
 use super::spec::{
-    Dialect, Enforcement, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions,
-    PolicySpec, Scope, TenantsSpec, Vantage,
+    Dialect, Enforcement, HostMutations, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError,
+    Permissions, PolicySpec, Scope, TenantsSpec, Vantage,
 };
 
 /// jsPolicy's default, and the API server's.
@@ -56,6 +56,7 @@ pub(super) struct Draft {
     pub on_error: Option<OnError>,
     pub timeout: Option<Duration>,
     pub isolation: Option<Isolation>,
+    pub host_mutations: Option<HostMutations>,
     pub webhook_failure: Option<WebhookFailure>,
     /// `reinvocationPolicy: IfNeeded`.
     pub is_reinvoked: Option<bool>,
@@ -106,6 +107,7 @@ impl Draft {
             on_error: self.on_error.or(base.on_error),
             timeout: self.timeout.or(base.timeout),
             isolation: self.isolation.or(base.isolation),
+            host_mutations: self.host_mutations.or(base.host_mutations),
             webhook_failure: self.webhook_failure.or(base.webhook_failure),
             is_reinvoked: self.is_reinvoked.or(base.is_reinvoked),
             oversight: self.oversight.or(base.oversight),
@@ -183,6 +185,7 @@ impl Draft {
             permissions,
             isolation,
             keeps_state: false,
+            host_mutations: self.host_mutations.unwrap_or_default(),
             tenant: None,
         };
         let schema = self.schema.map(Arc::new);

@@ -9,7 +9,7 @@ use crate::bundle::npm::{Integrity, Request};
 
 use super::about::{About, Severity};
 use super::catalog::WebhookFailure;
-use super::declaration::{isolation, on_error, priority, timeout, vantage};
+use super::declaration::{host_mutations, isolation, on_error, priority, timeout, vantage};
 use super::draft::{Draft, Handlers};
 use super::error::FieldError;
 use super::fields::{Faults, Fields, clip};
@@ -284,6 +284,7 @@ fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {
     draft.on_error = on_error(spec);
     draft.priority = priority(spec);
     draft.isolation = isolation(spec);
+    draft.host_mutations = host_mutations(spec);
     draft.permissions = permissions(spec);
     draft.parameters = spec.value("parameters").cloned();
     if draft.parameters.as_ref().is_some_and(|parameters| !parameters.is_object()) {

@@ -55,8 +55,8 @@ pub use manifest::{InlineSource, inline_code};
 pub use names::is_policy_name;
 pub use oversight::{DEFAULT_LOG_SIZE, OverrideSpec, Oversight, instant};
 pub use spec::{
-    Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,
-    MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, TenantsSpec, Vantage,
+    Dialect, Domain, Enforcement, HostMutations, Isolation, LabelOperator, LabelRequirement, LabelSelector,
+    MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, TenantsSpec, Vantage,
 };
 pub use watch::{PolicyWatcher, Watched, watch};
 pub(crate) use webhook::narrows;

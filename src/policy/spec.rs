@@ -41,6 +41,8 @@ pub struct PolicySpec {
     pub isolation: Isolation,
     /// What its module keeps must not be seen by its next run: it gets a realm of its own each time, in whatever heap.
     pub keeps_state: bool,
+    /// What becomes of its changes to what a syncer copied, where that syncer would not leave them be.
+    pub host_mutations: HostMutations,
     /// Whose policy it is; `None` for the host's own.
     pub tenant: Option<Arc<str>>,
 }
@@ -82,6 +84,16 @@ pub enum Enforcement {
     Warn,
     /// Allow, say nothing to the client; a mutation is dropped.
     Dry,
+}
+
+/// What becomes of a change to an object on the host that its syncer would undo or choke on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum HostMutations {
+    /// What breaks the syncing is refused, of the rest its author is warned.
+    #[default]
+    Refuse,
+    /// Its author knows better: it is made, and counted.
+    Allow,
 }
 
 /// What a policy that fails means for the request.

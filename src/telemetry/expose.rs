@@ -1,5 +1,7 @@
 //! What `GET /metrics` answers: every series in the `OpenMetrics` text format.
 
+mod tenancy;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +12,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUNDS};
-use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route, WorkerEnd};
+use super::labels::{Certificate, PolicyState, ReviewOutcome, Route, WorkerEnd};
+use super::metrics::{Metrics, REFUSALS};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
 use crate::isolate;
@@ -44,6 +47,7 @@ impl Collector for Page {
         reviews(metrics, &mut encoder)?;
         let policies = metrics.policies();
         evaluations(&policies, &mut encoder)?;
+        tenancy::tenancy(metrics, &policies, &mut encoder)?;
         controllers(metrics, &policies, &mut encoder)?;
         as_jspolicy(&policies, &mut encoder)?;
         state(metrics, &policies, &mut encoder)?;

@@ -7,10 +7,12 @@
 
 mod claims;
 mod guard;
+pub mod mutations;
 pub mod names;
 mod offline;
 mod owner;
 mod places;
+mod preflight;
 mod registry;
 mod resolve;
 mod sightings;
@@ -29,6 +31,7 @@ use tokio::sync::watch::{Receiver, Sender};
 pub use claims::Claims;
 pub use offline::{named, registry_of};
 pub use owner::{BadTenant, TenantObject};
+pub use preflight::{Attempt, Copied, Copies, Denials, Known, Print, Words, is_foreseen, print, project};
 pub use registry::Registry;
 pub use resolve::{Resolved, Synced};
 pub use tenant::{Kind, Tenant};

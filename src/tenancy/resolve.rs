@@ -34,6 +34,8 @@ pub struct Resolved {
     pub synced: Option<Synced>,
     /// Why the object must not be what it says it is.
     pub forged: Option<String>,
+    /// The virtual cluster whose API server asks, where one does.
+    pub within: Option<Arc<VirtualCluster>>,
 }
 
 /// An object that a syncer copied.
@@ -45,7 +47,7 @@ pub struct Synced {
 
 impl Resolved {
     pub(super) const fn of(tenant: Arc<Tenant>) -> Self {
-        Self { tenant, synced: None, forged: None }
+        Self { tenant, synced: None, forged: None, within: None }
     }
 
     /// A request that belongs to no tenant.
@@ -122,14 +124,26 @@ impl Tenancy {
     #[must_use]
     pub fn resolve_virtual(
         &self,
-        vcluster: &VirtualCluster,
+        vcluster: &Arc<VirtualCluster>,
         review: &Review,
         namespaces: &dyn NamespaceLabels,
     ) -> Resolved {
         let registry = self.registry.load();
         let (labels, owner) = owned(&registry, vcluster, namespaces);
         let namespace = &*review.request.namespace;
-        Resolved::of(Arc::new(Tenant::of_vcluster(vcluster, namespace, labels, owner.as_ref(), true)))
+        let tenant = Arc::new(Tenant::of_vcluster(vcluster, namespace, labels, owner.as_ref(), true));
+        Resolved { within: Some(Arc::clone(vcluster)), ..Resolved::of(tenant) }
+    }
+
+    /// A request as the syncer of this virtual cluster would make it.
+    #[must_use]
+    pub fn resolve_copy(
+        &self,
+        vcluster: &Arc<VirtualCluster>,
+        review: &Review,
+        namespaces: &dyn NamespaceLabels,
+    ) -> Resolved {
+        Self::of_vcluster(&self.registry.load(), vcluster, Claims::of(review.request.object.as_ref()), namespaces)
     }
 
     /// By the marks of an object that was there before.
@@ -158,7 +172,7 @@ impl Tenancy {
         let namespace = claims.as_ref().map(Claims::object_namespace).unwrap_or_default();
         let tenant = Arc::new(Tenant::of_vcluster(vcluster, namespace, labels, owner.as_ref(), true));
         let synced = claims.map(|claims| Synced { vcluster: Arc::clone(vcluster), claims: Arc::new(claims) });
-        Resolved { tenant, synced, forged: None }
+        Resolved { synced, ..Resolved::of(tenant) }
     }
 
     /// By the namespace that the request is about, or the user where it is about none.

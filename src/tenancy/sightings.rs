@@ -118,7 +118,10 @@ fn tell(vcluster: &VirtualCluster) {
         let version = if version.is_empty() { "(none)" } else { version };
         warn!(
             namespace,
-            name, version, state, "a virtual cluster is guarded, but what a syncer of its version does is not known"
+            name,
+            version,
+            state,
+            "a virtual cluster is guarded, but what a syncer of its version does is not known: it is taken for the strictest"
         );
     }
 }

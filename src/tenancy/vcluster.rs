@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::registry::Place;
+
 /// Versions whose syncer is known: from the one that leaves tenants' labels alone to the newest that was recorded.
 const KNOWN: std::ops::RangeInclusive<(u32, u32)> = (0, 21)..=(0, 36);
 
@@ -134,6 +136,12 @@ impl VirtualCluster {
             state: State::default(),
             parameters: Map::new(),
         })
+    }
+
+    /// Its namespace and name.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        (Arc::clone(&self.namespace), Arc::clone(&self.name))
     }
 
     /// Whether what its syncer does is known.

@@ -23,7 +23,7 @@ use crate::isolate::{
     Cell, Evaluated, Input, Limits, STACK, Slot, Spare, Vantage, close_inherited_descriptors, end_process, set_sdk,
 };
 use crate::matching::Matcher;
-use crate::policy::{About, Code, Isolation, MatchSpec, PolicySpec, Revision, WebhookFailure};
+use crate::policy::{About, Code, HostMutations, Isolation, MatchSpec, PolicySpec, Revision, WebhookFailure};
 use crate::review::JsonText;
 
 /// Messages on their way from one thread to the other. A supervisor has one run under way at a time.
@@ -251,6 +251,7 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
         permissions: load.permissions,
         isolation: Isolation::Process,
         keeps_state: load.keeps_state,
+        host_mutations: HostMutations::default(),
         tenant: None,
     };
     Some(Revision {

@@ -13,6 +13,8 @@ use super::names;
 use super::vcluster::VirtualCluster;
 use crate::review::{JsonText, tree};
 use metadata::Notes;
+pub(in crate::tenancy) use references::{each, names_in, rename};
+pub(in crate::tenancy) use selectors::{AFFINITY, SPREAD};
 
 /// Labels of namespaces whose keys are the same everywhere: of a hash alone no key can be made.
 const NAMESPACE_LABELS: [&str; 4] = [

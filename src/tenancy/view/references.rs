@@ -66,7 +66,7 @@ const POD_CLUSTER: &[&str] = &["spec/priorityClassName"];
 const CLAIM_CLUSTER: &[&str] = &["spec/storageClassName"];
 
 /// The fields of a kind that name objects of the same namespace.
-pub(super) fn names_in(kind: &str) -> &'static [&'static str] {
+pub(in crate::tenancy) fn names_in(kind: &str) -> &'static [&'static str] {
     match kind {
         "Pod" => POD,
         "Ingress" => INGRESS,
@@ -91,7 +91,7 @@ pub(super) fn cluster_names_in(kind: &str) -> &'static [&'static str] {
 }
 
 /// Gives each text at `path` a new one, where there is one for it.
-pub(super) fn rename(object: &mut Value, path: &str, new: &impl Fn(&str) -> Option<String>) {
+pub(in crate::tenancy) fn rename(object: &mut Value, path: &str, new: &impl Fn(&str) -> Option<String>) {
     each(object, path, &mut |value| {
         if let Some(text) = value.as_str().and_then(new) {
             *value = text.into();
@@ -100,7 +100,7 @@ pub(super) fn rename(object: &mut Value, path: &str, new: &impl Fn(&str) -> Opti
 }
 
 /// Calls `change` with each value at `path`.
-pub(super) fn each(value: &mut Value, path: &str, change: &mut dyn FnMut(&mut Value)) {
+pub(in crate::tenancy) fn each(value: &mut Value, path: &str, change: &mut dyn FnMut(&mut Value)) {
     let (step, rest) = path.split_once('/').map_or((path, None), |(step, rest)| (step, Some(rest)));
     let mut go_on = |value: &mut Value| match rest {
         Some(rest) => each(value, rest, change),

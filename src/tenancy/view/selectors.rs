@@ -10,18 +10,18 @@ use crate::tenancy::names::{MANAGED_BY, NAMESPACE_LABEL};
 const OF_NAMESPACE: &str = "vcluster.loft.sh/ns-label-";
 
 /// The fields of a kind that hold a `metav1.LabelSelector`.
-const POD: &[&str] = &[
+pub(in crate::tenancy) const AFFINITY: &[&str] = &[
     "spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution/*",
     "spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/*",
     "spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/*/podAffinityTerm",
     "spec/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/*/podAffinityTerm",
 ];
-const SPREAD: &str = "spec/topologySpreadConstraints/*/labelSelector";
+pub(in crate::tenancy) const SPREAD: &str = "spec/topologySpreadConstraints/*/labelSelector";
 
 pub(super) fn back(object: &mut Value, kind: &str, back: &Back<'_>) {
     match kind {
         "Pod" => {
-            for path in POD {
+            for path in AFFINITY {
                 each(object, path, &mut |term| affinity_term(term, back));
             }
             each(object, SPREAD, &mut |selector| label_selector(selector, back));
