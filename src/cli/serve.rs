@@ -25,6 +25,7 @@ use crate::controllers::{Controllers, Setup};
 use crate::engine::Engine;
 use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
+use crate::ledger::{ClusterStore, Ledger, WallClock};
 use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
 use crate::policy::{Catalog, Loader, watch};
@@ -86,6 +87,9 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
     let host = stage.host(world.objects);
+    if let Some(client) = &world.client {
+        host.set_ledger(ledger(stage, settings, client));
+    }
     let around = (world.namespaces, world.tenancy);
     let engine = engine(stage, settings, host.clone(), current, around)?;
 
@@ -181,6 +185,13 @@ fn engine(
     let pool = Pool::start(size(settings), host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
     let engine = Engine::new(pool, catalog, namespaces, metrics, settings.echo);
     Ok(Arc::new(engine.with_tenancy(tenancy)))
+}
+
+/// That of the cluster, in Bylaw's namespace.
+fn ledger(stage: &Stage, settings: &Settings, client: &Client) -> Ledger {
+    let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
+    let store = Arc::new(ClusterStore::new(client.clone(), &namespace));
+    Ledger::shared(store, stage.handle(), Arc::clone(&stage.metrics), Arc::new(WallClock))
 }
 
 /// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.

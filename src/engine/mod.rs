@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::decision::{Decision, Judged, Style, Verdict, undecided};
-use crate::isolate::{Evaluated, Input, now_millis};
+use crate::isolate::{Evaluated, Input, Vantage, now_millis};
+use crate::ledger::Reserving;
 use crate::matching::{Index, Matches, NamespaceLabels, Phase};
 use crate::policy::{Catalog, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
@@ -77,6 +78,8 @@ struct Serving {
     sets: Sets,
     /// Any of them is enforced otherwise in some namespaces.
     has_overrides: bool,
+    /// Any of them may reserve.
+    reserves: bool,
     /// Those beside the policies.
     exceptions: Arc<Exceptions>,
 }
@@ -172,8 +175,9 @@ impl Engine {
         let index = Index::build(rules.collect());
         self.metrics.retain_policies(|name| catalog.find(name).is_some());
         let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
-        let exceptions = Arc::clone(&catalog.exceptions);
-        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));
+        let reserves = entries.iter().any(|entry| !entry.revision.spec.permissions.quota.is_empty());
+        let (exceptions, sets) = (Arc::clone(&catalog.exceptions), Sets::default());
+        self.serving.store(Arc::new(Serving { index, entries, sets, has_overrides, reserves, exceptions }));
     }
 
     /// The exceptions of the cluster from now on.
@@ -206,37 +210,51 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let mut whose = self.whose(review, deadline).await;
+        let whose = self.whose(review, deadline).await;
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        let mut input = Self::input(review, &whose, deadline, measure);
+        let input = Self::input(&serving, review, &whose, deadline, measure);
+        let reserving = input.reserving.clone();
+        let judgement = self.judge_by(&serving, review, scope, whose, input).await;
+        conclude_reserving(reserving, &judgement);
+        judgement
+    }
+
+    async fn judge_by(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        mut whose: Whose<'_>,
+        mut input: Input,
+    ) -> Judgement {
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Both => return self.both(&serving, review, whose, input, Style::Merged, None).await,
-            Scope::Only(name) if position(&serving, name).is_none() => {
+            Scope::Both => return self.both(serving, review, whose, input, Style::Merged, None).await,
+            Scope::Only(name) if position(serving, name).is_none() => {
                 let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
                 return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
             }
-            Scope::Only(name) => return self.both(&serving, review, whose, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, &mut whose, phase, &mut input).await;
+        let mut asked = self.matching(serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
-            keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
+            keep_webhook(serving, self.registered.load().as_deref(), name, &mut asked);
         }
         if !asked.matched.is_empty() {
             whose.show(review, &mut input);
         }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &whose, &input, asked).await;
+                let Asked { judged, evaluated, unasked } = self.ask(serving, review, &whose, &input, asked).await;
                 let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
                 Judgement { decision, evaluated, unasked, objections }
             }
             Phase::Mutate => {
-                self.mutate(&serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
+                self.mutate(serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
             }
         }
     }
@@ -264,7 +282,10 @@ impl Engine {
     }
 
     /// What policies are to know, but for the namespace: that is told when it is known who matches.
-    fn input(review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
+    fn input(serving: &Serving, review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
+        // What a virtual cluster's API server is told of itself is for its admins to say: nothing is taken from others by it.
+        let is_advisory = whose.vantage == Vantage::Virtual;
+        let reserving = serving.reserves.then(|| Reserving::of(&review.request.uid, is_advisory));
         Input {
             request: review.text.clone(),
             namespace: None,
@@ -274,8 +295,16 @@ impl Engine {
             dry_run: review.request.dry_run,
             now: now_millis(),
             measure,
+            reserving,
             deadline,
         }
+    }
+}
+
+/// What was reserved for a request that is denied is for others.
+fn conclude_reserving(reserving: Option<Arc<Reserving>>, judgement: &Judgement) {
+    if let Some(reserving) = reserving {
+        reserving.conclude(judgement.decision.allowed);
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::bundle::content_hash;
+use crate::ledger::Ledger;
 use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
 
 use super::arguments::{
@@ -35,6 +36,14 @@ impl Objects {
     pub(super) fn pretence(&self) -> Option<&dyn Pretence> {
         match self {
             Self::Pretended(pretence) => Some(&**pretence),
+            _ => None,
+        }
+    }
+
+    /// That of the test case, where one is played.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
+        match self {
+            Self::Rehearsal(rehearsal) => Some(rehearsal.ledger()),
             _ => None,
         }
     }

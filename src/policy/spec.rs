@@ -215,6 +215,8 @@ pub struct Permissions {
     pub env: Vec<String>,
     /// Paths of files, or folders ending in `/`, or `*`.
     pub files: Vec<String>,
+    /// Keys of the ledger: `hosts`, `namespaces/*`, `*`.
+    pub quota: Vec<String>,
     /// `eval` and `Function`: text may become code. Never in a shared realm.
     pub codegen: bool,
     /// Who reads and writes in the cluster; Bylaw itself where nobody is named.
@@ -227,6 +229,8 @@ impl Permissions {
     #[must_use]
     pub fn ambient() -> Self {
         let all = || vec!["*".to_owned()];
-        Self { read: all(), write: all(), net: all(), env: all(), files: all(), codegen: true, service_account: None }
+        // There was no ledger.
+        let quota = Vec::new();
+        Self { read: all(), write: all(), net: all(), env: all(), files: all(), quota, codegen: true, service_account: None }
     }
 }

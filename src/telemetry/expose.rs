@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUNDS};
+use super::ledger;
 use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route, WorkerEnd};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
@@ -45,6 +46,7 @@ impl Collector for Page {
         let policies = metrics.policies();
         evaluations(&policies, &mut encoder)?;
         controllers(metrics, &policies, &mut encoder)?;
+        ledger::encode(&metrics.ledger, &mut encoder)?;
         as_jspolicy(&policies, &mut encoder)?;
         state(metrics, &policies, &mut encoder)?;
         process(&Process::read(), &mut encoder)
@@ -231,7 +233,7 @@ fn process(process: &Process, encoder: &mut DescriptorEncoder) -> fmt::Result {
     Ok(())
 }
 
-fn counters<'a>(
+pub(super) fn counters<'a>(
     encoder: &'a mut DescriptorEncoder,
     name: &'a str,
     help: &str,
@@ -251,11 +253,11 @@ fn histograms<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Histogram)
 }
 
-fn counter<const N: usize>(family: &mut MetricEncoder, labels: &Labels<'_, N>, value: u64) -> fmt::Result {
+pub(super) fn counter<const N: usize>(family: &mut MetricEncoder, labels: &Labels<'_, N>, value: u64) -> fmt::Result {
     family.encode_family(labels)?.encode_counter::<NoLabelSet, u64, u64>(&value, None)
 }
 
-fn plain_counter(family: &mut MetricEncoder, value: u64) -> fmt::Result {
+pub(super) fn plain_counter(family: &mut MetricEncoder, value: u64) -> fmt::Result {
     family.encode_counter::<NoLabelSet, u64, u64>(&value, None)
 }
 

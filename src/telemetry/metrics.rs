@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::histogram::{Histogram, SHOWN_BOUNDS};
+use super::ledger::LedgerMetrics;
 use super::policy::PolicyMetrics;
 
 /// Policies with series of their own. A policy that runs has up to a hundred lines in a scrape; beyond a thousand of
@@ -217,6 +218,8 @@ pub struct Metrics {
     pub controllers_throttled: Counter,
     /// `bylaw_controller_dropped_total`: changes that no controller was told of, for want of room.
     pub controllers_dropped: Counter,
+    /// What became of reservations.
+    pub ledger: LedgerMetrics,
     /// `bylaw_isolates`.
     pub isolates: Gauge,
     /// `bylaw_isolate_heap_bytes`.
@@ -252,6 +255,7 @@ impl Default for Metrics {
             scanned_objects: Counter::default(),
             controllers_throttled: Counter::default(),
             controllers_dropped: Counter::default(),
+            ledger: LedgerMetrics::default(),
             isolates: Gauge::default(),
             isolate_heap_bytes: Gauge::default(),
             lost_threads: Gauge::default(),

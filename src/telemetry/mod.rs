@@ -10,6 +10,7 @@ mod documented_tests;
 mod error;
 mod expose;
 mod histogram;
+mod ledger;
 mod metrics;
 mod policy;
 mod process;

@@ -8,6 +8,7 @@ import type { Policy, PolicyMetadata } from "../policy.ts";
 import type { Case, Outcome, Write } from "./case.ts";
 import { clock } from "./clock.ts";
 import { deniesAlone, merge, type Verdict } from "./decision.ts";
+import { around } from "./engine-quota.ts";
 import { engine } from "./engine.ts";
 import { copy, deepEqual } from "./json.ts";
 import { hostOf, type Host } from "./host.ts";
@@ -109,7 +110,7 @@ class Trial {
     this.#host = hostOf(one, this.#world);
     this.#engine = engine({ log: (...values) => this.#logs.push(values.map(shown).join(" ")) })(
       this.#host,
-      this.#clock,
+      around(this.#host, this.#clock),
     );
     this.#now = one.now === undefined ? Date.now() : new Date(one.now).getTime();
     if (Number.isNaN(this.#now)) throw new TypeError(`case: now: ${JSON.stringify(one.now)} is not a time`);
