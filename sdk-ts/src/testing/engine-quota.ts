@@ -20,10 +20,10 @@ export const around: Around = (
   };
   const pointTo = (object) => {
     const { apiVersion, kind, metadata } = object ?? {};
-    const { namespace, name, uid } = metadata ?? {};
+    const { namespace, name, uid, resourceVersion } = metadata ?? {};
     return {
       apiVersion: String(apiVersion ?? ""), kind: String(kind ?? ""), namespace: String(namespace ?? ""),
-      name: String(name ?? ""), uid: String(uid ?? ""),
+      name: String(name ?? ""), uid: String(uid ?? ""), resourceVersion: String(resourceVersion ?? ""),
     };
   };
   // The object of the request, as the API server calls its kind.
@@ -32,10 +32,17 @@ export const around: Around = (
     return { ...own, apiVersion: group ? `${group}/${version}` : version, kind, name: own.name || String(name ?? "") };
   };
 
+  // Of the object as it is before the request.
+  const versionOf = ({ operation, oldObject }) =>
+    (operation === "CREATE" ? "0" : oldObject?.metadata?.resourceVersion);
+
   const quotaOf = ({ later, freezeDeep, text, reviewOf }) => {
     const ask = async (operation, what, { key, object, ttl }, rest) => {
       const { request } = reviewOf(what);
-      const asked = { key: text(key, `${what}: key`), object: object === undefined ? pointToOwn(request) : pointTo(object), ...rest, ttl };
+      const about = object === undefined
+        ? { object: pointToOwn(request), over: versionOf(request) }
+        : { object: pointTo(object) };
+      const asked = { key: text(key, `${what}: key`), ...about, ...rest, ttl };
       return freezeDeep(parse(await later(operation, asked)));
     };
     return freeze({

@@ -101,8 +101,9 @@ export function hostOf(one: Case, world: World): Host {
       }
       if (operation === "reserve" || operation === "claim") {
         return answer(() => {
-          const { key = "" } = call as unknown as ReserveCall;
-          const covers = (pattern: string) => (pattern.endsWith("*") ? key.startsWith(pattern.slice(0, -1)) : pattern === key);
+          const { key } = call as unknown as ReserveCall;
+          const covers = (pattern: string) =>
+            pattern.endsWith("*") ? key.startsWith(pattern.slice(0, -1)) : pattern === key;
           permit(policy, "quota", key, `reserve under the key ${key}`, covers);
           const books = !isDryRun && one.vantage !== "virtual";
           return operation === "reserve"

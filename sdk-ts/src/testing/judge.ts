@@ -28,7 +28,14 @@ export type Policies = AnyPolicy | readonly AnyPolicy[] | { readonly default: An
 
 type Phase = "validate" | "mutate";
 
-const NO_TENANT = Object.freeze({ kind: "none", trusted: false, name: "", namespace: "", labels: Object.freeze({}), parameters: Object.freeze({}) });
+const NO_TENANT = Object.freeze({
+  kind: "none",
+  trusted: false,
+  name: "",
+  namespace: "",
+  labels: Object.freeze({}),
+  parameters: Object.freeze({}),
+});
 
 /** The time of a policy that does not say how long it may take. */
 const TIMEOUT_SECONDS = 10;
@@ -264,10 +271,17 @@ function vantageFits(policy: AnyPolicy, one: Case): boolean {
 function tenantFits(policy: AnyPolicy, one: Case): boolean {
   const wanted = policy.match?.tenants;
   if (wanted === undefined) return true;
-  const { kind, name, vcluster, owner, labels } = { ...NO_TENANT, vcluster: undefined, owner: undefined, ...one.tenant };
+  const { kind, name, vcluster, owner, labels } = {
+    ...NO_TENANT,
+    vcluster: undefined,
+    owner: undefined,
+    ...one.tenant,
+  };
   if (!isNames(wanted)) return kind !== "none" && selector(wanted).matches(labels);
   const place = vcluster === undefined ? undefined : `${vcluster.namespace}/${vcluster.name}`;
-  return [name, place, vcluster?.name, owner].some((known) => known !== undefined && known !== "" && wanted.includes(known));
+  return [name, place, vcluster?.name, owner].some(
+    (known) => known !== undefined && known !== "" && wanted.includes(known),
+  );
 }
 
 function isNames(wanted: readonly string[] | object): wanted is readonly string[] {

@@ -1,7 +1,7 @@
 /** The ledger in a test: what a case says is reserved, and what its policies reserve. The same answers as `src/ledger`. */
 
 import type { Claim, Reservation } from "../context.ts";
-import { Quantity, quantity } from "../quantity.ts";
+import { quantity, type Quantity } from "../quantity.ts";
 import type { Case } from "./case.ts";
 
 interface Pointer {
@@ -100,7 +100,8 @@ export function ledgerOf(one: Case): Ledger {
         }
       }
       const words = exceeded.map(
-        ({ resource, requested, used, limit }) => `${resource}: requested ${requested}, used ${used}, limited to ${limit}`,
+        ({ resource, requested, used, limit }) =>
+          `${resource}: requested ${requested}, used ${used}, limited to ${limit}`,
       );
       const message = allowed ? "" : `exceeded quota: ${words.join("; ")}`;
       const limit = Object.fromEntries([...limits].map(([resource, amount]) => [resource, String(amount)]));
@@ -163,6 +164,7 @@ function hostName(text: string): string {
   const wildcard = bare.startsWith("*.") ? "*." : "";
   const rest = bare.slice(wildcard.length);
   if (/[*%/?#@\\\s]/.test(rest) || (rest.includes(":") && !rest.startsWith("["))) throw refuse();
+  const { URL } = globalThis as unknown as { URL: new (url: string) => { hostname: string } };
   let name: string;
   try {
     name = new URL(`http://${rest}`).hostname.replace(/\.$/, "");
