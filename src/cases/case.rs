@@ -153,7 +153,20 @@ impl Case {
             return None;
         }
         let (subject, expect) = (subject?, expect?);
-        Some(Self { name, place, policy, subject, namespace, parameters, vantage, tenant, inventory, ledger, now, expect })
+        Some(Self {
+            name,
+            place,
+            policy,
+            subject,
+            namespace,
+            parameters,
+            vantage,
+            tenant,
+            inventory,
+            ledger,
+            now,
+            expect,
+        })
     }
 
     /// Whether both ask and expect the same, wherever they stand.

@@ -86,10 +86,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
-    let host = stage.host(world.objects);
-    if let Some(client) = &world.client {
-        host.set_ledger(ledger(stage, settings, client));
-    }
+    let host = host(stage, settings, world.objects, world.client.as_ref());
     let around = (world.namespaces, world.tenancy);
     let engine = engine(stage, settings, host.clone(), current, around)?;
 
@@ -187,11 +184,15 @@ fn engine(
     Ok(Arc::new(engine.with_tenancy(tenancy)))
 }
 
-/// That of the cluster, in Bylaw's namespace.
-fn ledger(stage: &Stage, settings: &Settings, client: &Client) -> Ledger {
-    let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
-    let store = Arc::new(ClusterStore::new(client.clone(), &namespace));
-    Ledger::shared(store, stage.handle(), Arc::clone(&stage.metrics), Arc::new(WallClock))
+/// Host functions whose ledger, where there is a cluster, is shared in Bylaw's namespace.
+fn host(stage: &Stage, settings: &Settings, objects: Objects, client: Option<&Client>) -> Host {
+    let host = stage.host(objects);
+    if let Some(client) = client {
+        let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
+        let store = Arc::new(ClusterStore::new(client.clone(), &namespace));
+        host.set_ledger(Ledger::shared(store, stage.handle(), Arc::clone(&stage.metrics), Arc::new(WallClock)));
+    }
+    host
 }
 
 /// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::bundle::content_hash;
-use crate::ledger::Ledger;
 use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
+use crate::ledger::Ledger;
 
 use super::arguments::{
     ApplyArguments, GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,

@@ -5,7 +5,8 @@ use crate::ledger::{Ask, Asker, Ledger, LedgerError};
 
 pub(super) fn begin(caller: &Caller<'_>, op: &str, args: &str, ledger: &Ledger) -> Result<Begun, HostError> {
     let Some(review) = caller.review else {
-        let why = "only the judging of a request can reserve: what a controller makes asks for itself when it is created";
+        let why =
+            "only the judging of a request can reserve: what a controller makes asks for itself when it is created";
         return Err(HostError::new("NoRequest", why));
     };
     let books = !caller.dry_run && !review.is_advisory();

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::HostError;
 use crate::cluster::{Inventory, Kind, Write};
-use crate::ledger::Ledger;
 use crate::decision::{PatchOp, apply};
+use crate::ledger::Ledger;
 
 /// Lines that are kept of one case.
 const MAX_LINES: usize = 1_000;

@@ -124,7 +124,8 @@ impl Draft {
         let may_wait = match code.proof() {
             Some(proof) => proof.reads,
             None => {
-                spec.dialect == Dialect::Script || [read, write, net, files, quota].iter().any(|grants| !grants.is_empty())
+                spec.dialect == Dialect::Script
+                    || [read, write, net, files, quota].iter().any(|grants| !grants.is_empty())
             }
         };
         let domain = spec.domain();

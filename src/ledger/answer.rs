@@ -34,7 +34,7 @@ pub struct Reserved {
     /// What there is for this request.
     pub remaining: Amounts,
     pub exceeded: Vec<Exceeded>,
-    /// What is exceeded, in the words of a ResourceQuota; empty where nothing is.
+    /// What is exceeded, in the words of a `ResourceQuota`; empty where nothing is.
     pub message: String,
 }
 

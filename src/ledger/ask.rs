@@ -171,7 +171,15 @@ impl Ask {
     #[must_use]
     pub fn release(key: &str, request: &str) -> Self {
         let (key, request) = (key.to_owned(), request.to_owned());
-        Self { key, request, object: Identity::default(), over: None, ttl: USUAL_TTL, books: true, wanted: Wanted::Nothing }
+        Self {
+            key,
+            request,
+            object: Identity::default(),
+            over: None,
+            ttl: USUAL_TTL,
+            books: true,
+            wanted: Wanted::Nothing,
+        }
     }
 
     fn nothing(key: &str, asker: &Asker<'_>) -> Result<Self, LedgerError> {
@@ -247,7 +255,9 @@ mod tests {
 
     #[test]
     fn what_is_not_limited_is_not_counted() {
-        let ask = reserve(r#""key":"a","amounts":{"pods":"1","cpu":"2"},"limits":{"pods":"5"},"used":[{"object":{},"amounts":{"cpu":"1"}}]"#);
+        let ask = reserve(
+            r#""key":"a","amounts":{"pods":"1","cpu":"2"},"limits":{"pods":"5"},"used":[{"object":{},"amounts":{"cpu":"1"}}]"#,
+        );
         let Wanted::Amounts(wanted) = ask.unwrap().wanted else { panic!() };
         assert_eq!(wanted.amounts.keys().collect::<Vec<_>>(), ["pods"]);
         assert!(wanted.used[0].1.is_empty());
@@ -260,8 +270,14 @@ mod tests {
             (r#""key":"","amounts":{}"#.to_owned(), "key: must be"),
             (format!(r#""key":"{long}","amounts":{{}}"#), "key: must be"),
             (r#""key":"a\u0000","amounts":{}"#.to_owned(), "key: must be"),
-            (r#""key":"a","amounts":{"pods":"many"},"limits":{"pods":"1"}"#.to_owned(), "amounts.pods: \"many\" is not a quantity"),
-            (r#""key":"a","amounts":{"pods":"-1"},"limits":{"pods":"1"}"#.to_owned(), "amounts.pods: -1 is less than nothing"),
+            (
+                r#""key":"a","amounts":{"pods":"many"},"limits":{"pods":"1"}"#.to_owned(),
+                "amounts.pods: \"many\" is not a quantity",
+            ),
+            (
+                r#""key":"a","amounts":{"pods":"-1"},"limits":{"pods":"1"}"#.to_owned(),
+                "amounts.pods: -1 is less than nothing",
+            ),
             (r#""key":"a","amounts":{},"limits":{"pods":"x"}"#.to_owned(), "limits.pods"),
             (r#""key":"a","amounts":{},"ttl":0"#.to_owned(), "ttl: must be from 1 to 3600"),
             (r#""key":"a","amounts":{},"ttl":1e9"#.to_owned(), "ttl: must be"),

@@ -140,23 +140,26 @@ impl Book {
             })?;
         }
         if is_changed {
-            self.mark(&ask.key, now, |entry| {
-                count.is_settled(entry)
-            });
+            self.mark(&ask.key, now, |entry| count.is_settled(entry));
         }
         Ok(Applied { answer, is_changed })
     }
 
     fn claim(&mut self, ask: &Ask, wanted: &WantedNames, now: Millis) -> Result<Applied, LedgerError> {
-        let of_others = wanted.taken.iter().filter(|taken| taken.owner != wanted.owner && !taken.object.is(&ask.object));
+        let of_others =
+            wanted.taken.iter().filter(|taken| taken.owner != wanted.owner && !taken.object.is(&ask.object));
         let mut others: Vec<HostName> = of_others.map(|taken| taken.name.clone()).collect();
         let entries = self.reservations.iter().filter(|entry| entry.key == ask.key && !entry.is_of(ask));
         let entries = entries.filter(|entry| entry.owner != wanted.owner);
         others.extend(entries.flat_map(|entry| &entry.names).filter_map(|name| HostName::read(name).ok()));
         let is_taken = |name: &&HostName| others.iter().any(|other| other.overlaps(name));
-        let conflicts: Vec<String> = wanted.names.iter().filter(is_taken).map(|name| name.as_str().to_owned()).collect();
+        let conflicts: Vec<String> =
+            wanted.names.iter().filter(is_taken).map(|name| name.as_str().to_owned()).collect();
         let has = |name: &&HostName| {
-            wanted.taken.iter().any(|taken| taken.object.is(&ask.object) && taken.name == **name && taken.owner == wanted.owner)
+            wanted
+                .taken
+                .iter()
+                .any(|taken| taken.object.is(&ask.object) && taken.name == **name && taken.owner == wanted.owner)
         };
         let is_more = !wanted.names.iter().all(|name| has(&name));
         let mut is_changed = false;
@@ -172,7 +175,12 @@ impl Book {
         }
         if is_changed {
             self.mark(&ask.key, now, |entry| {
-                let own: Vec<&str> = wanted.taken.iter().filter(|taken| taken.object.is(&entry.identity())).map(|taken| taken.name.as_str()).collect();
+                let own: Vec<&str> = wanted
+                    .taken
+                    .iter()
+                    .filter(|taken| taken.object.is(&entry.identity()))
+                    .map(|taken| taken.name.as_str())
+                    .collect();
                 !entry.names.is_empty() && entry.names.iter().all(|name| own.contains(&name.as_str()))
             });
         }
@@ -186,7 +194,8 @@ impl Book {
             fill(known);
             if known.amounts.len() > MOST_RESOURCES || known.names.len() > MOST_NAMES {
                 *known = before;
-                let most = format!("one request may reserve {MOST_RESOURCES} resources and {MOST_NAMES} names under one key");
+                let most =
+                    format!("one request may reserve {MOST_RESOURCES} resources and {MOST_NAMES} names under one key");
                 return Err(LedgerError::Arguments(most));
             }
             return Ok(*known != before);

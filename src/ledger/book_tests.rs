@@ -152,7 +152,9 @@ fn a_mere_question_leaves_nothing() {
 /// The status of the quota of one of two namespaces: from version `over` on it uses `wanted`; what is seen of both.
 fn status(request: &str, of: &str, over: u64, wanted: u64, seen: [(u64, u64); 2]) -> Ask {
     let quota = |name: &str, version: u64| {
-        format!(r#"{{"kind":"ResourceQuota","namespace":"{name}","name":"q","uid":"{name}","resourceVersion":"{version}"}}"#)
+        format!(
+            r#"{{"kind":"ResourceQuota","namespace":"{name}","name":"q","uid":"{name}","resourceVersion":"{version}"}}"#
+        )
     };
     let used = |(name, (version, pods)): (&str, (u64, u64))| {
         format!(r#"{{"object":{},"amounts":{{"pods":"{pods}"}}}}"#, quota(name, version))

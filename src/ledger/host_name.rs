@@ -125,7 +125,9 @@ mod tests {
     #[test]
     fn what_no_client_could_ask_for_is_no_name() {
         let long = "a".repeat(2000);
-        for text in ["a b", "a/b", "a.*.b", "**.a", "*a.b", "a%2eb", "http://a", "*.10.0.0.1", ".", ":80", "*:80", "a:b", &long] {
+        for text in
+            ["a b", "a/b", "a.*.b", "**.a", "*a.b", "a%2eb", "http://a", "*.10.0.0.1", ".", ":80", "*:80", "a:b", &long]
+        {
             assert!(HostName::read(text).is_err(), "{text:?}");
         }
     }

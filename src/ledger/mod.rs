@@ -62,7 +62,10 @@ pub struct Ledger(Arc<Inner>);
 
 enum Inner {
     /// Of this process alone.
-    Memory { book: Mutex<Book>, clock: Arc<dyn Clock> },
+    Memory {
+        book: Mutex<Book>,
+        clock: Arc<dyn Clock>,
+    },
     Shared(Shared),
 }
 

@@ -271,7 +271,8 @@ mod tests {
     #[test]
     fn what_is_no_quantity_is_refused() {
         let long = "1".repeat(129);
-        for text in ["", "-", ".", "Gi", "1 Gi", "1gi", "1.2.3", "0x10", "1e", "1e1000", "NaN", "1Zi", "é", "1é", &long] {
+        for text in ["", "-", ".", "Gi", "1 Gi", "1gi", "1.2.3", "0x10", "1e", "1e1000", "NaN", "1Zi", "é", "1é", &long]
+        {
             assert!(text.parse::<Quantity>().is_err(), "{text:?}");
         }
         assert!("1e60".parse::<Quantity>().unwrap_err().to_string().contains("out of range"));

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Clock;
 use super::answer::Answer;
 use super::ask::{Ask, Wanted};
+use super::book::Applied;
 use super::error::LedgerError;
 use super::store::{Store, StoreError, Stored};
 use crate::telemetry::Metrics;
@@ -55,13 +56,13 @@ impl Shard {
         loop {
             let next = match &self.known {
                 None => calls.recv().await,
-                Some(_) => match tokio::time::timeout(IDLE, calls.recv()).await {
-                    Ok(next) => next,
-                    Err(_) => {
+                Some(_) => {
+                    let Ok(next) = tokio::time::timeout(IDLE, calls.recv()).await else {
                         self.known = None;
                         continue;
-                    }
-                },
+                    };
+                    next
+                }
             };
             let Some(first) = next else { return };
             let mut together = vec![first];
@@ -109,9 +110,12 @@ impl Shard {
             let (now, mut next) = (self.clock.now(), book);
             let expired = next.prune(now);
             let applied: Vec<_> = calls.iter().map(|call| next.apply(&call.ask, now)).collect();
-            // Only a write proves that what is known is what there is.
-            let is_proven = |applied: &Result<_, _>| matches!(applied, Ok(super::book::Applied { answer, is_changed }) if *is_changed && answer.is_allowed());
-            if !is_fresh && !applied.iter().all(is_proven) {
+            // Only a write proves that what is known is what there is. What this replica holds it knows.
+            let is_proven = |(call, applied): (&Call, &Result<Applied, LedgerError>)| {
+                let is_written = applied.as_ref().is_ok_and(|one| one.is_changed && one.answer.is_allowed());
+                is_written || call.ask.wanted == Wanted::Nothing
+            };
+            if !is_fresh && !calls.iter().zip(&applied).all(is_proven) {
                 continue;
             }
             let is_changed = applied.iter().flatten().any(|applied| applied.is_changed);
@@ -125,21 +129,21 @@ impl Shard {
             };
             self.known = Some(Stored { version, book: next });
             for (call, applied) in calls.drain(..).zip(applied) {
-                self.count(&call.ask, applied.as_ref().map(|applied| &applied.answer).ok());
+                self.count(&call.ask, applied.as_ref().ok());
                 drop(call.reply.send(applied.map(|applied| applied.answer)));
             }
             return Ok(());
         }
     }
 
-    fn count(&self, ask: &Ask, answer: Option<&Answer>) {
-        let metrics = &self.metrics;
-        match (&ask.wanted, answer) {
-            (_, None) => {}
-            (Wanted::Nothing, Some(_)) => metrics.ledger.released.increment(),
-            (_, Some(answer)) if !answer.is_allowed() => metrics.ledger.refused.increment(),
-            (_, Some(_)) if ask.books => metrics.ledger.allowed.increment(),
-            _ => {}
+    fn count(&self, ask: &Ask, applied: Option<&Applied>) {
+        let (metrics, Some(applied)) = (&self.metrics.ledger, applied) else { return };
+        if ask.wanted == Wanted::Nothing {
+            metrics.released.add(u64::from(applied.is_changed));
+        } else if !applied.answer.is_allowed() {
+            metrics.refused.increment();
+        } else if ask.books {
+            metrics.allowed.increment();
         }
     }
 }

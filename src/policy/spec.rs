@@ -231,6 +231,15 @@ impl Permissions {
         let all = || vec!["*".to_owned()];
         // There was no ledger.
         let quota = Vec::new();
-        Self { read: all(), write: all(), net: all(), env: all(), files: all(), quota, codegen: true, service_account: None }
+        Self {
+            read: all(),
+            write: all(),
+            net: all(),
+            env: all(),
+            files: all(),
+            quota,
+            codegen: true,
+            service_account: None,
+        }
     }
 }

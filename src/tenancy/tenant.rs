@@ -191,8 +191,7 @@ mod tests {
 
     #[test]
     fn an_object_of_its_own_tells_more_of_a_tenant() {
-        let object =
-            json!({"metadata": {"name": "acme", "labels": {"tier": "gold"}}, "spec": {"parameters": {"a": 1, "b": 1}, "quotas": {"pods": 3}}});
+        let object = json!({"metadata": {"name": "acme", "labels": {"tier": "gold"}}, "spec": {"parameters": {"a": 1, "b": 1}, "quotas": {"pods": 3}}});
         let object = Arc::new(super::super::owner::TenantObject::read(&object).unwrap());
         let owner = Owner { name: "acme".into(), object: Some(object) };
         let vcluster = VirtualCluster {

@@ -1,17 +1,19 @@
 //! One rest, many requests, several replicas: nobody is let have what somebody else was promised.
 
+mod figures;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use super::api::{Reply, eventually};
-use super::bylaw::{Bylaw, path_in, with_bylaw};
-use super::install::definitions;
-use super::objects::config_map;
-use super::policies::{PolicyFile, policy};
-use super::replicas::Replicas;
-use super::world::World;
+use crate::api::{Reply, eventually};
+use crate::bylaw::{Bylaw, path_in, with_bylaw};
+use crate::install::definitions;
+use crate::objects::config_map;
+use crate::policies::{PolicyFile, policy};
+use crate::replicas::Replicas;
+use crate::world::World;
 
 const LIMIT: usize = 7;
 
@@ -151,7 +153,8 @@ fn a_host_name_that_many_ask_for_at_once_is_one_owners() {
     replicas.write(&claiming());
     replicas.start(&["a", "b", "c"]);
     replicas.await_webhook();
-    let spellings = ["shop.bücher.example", "SHOP.BÜCHER.example:8443", "*.xn--bcher-kva.example", "shop.xn--bcher-kva.example."];
+    let spellings =
+        ["shop.bücher.example", "SHOP.BÜCHER.example:8443", "*.xn--bcher-kva.example", "shop.xn--bcher-kva.example."];
     let claim = |number: usize| {
         let data = json!({"host": spellings[number % spellings.len()], "owner": format!("owner-{number}")});
         let mut map = config_map(&format!("claims-{number}"), data);
@@ -195,10 +198,14 @@ fn what_kubernetes_counts_is_held_over_all_namespaces_of_one_owner() {
             bylaw.world.api.post(&path, &config_map(&format!("map-{number}"), json!({})))
         };
         let replies: Vec<Reply> = thread::scope(|scope| {
-            let creates: Vec<_> = (0..24).map(|number| scope.spawn({
-                let create = &create;
-                move || create(number)
-            })).collect();
+            let creates: Vec<_> = (0..24)
+                .map(|number| {
+                    scope.spawn({
+                        let create = &create;
+                        move || create(number)
+                    })
+                })
+                .collect();
             creates.into_iter().map(|create| create.join().expect("it ends")).collect()
         });
         let stored = |replies: &[Reply]| replies.iter().filter(|reply| reply.is_good()).count();
