@@ -33,6 +33,7 @@ pub mod host;
 pub mod http;
 pub mod init;
 pub mod isolate;
+pub mod ledger;
 pub mod lint;
 pub mod matching;
 pub mod migrate;

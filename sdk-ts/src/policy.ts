@@ -51,6 +51,8 @@ export interface Permissions {
   env?: string[];
   /** Paths of files, or folders ending in `/`. */
   files?: string[];
+  /** Keys under which `quota.reserve` and `quota.claim` may ask: `hosts`, `namespaces/*`. */
+  quota?: string[];
   /** `eval` and `new Function`, as ajv's own compiler needs them. The policy then runs in a realm of its own each time. */
   codegen?: boolean;
   /**
@@ -157,6 +159,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
     net: strings,
     env: strings,
     files: strings,
+    quota: strings,
     codegen: isA("boolean"),
     serviceAccount: isA("string"),
   }),

@@ -21,6 +21,7 @@ use crate::cluster::Inventory;
 use crate::engine::{Engine, Judgement, Setting, deadline};
 use crate::host::{Host, HostLimits, Objects, Recorded, Rehearsal};
 use crate::isolate::{Limits, Tools};
+use crate::ledger::Ledger;
 use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, PolicySpec, Revision};
 use crate::pool::Pool;
@@ -139,7 +140,7 @@ impl Stage {
         let inventory = Inventory::from_objects(case.inventory.clone()).map_err(|error| fault(error.to_string()))?;
         let inventory = Arc::new(inventory);
         self.namespaces.set(case, &made.review.request.namespace, &inventory);
-        self.rehearsal.set(Arc::clone(&inventory));
+        self.rehearsal.set(Arc::clone(&inventory), Ledger::holding(&case.ledger));
         let setting =
             Setting { now: case.now, vantage: case.vantage, tenant: case.tenant.clone(), ..Setting::default() };
         match registry_of(&inventory, None) {

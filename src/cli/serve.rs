@@ -25,6 +25,7 @@ use crate::controllers::{Controllers, Setup};
 use crate::engine::Engine;
 use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
+use crate::ledger::{ClusterStore, Ledger, WallClock};
 use crate::matching::NamespaceLabels;
 use crate::operator::{Duties, Leading, Source};
 use crate::policy::{Catalog, Loader, watch};
@@ -85,8 +86,8 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
-    let host = stage.host(world.objects);
     let has_tenants = world.tenancy.has_tenants();
+    let host = host(stage, settings, world.objects, world.client.as_ref());
     let around = (world.namespaces, world.tenancy);
     let engine = engine(stage, settings, host.clone(), current, around)?;
 
@@ -183,6 +184,17 @@ fn engine(
     let pool = Pool::start(size(settings), host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
     let engine = Engine::new(pool, catalog, namespaces, metrics, settings.echo);
     Ok(Arc::new(engine.with_tenancy(tenancy)))
+}
+
+/// Host functions whose ledger, where there is a cluster, is shared in Bylaw's namespace.
+fn host(stage: &Stage, settings: &Settings, objects: Objects, client: Option<&Client>) -> Host {
+    let host = stage.host(objects);
+    if let Some(client) = client {
+        let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
+        let store = Arc::new(ClusterStore::new(client.clone(), &namespace));
+        host.set_ledger(Ledger::shared(store, stage.handle(), Arc::clone(&stage.metrics), Arc::new(WallClock)));
+    }
+    host
 }
 
 /// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.

@@ -12,6 +12,7 @@ const SOURCES: [&str; 7] = [
     include_str!("../../charts/bylaw/crds/jspolicybundles.yaml"),
     include_str!("../../charts/bylaw/crds/jspolicyviolations.yaml"),
     include_str!("../../charts/bylaw/crds/policyexceptions.yaml"),
+    include_str!("../../charts/bylaw/crds/quotaledgers.yaml"),
     include_str!("../../charts/bylaw/crds/tenants.yaml"),
     include_str!("../../charts/bylaw/crds/tenantpolicies.yaml"),
     include_str!("../../charts/bylaw/crds/virtualclusters.yaml"),

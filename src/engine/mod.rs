@@ -27,7 +27,8 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::decision::{Decision, Judged, Style, Verdict, undecided};
-use crate::isolate::{Evaluated, Input, now_millis};
+use crate::isolate::{Evaluated, Input, Vantage, now_millis};
+use crate::ledger::Reserving;
 use crate::matching::{Index, Matches, NamespaceLabels, Phase};
 use crate::policy::{Catalog, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
@@ -82,6 +83,8 @@ struct Serving {
     sets: Sets,
     /// Any of them is enforced otherwise in some namespaces.
     has_overrides: bool,
+    /// Any of them may reserve.
+    reserves: bool,
     /// Those beside the policies.
     exceptions: Arc<Exceptions>,
 }
@@ -186,8 +189,9 @@ impl Engine {
         let index = Index::build(rules.collect());
         self.metrics.retain_policies(|name| catalog.find(name).is_some());
         let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
-        let exceptions = Arc::clone(&catalog.exceptions);
-        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));
+        let reserves = entries.iter().any(|entry| !entry.revision.spec.permissions.quota.is_empty());
+        let (exceptions, sets) = (Arc::clone(&catalog.exceptions), Sets::default());
+        self.serving.store(Arc::new(Serving { index, entries, sets, has_overrides, reserves, exceptions }));
         self.is_other_now();
     }
 
@@ -226,20 +230,34 @@ impl Engine {
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        let input = Self::input(review, &whose, deadline, measure);
+        let input = Self::input(&serving, review, &whose, deadline, measure);
+        let reserving = input.reserving.clone();
+        let judgement = self.judge_by(&serving, review, scope, whose, input).await;
+        conclude_reserving(reserving, &judgement);
+        judgement
+    }
+
+    /// The same where it is known whose it is. What a syncer sends again may be known already.
+    async fn judge_by(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        whose: Whose<'_>,
+        input: Input,
+    ) -> Judgement {
         let Some(mut retry) = self.retry(review, scope, &whose) else {
-            return self.judged(&serving, review, scope, whose, input).await;
+            return self.judged(serving, review, scope, whose, input).await;
         };
         if let Some(known) = self.known_denial(review, &whose, &mut retry) {
             return known;
         }
         let told = whose.clone();
-        let judgement = self.judged(&serving, review, scope, whose, input).await;
-        self.remember(&serving, review, &told, retry, &judgement);
+        let judgement = self.judged(serving, review, scope, whose, input).await;
+        self.remember(serving, review, &told, retry, &judgement);
         judgement
     }
 
-    /// The same where it is known whose it is.
     async fn judged(
         &self,
         serving: &Serving,
@@ -303,7 +321,10 @@ impl Engine {
     }
 
     /// What policies are to know, but for the namespace: that is told when it is known who matches.
-    fn input(review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
+    fn input(serving: &Serving, review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
+        // What a virtual cluster's API server is told of itself is for its admins to say: nothing is taken from others by it.
+        let is_advisory = whose.vantage == Vantage::Virtual;
+        let reserving = serving.reserves.then(|| Reserving::of(&review.request.uid, is_advisory));
         Input {
             request: review.text.clone(),
             namespace: None,
@@ -313,8 +334,16 @@ impl Engine {
             dry_run: review.request.dry_run,
             now: now_millis(),
             measure,
+            reserving,
             deadline,
         }
+    }
+}
+
+/// What was reserved for a request that is denied is for others.
+fn conclude_reserving(reserving: Option<Arc<Reserving>>, judgement: &Judgement) {
+    if let Some(reserving) = reserving {
+        reserving.conclude(judgement.decision.allowed);
     }
 }
 

@@ -40,6 +40,7 @@ impl Engine {
             dry_run,
             now: now_millis(),
             measure: false,
+            reserving: None,
             deadline,
         };
         let policies: Policies = [Arc::clone(revision)].into();

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::namespaces::Here;
 use super::stance::conclude;
 use super::whose::Whose;
-use super::{Asked, Engine, Judgement};
+use super::{Asked, Engine, Judgement, conclude_reserving};
 use crate::decision::Style;
 use crate::isolate::{Input, Vantage};
+use crate::ledger::Reserving;
 use crate::matching::{Explanation, Phase};
 use crate::review::Review;
 use crate::tenancy::{Resolved, VirtualCluster};
@@ -34,7 +35,9 @@ impl Engine {
     pub async fn judge_existing(&self, review: &Review, deadline: Instant) -> Judgement {
         let serving = self.serving.load_full();
         let mut whose = self.whose_existing(review);
-        let mut input = Self::input(review, &whose, deadline, false);
+        let mut input = Self::input(&serving, review, &whose, deadline, false);
+        // It exists: there is nothing to reserve for it.
+        input.reserving = input.reserving.map(|_| Reserving::of(&review.request.uid, true));
         let mut asked = self.matching(&serving, review, &mut whose, Phase::Validate, &mut input).await;
         let entry = |at: u32| serving.entries.get(at as usize);
         let wants = |at: u32| entry(at).is_some_and(|entry| entry.revision.oversight.background);
@@ -55,9 +58,12 @@ impl Engine {
         {
             return refused;
         }
-        let present = Self::input(review, &whose, deadline, setting.measure);
+        let present = Self::input(&serving, review, &whose, deadline, setting.measure);
+        let reserving = present.reserving.clone();
         let input = Input { now: setting.now.unwrap_or(present.now), ..present };
-        self.both(&serving, review, whose, input, Style::Merged, None).await
+        let judgement = self.both(&serving, review, whose, input, Style::Merged, None).await;
+        conclude_reserving(reserving, &judgement);
+        judgement
     }
 
     /// For every policy whether it matches, or the first reason why not.

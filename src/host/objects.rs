@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::bundle::content_hash;
 use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
+use crate::ledger::Ledger;
 
 use super::arguments::{
     ApplyArguments, GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
@@ -35,6 +36,14 @@ impl Objects {
     pub(super) fn pretence(&self) -> Option<&dyn Pretence> {
         match self {
             Self::Pretended(pretence) => Some(&**pretence),
+            _ => None,
+        }
+    }
+
+    /// That of the test case, where one is played.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
+        match self {
+            Self::Rehearsal(rehearsal) => Some(rehearsal.ledger()),
             _ => None,
         }
     }

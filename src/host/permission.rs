@@ -38,6 +38,16 @@ pub fn net(caller: &Caller<'_>, target: &Target) -> Result<(), HostError> {
     decide(named, caller, &action, "net", &target.host_text())
 }
 
+pub fn quota(caller: &Caller<'_>, key: &str) -> Result<(), HostError> {
+    let allowed = caller.permissions.quota.iter().any(|pattern| covers_key(pattern, key));
+    decide(allowed, caller, &format!("reserve under the key {key}"), "quota", key)
+}
+
+/// A key, or all that begin so.
+fn covers_key(pattern: &str, key: &str) -> bool {
+    pattern.strip_suffix('*').map_or_else(|| pattern == key, |prefix| key.starts_with(prefix))
+}
+
 pub fn file(caller: &Caller<'_>, path: &str, allowed: bool) -> Result<(), HostError> {
     decide(allowed, caller, &format!("read the file {path}"), "files", path)
 }
@@ -72,6 +82,12 @@ mod tests {
         assert!(covers("v1/Secret", "v1/Secret"));
         assert!(covers("apps/v1/*", "apps/v1/Deployment"));
         assert!(covers("*", "apps/v1/Deployment"));
+    }
+
+    #[test]
+    fn keys_are_covered_by_their_name_or_their_beginning() {
+        assert!(covers_key("hosts", "hosts") && covers_key("namespaces/*", "namespaces/jane") && covers_key("*", "a"));
+        assert!(!covers_key("hosts", "hosts/a") && !covers_key("namespaces/*", "namespaces") && !covers_key("", "a"));
     }
 
     #[test]

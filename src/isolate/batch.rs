@@ -195,7 +195,7 @@ impl ModuleRealm {
             return Verdict::error(spec.name.clone(), Cause::Internal, "the policy is not loaded");
         };
         let deadline = batch.input.deadline.min(now + spec.timeout);
-        batch.state.begin(Rc::clone(&loaded.spec), batch.input.dry_run, deadline);
+        batch.state.begin(Rc::clone(&loaded.spec), batch.input, deadline);
         batch.slot.runs(revision);
         batch.slot.arm(deadline, batch.limits.cpu);
         let result = {

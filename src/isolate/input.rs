@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::ledger::Reserving;
 use crate::review::JsonText;
 
 /// Which API server asks (design §1).
@@ -40,6 +41,8 @@ pub struct Input {
     pub now: f64,
     /// Whether to count what each policy allocates, which costs microseconds.
     pub measure: bool,
+    /// What policies reserve for the request goes with it; nothing can be reserved without.
+    pub reserving: Option<Arc<Reserving>>,
     /// When the answer must be out.
     pub deadline: Instant,
 }

@@ -121,12 +121,13 @@ impl Draft {
             source_map,
             closed,
         };
-        let Permissions { read, write, net, files, env: _, codegen: _, service_account: _, within: _ } =
+        let Permissions { read, write, net, files, quota, env: _, codegen: _, service_account: _, within: _ } =
             &spec.permissions;
         let may_wait = match code.proof() {
             Some(proof) => proof.reads,
             None => {
-                spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty())
+                spec.dialect == Dialect::Script
+                    || [read, write, net, files, quota].iter().any(|grants| !grants.is_empty())
             }
         };
         let domain = spec.domain();
@@ -176,6 +177,7 @@ pub(crate) fn input_of(request: impl Into<String>) -> Input {
         dry_run: false,
         now: 1_700_000_000_000.0,
         measure: false,
+        reserving: None,
         deadline: Instant::now() + PATIENCE,
     }
 }

@@ -160,8 +160,8 @@ fn faults(complete: &Complete) -> Vec<FieldError> {
     if spec.mutates || spec.reconciles || !spec.validates {
         fault("handlers", "may have a `validate` handler only: a tenant's policy can refuse, and nothing else".into());
     }
-    let Permissions { read, write, net, env, files, codegen, service_account, within: _ } = &spec.permissions;
-    for (name, list) in [("write", write), ("net", net), ("env", env), ("files", files)] {
+    let Permissions { read, write, net, env, files, quota, codegen, service_account, within: _ } = &spec.permissions;
+    for (name, list) in [("write", write), ("net", net), ("env", env), ("files", files), ("quota", quota)] {
         if !list.is_empty() {
             fault(
                 &format!("permissions.{name}"),

@@ -227,6 +227,8 @@ pub struct Permissions {
     pub env: Vec<String>,
     /// Paths of files, or folders ending in `/`, or `*`.
     pub files: Vec<String>,
+    /// Keys of the ledger: `hosts`, `namespaces/*`, `*`.
+    pub quota: Vec<String>,
     /// `eval` and `Function`: text may become code. Never in a shared realm.
     pub codegen: bool,
     /// Who reads and writes in the cluster; Bylaw itself where nobody is named.
@@ -243,6 +245,8 @@ impl Permissions {
     pub fn ambient() -> Self {
         let all = || vec!["*".to_owned()];
         let (read, write, net, env, files) = (all(), all(), all(), all(), all());
-        Self { read, write, net, env, files, codegen: true, service_account: None, within: None }
+        // There was no ledger.
+        let quota = Vec::new();
+        Self { read, write, net, env, files, quota, codegen: true, service_account: None, within: None }
     }
 }

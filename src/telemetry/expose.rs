@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUNDS};
 use super::labels::{Certificate, PolicyState, ReviewOutcome, Route, WorkerEnd};
+use super::ledger;
 use super::metrics::{Metrics, REFUSALS};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
@@ -49,6 +50,7 @@ impl Collector for Page {
         evaluations(&policies, &mut encoder)?;
         tenancy::tenancy(metrics, &policies, &mut encoder)?;
         controllers(metrics, &policies, &mut encoder)?;
+        ledger::encode(&metrics.ledger, &mut encoder)?;
         as_jspolicy(&policies, &mut encoder)?;
         state(metrics, &policies, &mut encoder)?;
         process(&Process::read(), &mut encoder)
@@ -235,7 +237,7 @@ fn process(process: &Process, encoder: &mut DescriptorEncoder) -> fmt::Result {
     Ok(())
 }
 
-fn counters<'a>(
+pub(super) fn counters<'a>(
     encoder: &'a mut DescriptorEncoder,
     name: &'a str,
     help: &str,
@@ -255,11 +257,11 @@ fn histograms<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Histogram)
 }
 
-fn counter<const N: usize>(family: &mut MetricEncoder, labels: &Labels<'_, N>, value: u64) -> fmt::Result {
+pub(super) fn counter<const N: usize>(family: &mut MetricEncoder, labels: &Labels<'_, N>, value: u64) -> fmt::Result {
     family.encode_family(labels)?.encode_counter::<NoLabelSet, u64, u64>(&value, None)
 }
 
-fn plain_counter(family: &mut MetricEncoder, value: u64) -> fmt::Result {
+pub(super) fn plain_counter(family: &mut MetricEncoder, value: u64) -> fmt::Result {
     family.encode_counter::<NoLabelSet, u64, u64>(&value, None)
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::histogram::{Histogram, SHOWN_BOUNDS};
 use super::labels::{Certificate, Foretold, PolicyState, ReviewOutcome, Route, WorkerEnd};
+use super::ledger::LedgerMetrics;
 use super::policy::PolicyMetrics;
 
 /// Policies with series of their own. A policy that runs has up to a hundred lines in a scrape; beyond a thousand of
@@ -87,6 +88,8 @@ pub struct Metrics {
     pub denials_repeated: Counter,
     /// `bylaw_denials_repeated_total{why="limited"}`: the same for want of its tenant's share.
     pub denials_limited: Counter,
+    /// What became of reservations.
+    pub ledger: LedgerMetrics,
     /// `bylaw_isolates`.
     pub isolates: Gauge,
     /// `bylaw_isolate_heap_bytes`.
@@ -125,6 +128,7 @@ impl Default for Metrics {
             controllers_dropped: Counter::default(),
             denials_repeated: Counter::default(),
             denials_limited: Counter::default(),
+            ledger: LedgerMetrics::default(),
             isolates: Gauge::default(),
             isolate_heap_bytes: Gauge::default(),
             lost_threads: Gauge::default(),

@@ -11,6 +11,7 @@ mod error;
 mod expose;
 mod histogram;
 mod labels;
+mod ledger;
 mod metrics;
 mod policy;
 mod process;

@@ -39,6 +39,8 @@ pub struct TenantObject {
     pub name: Arc<str>,
     pub labels: Arc<BTreeMap<String, String>>,
     pub parameters: Map<String, Value>,
+    /// How much the tenant may use, by resource.
+    pub quotas: Map<String, Value>,
     users: Vec<String>,
     groups: Vec<String>,
     members: Option<Selector>,
@@ -62,6 +64,7 @@ struct Spec {
     members: Option<Members>,
     vclusters: Vec<Place>,
     parameters: Map<String, Value>,
+    quotas: Map<String, Value>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -109,6 +112,7 @@ impl TenantObject {
             members: members.filter(|selector| !selector.is_empty()),
             vclusters: spec.vclusters.into_iter().map(|place| (place.namespace, place.name)).collect(),
             parameters: spec.parameters,
+            quotas: spec.quotas,
             labels: Arc::new(metadata.labels),
             name: metadata.name.into(),
         })

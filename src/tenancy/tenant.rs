@@ -152,6 +152,8 @@ impl Parts<'_> {
             told.extend(owner.map(|owner| ("owner".to_owned(), owner.name.to_string().into())));
             told.insert("labels".to_owned(), json!(*labels));
             told.insert("parameters".to_owned(), Value::Object(parameters));
+            let quotas = object.map(|object| object.quotas.clone()).filter(|quotas| !quotas.is_empty());
+            told.extend(quotas.map(|quotas| ("quotas".to_owned(), Value::Object(quotas))));
         }
         let (names, name) = (self.names, Arc::clone(name));
         Tenant { kind: self.kind, trusted: self.trusted, name, names, labels, text: told.to_string().into() }
@@ -189,8 +191,7 @@ mod tests {
 
     #[test]
     fn an_object_of_its_own_tells_more_of_a_tenant() {
-        let object =
-            json!({"metadata": {"name": "acme", "labels": {"tier": "gold"}}, "spec": {"parameters": {"a": 1, "b": 1}}});
+        let object = json!({"metadata": {"name": "acme", "labels": {"tier": "gold"}}, "spec": {"parameters": {"a": 1, "b": 1}, "quotas": {"pods": 3}}});
         let object = Arc::new(super::super::owner::TenantObject::read(&object).unwrap());
         let owner = Owner { name: "acme".into(), object: Some(object) };
         let vcluster = VirtualCluster {
@@ -200,6 +201,7 @@ mod tests {
         let told: Value =
             serde_json::from_str(&Tenant::of_vcluster(&vcluster, "", Some(labels()), Some(&owner), true).text).unwrap();
         assert_eq!(told["parameters"], json!({"a": 1, "b": 2}));
+        assert_eq!(told["quotas"], json!({"pods": 3}));
         assert_eq!(told["labels"], json!({"stage": "prod", "tier": "gold"}));
     }
 }

@@ -285,6 +285,8 @@ fn input(run: &Order, body: Bytes) -> Option<Input> {
         dry_run: run.dry_run,
         now: run.now,
         measure: run.measure,
+        // What is asked of it is asked of the supervisor, who knows.
+        reserving: None,
         deadline: Instant::now() + run.left,
     })
 }

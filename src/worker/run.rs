@@ -22,8 +22,8 @@ use crate::telemetry::{Console, ConsoleLevel};
 /// How long after its deadline a worker may take to say so. Its own watchdog needs 100 ms for a run that does not end.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// What reads only: a run that asked for nothing else can be repeated.
-const READS: [&str; 4] = ["get", "list", "env", "readFile"];
+/// What reads only, or is the same asked twice: a run that asked for nothing else can be repeated.
+const REPEATABLE: [&str; 6] = ["get", "list", "env", "readFile", "reserve", "claim"];
 
 /// What is asked, and with what the worker's questions are answered.
 pub struct Ask<'a> {
@@ -146,13 +146,14 @@ impl Ask<'_> {
             let answer = Err(HostError::new("LimitExceeded", why));
             return tell.try_send((call, answer)).map_err(|_| Broken::Protocol("calls without end"));
         }
-        used.has_effects |= !READS.contains(&&*operation);
+        used.has_effects |= !REPEATABLE.contains(&&*operation);
         let (host, revision, dry_run) = (self.host.clone(), Arc::clone(self.revision), self.input.dry_run);
+        let reserving = self.input.reserving.clone();
         // Looking something up in memory takes no waiting, but may take a while.
         let begun = self.runtime.spawn_blocking(move || {
             let spec = &revision.spec;
             let (policy, permissions, reconciles) = (&*spec.name, &spec.permissions, spec.reconciles);
-            let caller = Caller { policy, permissions, dry_run, reconciles, deadline };
+            let caller = Caller { policy, permissions, dry_run, reconciles, review: reserving.as_ref(), deadline };
             host.start(&caller, &operation, &arguments)
         });
         let tell = tell.clone();

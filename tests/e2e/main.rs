@@ -45,6 +45,7 @@ mod failure_policy;
 mod installation;
 mod jspolicy_reads;
 mod jspolicy_writes;
+mod ledger;
 mod multiplexing;
 mod mutations;
 mod operator;

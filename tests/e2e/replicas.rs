@@ -22,6 +22,7 @@ use super::balancer::Balancer;
 use super::load::{Target, guard};
 use super::objects::config_map;
 use super::operator::definition;
+use super::policies::PolicyFile;
 use super::server::Server;
 use super::server::lifeline::ScratchFolder;
 use super::world::World;
@@ -80,6 +81,11 @@ impl<'w> Replicas<'w> {
     pub fn start(&mut self, names: &[&str]) {
         let kubeconfig = self.world.cluster.kubeconfig().display().to_string();
         self.start_with(names, &kubeconfig);
+    }
+
+    /// A policy for the replicas that are started from now on.
+    pub fn write(&self, file: &PolicyFile) {
+        fs::write(self.folder.join("policies").join(&file.name), &file.text).expect("the folder is ours");
     }
 
     /// The same with another way to the cluster.

@@ -78,6 +78,7 @@ pub fn input(review: &Review) -> Input {
         dry_run: false,
         now: now_millis(),
         measure: false,
+        reserving: None,
         deadline: Instant::now() + Duration::from_hours(1),
     }
 }
