@@ -7,6 +7,7 @@ mod answer;
 mod ask;
 mod asked;
 mod chain;
+mod inside;
 mod log;
 mod namespaces;
 mod reconcile;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::decision::{Decision, Judged, Style, Verdict, undecided};
-use crate::isolate::{Evaluated, Input, now_millis};
+use crate::isolate::{Evaluated, Input, Vantage, now_millis};
 use crate::matching::{Index, Matches, NamespaceLabels, Phase};
 use crate::policy::{Catalog, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
@@ -32,6 +33,7 @@ use crate::review::{self, Review};
 use crate::telemetry::{Metrics, PolicyMetrics};
 use crate::tenancy::Tenancy;
 use asked::{keep_webhook, position};
+pub use inside::PROBE;
 use namespaces::NamespaceTexts;
 pub use reconcile::Told;
 pub use scope::Scope;
@@ -63,6 +65,13 @@ pub struct Judgement {
     pub unasked: Vec<Verdict>,
     /// What stands against the object, and how it was taken: denials and failures, in the order of the decision.
     pub objections: Vec<Judged>,
+}
+
+/// A decision that no policy had a part in.
+impl From<Decision> for Judgement {
+    fn from(decision: Decision) -> Self {
+        Self { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() }
+    }
 }
 
 /// By policy the webhook that the API server is known to call for it.
@@ -206,37 +215,50 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let mut whose = self.whose(review, deadline).await;
+        let whose = self.whose(review, deadline).await;
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        let mut input = Self::input(review, &whose, deadline, measure);
+        let input = Self::input(review, &whose, deadline, measure);
+        self.judged(&serving, review, scope, whose, input).await
+    }
+
+    /// The same where it is known whose it is.
+    async fn judged(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        mut whose: Whose<'_>,
+        mut input: Input,
+    ) -> Judgement {
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Both => return self.both(&serving, review, whose, input, Style::Merged, None).await,
-            Scope::Only(name) if position(&serving, name).is_none() => {
-                let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
-                return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
+            Scope::Both => return self.both(serving, review, whose, input, Style::Merged, None).await,
+            Scope::Only(name) if position(serving, name).is_none() => {
+                return undecided(OnError::Deny, &format!("there is no policy {name}")).into();
             }
-            Scope::Only(name) => return self.both(&serving, review, whose, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, &mut whose, phase, &mut input).await;
+        let mut asked = self.matching(serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
-            keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
+            // What the host's configurations are known to ask says nothing of those in virtual clusters.
+            let registered = self.registered.load().clone().filter(|_| whose.vantage == Vantage::Host);
+            keep_webhook(serving, registered.as_deref(), name, &mut asked);
         }
         if !asked.matched.is_empty() {
             whose.show(review, &mut input);
         }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &whose, &input, asked).await;
+                let Asked { judged, evaluated, unasked } = self.ask(serving, review, &whose, &input, asked).await;
                 let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
                 Judgement { decision, evaluated, unasked, objections }
             }
             Phase::Mutate => {
-                self.mutate(&serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
+                self.mutate(serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
             }
         }
     }

@@ -24,7 +24,7 @@ pub use keeper::Registry;
 pub(super) use keeper::{Keeper, Sources};
 pub(super) use observed::Observed;
 pub(super) use pace::Pace;
-pub use render::{Desired, Phase, Registration, Shape, configurations};
+pub use render::{Desired, Phase, Registration, Shape, configurations, inside};
 pub use stands::{corrections, is_clean, stands};
 pub(super) use way::Way;
 pub(super) use write::Write;

@@ -108,6 +108,8 @@ pub struct Registration {
     pub narrows: bool,
     /// Whether the API server is told to ask about Bylaw's own kinds too.
     pub own_kinds: bool,
+    /// Whose API server asks: that of the host, or of a virtual cluster.
+    pub vantage: Vantage,
 }
 
 /// A configuration as it should be.
@@ -128,11 +130,17 @@ pub fn configurations(
     object_of: impl Fn(&str) -> Option<(String, String)>,
 ) -> Vec<Desired> {
     let mut all: Vec<Desired> = match registration.shape {
-        Shape::Grouped => Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog)).collect(),
+        Shape::Grouped => inside(registration, catalog, |_| true),
         Shape::PerPolicy => per_policy(registration, catalog, object_of),
     };
     all.extend(registration.own_kinds.then(|| of_own_kinds(registration)));
     all
+}
+
+/// Those for policies alone, of which `is_meant` are meant: a virtual cluster is not to be told of the others' policies.
+#[must_use]
+pub fn inside(registration: &Registration, catalog: &Catalog, is_meant: impl Fn(&Revision) -> bool) -> Vec<Desired> {
+    Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog, &is_meant)).collect()
 }
 
 /// By which `POST /crds` is asked, whatever the policies are.
@@ -142,11 +150,16 @@ fn of_own_kinds(registration: &Registration) -> Desired {
     Desired { is_aside: true, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
 }
 
-fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Option<Desired> {
+fn grouped(
+    registration: &Registration,
+    phase: Phase,
+    catalog: &Catalog,
+    is_meant: &impl Fn(&Revision) -> bool,
+) -> Option<Desired> {
     let Webhooks { names, are_narrow } = webhooks(&catalog.revisions);
     let mut groups = BTreeMap::<&str, Vec<&Revision>>::new();
     for (revision, name) in catalog.revisions.iter().zip(&names) {
-        if is_asked(revision, phase) {
+        if is_asked(registration, revision, phase) && is_meant(revision) {
             groups.entry(name).or_default().push(revision);
         }
     }
@@ -175,7 +188,7 @@ fn per_policy(
                 "controller": true,
             })
         });
-        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(revision, *phase)) {
+        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(registration, revision, *phase)) {
             let path = format!("policy/{policy}");
             let webhook = webhook(registration, phase, policy, &path, &[revision], registration.narrows);
             let owner = owner.clone().or_else(|| registration.owner.clone());
@@ -191,9 +204,10 @@ fn suffix(instance: &str, policy: &str) -> String {
     digits.bytes().take(SUFFIX).map(|digit| char::from(b'a' + digit % 26)).collect()
 }
 
-/// The host's API server does not ask policies for virtual clusters alone.
-fn is_asked(revision: &Revision, phase: Phase) -> bool {
-    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(Vantage::Virtual)
+/// The host's API server does not ask policies for virtual clusters alone, nor theirs those for the host alone.
+fn is_asked(registration: &Registration, revision: &Revision, phase: Phase) -> bool {
+    let others = if registration.vantage == Vantage::Virtual { Vantage::Host } else { Vantage::Virtual };
+    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(others)
 }
 
 fn desired(
