@@ -32,7 +32,9 @@ impl Engine {
         };
         let deadline = deadline(received, timeout);
         let (reply, outcome) = if let Some(scope) = scope {
-            let judgement = match inside.or_else(|| self.tenancy.central(&review.request)) {
+            let inside = inside.or_else(|| self.tenancy.central(&review.request));
+            let place = inside.as_ref().map(Inside::place);
+            let judgement = match inside {
                 // What it says of itself is kept by no report: whoever has its token may say what he likes.
                 Some(inside) => self.judge_inside(&told(inside, &review), &review, &scope, deadline).await,
                 None => {
@@ -41,7 +43,7 @@ impl Engine {
                     judgement
                 }
             };
-            log::decided(&review, &judgement);
+            log::decided(&review, &judgement, place.as_deref());
             (review::reply(&review, &judgement.decision), log::outcome(&judgement))
         } else {
             let decision = crd::judge(&review, deadline).await;

@@ -33,7 +33,7 @@ use crate::review::{self, Review};
 use crate::telemetry::{Metrics, PolicyMetrics};
 use crate::tenancy::Tenancy;
 use asked::{keep_webhook, position};
-pub use inside::PROBE;
+pub use inside::{PROBE, PROBED};
 use namespaces::NamespaceTexts;
 pub use reconcile::Told;
 pub use scope::Scope;

@@ -50,6 +50,12 @@ impl Inside {
         self.proof < Proof::Certificate
     }
 
+    /// Where the virtual cluster is, as people write it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.vcluster.as_ref().map_or_else(String::new, |one| format!("{}/{}", one.namespace, one.name))
+    }
+
     /// The namespace that a request is about, as the tenant calls it.
     #[must_use]
     pub fn namespace<'a>(&'a self, review: &'a Review) -> &'a str {

@@ -11,7 +11,10 @@ use clap::{Args, Subcommand};
 use super::Verdict;
 
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:\n  bylaw vcluster list --kubeconfig ~/.kube/config\n  bylaw vcluster register team-a/dev --kubeconfig ~/.kube/config"
+)]
 pub(super) struct VclusterArgs {
     #[command(subcommand)]
     command: VclusterCommand,

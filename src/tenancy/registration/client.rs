@@ -111,3 +111,51 @@ fn causes(error: &kube::Error) -> String {
 pub(super) fn clipped(text: &str) -> String {
     clip(text, REPEATED).replace(char::is_control, " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is asked of an API server that answers with this, and goes on with it for ever where it is to.
+    async fn asked(head: &'static str, body: &'static [u8], is_endless: bool) -> Result<Value, Fault> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let liar = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            stream.write_all(format!("HTTP/1.1 {head}\r\n\r\n").as_bytes()).await.unwrap();
+            while stream.write_all(body).await.is_ok() && is_endless {}
+            let _ = stream.shutdown().await;
+        });
+        let remote = Remote::new(Config::new(url.parse().unwrap())).unwrap();
+        let answer = remote.get("/api/v1/namespaces/default").await;
+        liar.abort();
+        answer
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_none() {
+        let answer = asked("200 OK\r\nContent-Length: 1000000000", &[b' '; 65_536], true).await;
+        assert!(matches!(answer, Err(Fault::Silent(_))), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_object_is_no_answer_and_is_not_repeated() {
+        for body in [&b"<html>s3cret</html>"[..], b"[\"s3cret\"]", b"\"s3cret\"", b"{\"s3cret\":", b""] {
+            let head = "200 OK\r\nConnection: close";
+            let Err(Fault::Silent(why)) = asked(head, body, false).await else { panic!("{body:?} is an answer") };
+            assert!(!why.contains("s3cret"), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_repeated_in_part_and_on_one_line() {
+        let body = br#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no\nway","code":403}"#;
+        let answer = asked("403 Forbidden\r\nConnection: close", body, false).await;
+        assert_eq!(answer, Err(Fault::Refused(403, "no way".to_owned())));
+    }
+}

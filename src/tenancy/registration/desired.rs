@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::bundle::content_hash;
-use crate::engine::PROBE;
+use crate::engine::{PROBE, PROBED};
 use crate::matching::Whose;
 use crate::operator::FIELD_MANAGER;
 use crate::operator::webhooks::render::{API_VERSION, INSTANCE, MANAGED_BY};
@@ -17,7 +17,6 @@ pub(super) const NAME: &str = "bylaw-host";
 const PROTECTION: &str = "bylaw-host.protection.bylaw.dev";
 /// The webhook that answers for all, and the `ConfigMap` that it is asked about: no such thing is ever stored.
 const PROBE_WEBHOOK: &str = "answers.probe.bylaw.dev";
-pub(super) const PROBED: &str = "bylaw-probe";
 pub(super) const PROBED_IN: &str = "default";
 const PROBE_SECONDS: u8 = 3;
 

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::client::{Fault, Remote, clipped};
 use super::clients::Clients;
-use super::desired::{PROBED, PROBED_IN, Plan, Stage, Wanted, all_paths, wanted};
+use super::desired::{PROBED_IN, Plan, Stage, Wanted, all_paths, wanted};
 use super::stands::stands;
 use super::{AccessError, status::Condition};
+use crate::engine::PROBED;
 use crate::operator::webhooks::corrections;
 use crate::policy::Catalog;
 use crate::tenancy::{Tenant, VirtualCluster};
@@ -151,7 +152,11 @@ async fn put_right(
         if !is_there(one, observed) {
             is_changed = true;
             match apply(remote, one).await {
-                Ok(()) => {}
+                Ok(true) => {}
+                // It does not know a field of it: that is no tampering later.
+                Ok(false) => continue,
+                // An API server without such policies: then nothing protects it.
+                Err(Fault::NotFound) if !one.is_configuration() => continue,
                 Err(Fault::Refused(422 | 400, _)) if memory.narrows && one.is_configuration() => {
                     // A condition that this API server does not understand: from the next look on they are the engine's.
                     memory.narrows = false;
@@ -165,18 +170,23 @@ async fn put_right(
     Ok(is_changed)
 }
 
-/// Applies, and writes over what somebody put beside it where that weakens it.
-async fn apply(remote: &Remote, one: &Wanted) -> Result<(), Fault> {
+/// Applies, and writes over what somebody put beside it where that weakens it. Whether it stands then.
+async fn apply(remote: &Remote, one: &Wanted) -> Result<bool, Fault> {
     let applied = remote.apply(&one.path, &one.object).await?;
     if stands(one, &applied) {
-        return Ok(());
+        return Ok(true);
     }
-    if one.is_configuration() {
+    let again = if one.is_configuration() {
         let operations = corrections(&one.object, &applied);
-        return if operations.is_empty() { Ok(()) } else { remote.edit(&one.path, &operations.into()).await.map(drop) };
-    }
-    remote.delete(&one.path).await?;
-    remote.apply(&one.path, &one.object).await.map(drop)
+        if operations.is_empty() {
+            return Ok(false);
+        }
+        remote.edit(&one.path, &operations.into()).await?
+    } else {
+        remote.delete(&one.path).await?;
+        remote.apply(&one.path, &one.object).await?
+    };
+    Ok(stands(one, &again))
 }
 
 async fn who_am_i(remote: &Remote) -> Result<String, Fault> {

@@ -120,9 +120,9 @@ async fn run(mut setup: Setup) {
                         looks.shutdown().await;
                     }
                 }
-                _ = changes.changed() => tokio::time::sleep(TOGETHER).await,
-                _ = setup.catalogs.changed() => tokio::time::sleep(TOGETHER).await,
-                _ = setup.authority.changed() => {}
+                Ok(()) = changes.changed() => tokio::time::sleep(TOGETHER).await,
+                Ok(()) = setup.catalogs.changed() => tokio::time::sleep(TOGETHER).await,
+                Ok(()) = setup.authority.changed() => {}
                 _ = leadership.wait_for(false) => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -183,7 +183,7 @@ async fn one(setup: &Setup, inputs: &Inputs, who: Who, task: Task, mut memory: M
 
 /// Whether there is no hurry to look again.
 fn is_well(condition: &Condition) -> bool {
-    condition.holds == Some(true) || ["Resting", "Removed"].contains(&condition.reason)
+    condition.holds == Some(true) || [status::RESTING, "Removed"].contains(&condition.reason)
 }
 
 async fn looked(setup: &Setup, inputs: &Inputs, memory: &mut Memory) -> Vec<Condition> {

@@ -43,6 +43,9 @@ impl Condition {
     }
 }
 
+/// The reason of one that nobody calls.
+pub(super) const RESTING: &str = "Resting";
+
 const READY: &str = "Ready";
 const REGISTERED: &str = "Registered";
 const REACHED: &str = "Reached";
@@ -74,7 +77,7 @@ pub(super) fn of_look(found: &Result<Seen, AccessError>) -> Vec<Condition> {
 /// Of one that rests: nobody calls it.
 pub(super) fn of_rest(state: &str) -> Vec<Condition> {
     let message = format!("it is {state}; what was registered is looked at when it runs again");
-    vec![Condition::new(READY, Some(false), "Resting", message)]
+    vec![Condition::new(READY, Some(false), RESTING, message)]
 }
 
 /// Why nothing can be registered anywhere.
@@ -104,6 +107,10 @@ pub(super) async fn write(host: &Client, memory: &mut Memory, mut now: Vec<Condi
             read(found.data.pointer("/status/conditions"))
         }
     };
+    // One that rests is what it was, but that nobody looks.
+    if now.iter().all(|condition| condition.reason == RESTING) {
+        now.extend(before.iter().filter(|known| known.of != READY).cloned());
+    }
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     for condition in &mut now {
         let known = before.iter().find(|known| known.of == condition.of && known.holds == condition.holds);
@@ -149,7 +156,8 @@ fn read(conditions: Option<&Value>) -> Vec<Condition> {
             _ => None,
         };
         // Whatever its reason was: it is written anew once.
-        Some(Condition { since: text("lastTransitionTime").to_owned(), ..Condition::new(of, holds, "", "") })
+        let since = text("lastTransitionTime").to_owned();
+        Some(Condition { since, ..Condition::new(of, holds, "Known", "it was so when it was last looked at") })
     };
     all.filter_map(one).collect()
 }

@@ -2,6 +2,7 @@
 
 mod chart;
 mod forged;
+mod registration;
 mod registry;
 
 use serde_json::{Value, json};
