@@ -1,6 +1,7 @@
 //! Bylaw on a host of virtual clusters: whose request is it, and who only says so?
 
 mod chart;
+mod files;
 mod forged;
 mod registration;
 mod registry;

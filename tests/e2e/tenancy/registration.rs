@@ -29,7 +29,7 @@ fn with_host(test: impl FnOnce(&mut Operator)) {
         let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/bylaw/crds/virtualclusters.yaml");
         let applied = operator.world.cluster.kubectl(["apply", "-f", crd]).unwrap();
         assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-        eventually("the kind is served", || operator.api().get(&path(operator, "")), Reply::is_good);
+        eventually("the kind is served", || operator.api().get(&collection(operator)), Reply::is_good);
         operator.serve();
         test(operator);
         for name in ["dev", "dead", "garbage", "silent", "stopped"] {
@@ -40,8 +40,12 @@ fn with_host(test: impl FnOnce(&mut Operator)) {
     });
 }
 
+fn collection(operator: &Operator) -> String {
+    format!("/apis/bylaw.dev/v1alpha1/namespaces/{}/virtualclusters", operator.namespace)
+}
+
 fn path(operator: &Operator, name: &str) -> String {
-    format!("/apis/bylaw.dev/v1alpha1/namespaces/{}/virtualclusters/{name}", operator.namespace)
+    format!("{}/{name}", collection(operator))
 }
 
 /// A kubeconfig as vCluster writes it.
@@ -68,7 +72,7 @@ fn register(operator: &Operator, name: &str, url: &str, kubeconfig: &str) {
         "apiVersion": "bylaw.dev/v1alpha1", "kind": "VirtualCluster", "metadata": {"name": name},
         "spec": {"register": "Webhook", "url": url, "kubeconfigSecret": format!("vc-{name}")},
     });
-    operator.api().post(&path(operator, ""), &object).object();
+    operator.api().post(&collection(operator), &object).object();
 }
 
 /// Waits for a condition of that status and reason; with its message.
@@ -93,7 +97,9 @@ fn an_api_server_asks_is_kept_asking_and_is_left_in_peace_once_it_is_not_to() {
         let Some(inside) = World::start() else { return };
         let script = "if (request.object.data?.bad) deny('not inside');";
         operator.put("inside", &json!({"javascript": script, "vantage": "virtual"}));
-        operator.put("other", &json!({"javascript": "deny('of another')", "vantage": "virtual", "tenants": ["other"]}));
+        let of_another =
+            json!({"javascript": "deny('no')", "vantage": "virtual", "tenants": ["other"], "resources": ["secrets"]});
+        operator.put("other", &of_another);
         register(operator, "dev", inside.cluster.url(), &kubeconfig(&inside));
         says(operator, "dev", "Ready", "True", "Asks");
         let refused = |reply: &Reply| reply.message().contains("not inside");
@@ -105,7 +111,7 @@ fn an_api_server_asks_is_kept_asking_and_is_left_in_peace_once_it_is_not_to() {
             !webhooks.is_empty() && webhooks.iter().all(|one| one["failurePolicy"] == "Fail")
         };
         let configuration = eventually("it may rely on the answer", || inside.api.get(CONFIGURATION), stands);
-        assert!(!configuration.body.to_string().contains("of another"), "{configuration:?}");
+        assert!(!configuration.body.to_string().contains("secrets"), "what is meant for others: {configuration:?}");
         let url = configuration.body["webhooks"][0]["clientConfig"]["url"].as_str().unwrap().to_owned();
         let token = url.split('/').nth(4).unwrap().to_owned();
         assert_eq!(token.len(), 43, "{url}");
