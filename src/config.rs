@@ -126,6 +126,9 @@ pub struct Settings {
     /// Where an API server reaches this server, if not at the listening address: https://HOST:PORT
     #[arg(long, value_name = "URL", env = "BYLAW_WEBHOOK_URL")]
     pub webhook_url: Option<String>,
+    /// Where API servers of virtual clusters reach this server: https://HOST:PORT [default: where the host's does]
+    #[arg(long, value_name = "URL", env = "BYLAW_VCLUSTER_URL")]
+    pub vcluster_url: Option<String>,
     /// Memory that all isolates may take together, such as 512Mi [default: 256Mi]
     #[arg(long, value_name = "BYTES", env = "BYLAW_MEMORY_BUDGET")]
     pub memory_budget: Option<ByteSize>,
@@ -210,6 +213,7 @@ impl Settings {
             compat: self.compat.or(file.compat),
             echo: self.echo || file.echo,
             webhook_url: self.webhook_url.or(file.webhook_url),
+            vcluster_url: self.vcluster_url.or(file.vcluster_url),
             memory_budget: self.memory_budget.or(file.memory_budget),
             cpu_limit: self.cpu_limit.or(file.cpu_limit),
             log_json: self.log_json || file.log_json,

@@ -11,10 +11,11 @@ use clap::Args;
 use kube::Client;
 
 use super::Verdict;
+use super::announce::announce;
 use super::operate;
-use super::output::say;
 use super::oversight::Oversight;
 use super::pool_health::watch_pool;
+use super::registrar;
 use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
 use crate::cluster::{
@@ -32,7 +33,7 @@ use crate::policy::{Catalog, Loader, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
-use crate::tenancy::{self, RegistryWatch, Tenancy};
+use crate::tenancy::{self, KeyWatch, RegistryWatch, Tenancy};
 
 #[derive(Debug, Args)]
 #[command(
@@ -88,7 +89,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let sources = world.sources(&current, &stage.metrics);
     let has_tenants = world.tenancy.has_tenants();
     let host = host(stage, settings, world.objects, world.client.as_ref());
-    let around = (world.namespaces, world.tenancy);
+    let around = (Arc::clone(&world.namespaces), Arc::clone(&world.tenancy));
     let engine = engine(stage, settings, host.clone(), current, around)?;
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
@@ -122,9 +123,22 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         let setup = Setup { engine, host, cluster, catalogs, leadership: leadership.clone(), recorder, metrics };
         Controllers::start(setup, settings.controllers, stage.handle())
     });
+    let mut registrar = None;
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
+            let host = registrar::Host {
+                client: client.clone(),
+                tenancy: Arc::clone(&world.tenancy),
+                namespaces: Arc::clone(&world.namespaces),
+            };
+            let followed = registrar::Followed {
+                catalogs: catalogs.clone(),
+                authority: trusted.clone(),
+                leadership: leadership.clone(),
+                recorder: oversight.as_ref().and_then(Oversight::recorder),
+            };
+            registrar = Some(registrar::start(host, followed, settings, &address, stage.handle()));
             let duties = Duties {
                 registration: operate::registration(settings, client, &address).await?,
                 catalogs,
@@ -154,7 +168,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     if let Some(oversight) = oversight {
         oversight.finish().await;
     }
-    drop((controllers, operator, watcher, alone));
+    drop((controllers, registrar, operator, watcher, alone));
     if let Some(replica) = replica {
         replica.end().await;
     }
@@ -241,8 +255,8 @@ struct World {
     cluster: Option<Cluster>,
     client: Option<Client>,
     tenancy: Arc<Tenancy>,
-    /// It ends with this.
-    _registry: Option<RegistryWatch>,
+    /// They end with this.
+    _watches: Option<(RegistryWatch, Option<KeyWatch>)>,
 }
 
 impl World {
@@ -253,6 +267,8 @@ impl World {
             let accounts = Accounts::new(&connected, operate::own_namespace(settings));
             let client = connected.client;
             let registry = tenancy::watch(&client, stage.handle(), &tenancy);
+            let namespace = shared_namespace(settings);
+            let key = namespace.map(|namespace| KeyWatch::start(&client, stage.handle(), &namespace, &tenancy));
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
                 tracing::warn!(
@@ -262,11 +278,15 @@ impl World {
             if !registry.wait_until_settled(SETTLED_WITHIN).await {
                 tracing::warn!("it is not known yet which virtual clusters there are; requests are told no tenant");
             }
+            match &key {
+                Some(key) => drop(key.wait_until_settled(SETTLED_WITHIN).await),
+                None => own_key(settings, &tenancy),
+            }
             let cluster = Cluster::with_accounts(client.clone(), accounts, stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
             let (cluster, client) = (Some(cluster), Some(client));
             let namespaces = Arc::new(namespaces);
-            return Ok(Self { objects, namespaces, cluster, client, tenancy, _registry: Some(registry) });
+            return Ok(Self { objects, namespaces, cluster, client, tenancy, _watches: Some((registry, key)) });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
@@ -274,11 +294,12 @@ impl World {
         };
         if let Some(registry) = tenancy::registry_of(&inventory, None) {
             tenancy.publish(registry);
+            own_key(settings, &tenancy);
         }
         let namespaces =
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces, cluster: None, client: None, tenancy, _registry: None })
+        Ok(Self { objects, namespaces, cluster: None, client: None, tenancy, _watches: None })
     }
 
     /// What reports are made from, where there is a cluster to keep them.
@@ -301,6 +322,14 @@ impl World {
         } else if !catalog.controllers.is_empty() {
             tracing::warn!("policies that reconcile are not run: they need --kubeconfig FILE or --in-cluster");
         }
+    }
+}
+
+/// Gives virtual clusters tokens where nobody shares them.
+fn own_key(settings: &Settings, tenancy: &Tenancy) {
+    match tenancy::key_of_folder(&settings.state_dir()) {
+        Ok(key) => tenancy.set_key(key),
+        Err(error) => tracing::warn!(%error, "virtual clusters have no tokens: they cannot ask"),
     }
 }
 
@@ -332,12 +361,9 @@ fn config(settings: &Settings, serving: &Arc<Serving>) -> Config {
 
 /// The certificate must also carry the name that the API server is told to call.
 fn names(settings: &Settings) -> Vec<String> {
-    let host = settings
-        .webhook_url
-        .as_deref()
-        .and_then(|url| url::Url::parse(url).ok())
-        .and_then(|url| url.host_str().map(str::to_owned));
-    host.into_iter().collect()
+    let urls = [&settings.webhook_url, &settings.vcluster_url].into_iter().flatten();
+    let parsed = urls.filter_map(|url| url::Url::parse(url).ok());
+    parsed.filter_map(|url| url.host_str().map(str::to_owned)).collect()
 }
 
 /// Says in readiness and metrics which policies are in force and which files are broken.
@@ -353,44 +379,3 @@ fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
     let none = catalog.all().next().is_none().then(|| "there are no policies: every request is allowed".to_owned());
     checks.set_details("policies", none.into_iter().chain(serving).chain(broken).collect());
 }
-
-/// What a newcomer needs next, on standard output.
-fn announce(settings: &Settings, server: &Server, authority: Option<PathBuf>, policies: usize) {
-    let mut lines = Vec::new();
-    let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
-    lines.push(format!("Bylaw is serving at {url}"));
-    let files = settings.policies.iter().map(|path| path.display().to_string());
-    let from: Vec<String> = files.chain(settings.is_operator().then(|| "the cluster".to_owned())).collect();
-    let from = from.join(", ");
-    lines.push(format!("  policies   {policies} from {from}"));
-    if let Some(path) = &authority {
-        lines.push(format!("  authority  {}", path.display()));
-    }
-    for (name, address, path) in
-        [("health", server.health_address(), "readyz"), ("metrics", server.metrics_address(), "metrics")]
-    {
-        if let Some(address) = address {
-            lines.push(format!("  {name:<9}  http://{address}/{path}"));
-        }
-    }
-    if let Some(path) = authority {
-        lines.push("Try it:".to_owned());
-        lines.push(format!(
-            "  curl --cacert {} -H 'Content-Type: application/json' -d '{EXAMPLE}' {url}/validate",
-            path.display()
-        ));
-    }
-    lines.push(String::new());
-    if let Err(error) = say(&lines.join("\n")) {
-        // A full disk behind standard output is no reason not to serve.
-        tracing::warn!("{error:#}");
-    }
-}
-
-/// The shortest review that shows a denial by the starter policies.
-const EXAMPLE: &str = concat!(
-    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","namespace":"default","#,
-    r#""kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"userInfo":{"username":"me"},"#,
-    r#""object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"#,
-    r#""spec":{"containers":[{"name":"web","image":"nginx:latest","securityContext":{"privileged":true}}]}}}}"#
-);

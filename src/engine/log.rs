@@ -17,12 +17,14 @@ pub(super) fn outcome(judgement: &Judgement) -> ReviewOutcome {
 }
 
 /// One line a decision at debug, denials at info; names and reasons, never a body.
-pub(super) fn decided(review: &Review, judgement: &Judgement) {
+/// `vcluster` is the virtual cluster that asked, where it was one.
+pub(super) fn decided(review: &Review, judgement: &Judgement, vcluster: Option<&str>) {
     let request = &review.request;
     let Judgement { decision, evaluated, .. } = judgement;
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
+                vcluster,
                 uid = %request.uid,
                 operation = request.operation.as_str(),
                 kind = %request.kind.kind,

@@ -8,6 +8,7 @@ mod ask;
 mod asked;
 mod chain;
 mod guard;
+mod inside;
 mod log;
 mod namespaces;
 mod preflight;
@@ -38,6 +39,7 @@ use crate::telemetry::{Metrics, PolicyMetrics};
 use crate::tenancy::{Copies, Denials, Tenancy};
 use asked::{keep_webhook, position};
 use chain::Chain;
+pub use inside::{PROBE, PROBED};
 use namespaces::NamespaceTexts;
 pub use reconcile::Told;
 pub use scope::{Scope, TENANCY_WEBHOOK};
@@ -69,6 +71,13 @@ pub struct Judgement {
     pub unasked: Vec<Verdict>,
     /// What stands against the object, and how it was taken: denials and failures, in the order of the decision.
     pub objections: Vec<Judged>,
+}
+
+/// A decision that no policy had a part in.
+impl From<Decision> for Judgement {
+    fn from(decision: Decision) -> Self {
+        Self { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() }
+    }
 }
 
 /// By policy the webhook that the API server is known to call for it.
@@ -230,14 +239,26 @@ impl Engine {
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        let input = Self::input(&serving, review, &whose, deadline, measure);
+        self.weigh(&serving, review, scope, whose, (deadline, measure)).await
+    }
+
+    /// The same where it is known whose it is: what was reserved meanwhile stays or goes with what comes of it.
+    async fn weigh(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        whose: Whose<'_>,
+        (deadline, measure): (Instant, bool),
+    ) -> Judgement {
+        let input = Self::input(serving, review, &whose, deadline, measure);
         let reserving = input.reserving.clone();
-        let judgement = self.judge_by(&serving, review, scope, whose, input).await;
+        let judgement = self.judge_by(serving, review, scope, whose, input).await;
         conclude_reserving(reserving, &judgement);
         judgement
     }
 
-    /// The same where it is known whose it is. What a syncer sends again may be known already.
+    /// What a syncer sends again may be known already.
     async fn judge_by(
         &self,
         serving: &Serving,
@@ -273,14 +294,15 @@ impl Engine {
             Scope::Tenancy => return Judgement::default(),
             Scope::Both => return self.both(serving, review, whose, input, Style::Merged, None).await,
             Scope::Only(name) if position(serving, name).is_none() => {
-                let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
-                return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
+                return undecided(OnError::Deny, &format!("there is no policy {name}")).into();
             }
             Scope::Only(name) => return self.both(serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
         let mut asked = self.matching(serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
-            keep_webhook(serving, self.registered.load().as_deref(), name, &mut asked);
+            // What the host's configurations are known to ask says nothing of those in virtual clusters.
+            let registered = self.registered.load().clone().filter(|_| whose.vantage == Vantage::Host);
+            keep_webhook(serving, registered.as_deref(), name, &mut asked);
         }
         if !asked.matched.is_empty() {
             whose.show(review, &mut input);

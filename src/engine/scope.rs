@@ -35,7 +35,13 @@ impl Scope {
                 Some(Self::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
             }
             Endpoint::Policy(name) => Some(Self::Only(name)),
-            Endpoint::Crds | Endpoint::VirtualCluster { .. } => None,
+            Endpoint::VirtualCluster { webhook: Some(name), mutate, .. } => {
+                Some(Self::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
+            }
+            Endpoint::VirtualCluster { webhook: None, mutate, .. } => {
+                Some(if mutate { Self::Mutate } else { Self::Validate })
+            }
+            Endpoint::Crds => None,
         }
     }
 }

@@ -9,12 +9,12 @@ use super::namespaces::Here;
 use super::stance::conclude;
 use super::whose::Whose;
 use super::{Asked, Engine, Judgement, conclude_reserving};
-use crate::decision::Style;
+use crate::decision::{Decision, Style};
 use crate::isolate::{Input, Vantage};
 use crate::ledger::Reserving;
 use crate::matching::{Explanation, Phase};
 use crate::review::Review;
-use crate::tenancy::{Resolved, VirtualCluster};
+use crate::tenancy::{Inside, Proof, Resolved, Tenancy, Told, VirtualCluster};
 
 /// Where and when a review is judged.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +58,9 @@ impl Engine {
         {
             return refused;
         }
+        if setting.vantage == Vantage::Virtual && Tenancy::is_upkeep(&review.request) {
+            return Decision::allow().into();
+        }
         let present = Self::input(&serving, review, &whose, deadline, setting.measure);
         let reserving = present.reserving.clone();
         let input = Input { now: setting.now.unwrap_or(present.now), ..present };
@@ -87,7 +90,11 @@ impl Engine {
         let resolved = match (&setting.tenant, &setting.vcluster) {
             (Some(tenant), _) => Resolved::given(tenant, review, vantage),
             (None, _) if vantage == Vantage::Host => return None,
-            (None, Some(vcluster)) => self.tenancy.resolve_virtual(vcluster, review, &*self.namespaces),
+            (None, Some(vcluster)) => {
+                let told = Told::of(&review.request);
+                let inside = Inside { vcluster: Some(Arc::clone(vcluster)), proof: Proof::Token, told };
+                self.tenancy.resolve_inside(&inside, review, &*self.namespaces)
+            }
             (None, None) => Resolved::nobodys(),
         };
         let here = Here::of(&review.request, &*self.namespaces);

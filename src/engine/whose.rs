@@ -101,6 +101,5 @@ fn refused(refusal: Refusal) -> Judgement {
         message: format!("[{policy}] {message}"),
         causes: vec![cause],
     };
-    let decision = Decision { status: Some(status), ..Decision::default() };
-    Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() }
+    Decision { status: Some(status), ..Decision::default() }.into()
 }

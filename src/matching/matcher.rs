@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::rule::{Rule, RuleMismatch};
 use super::tenants::Tenants;
 use super::users::UserPatterns;
-use super::{Around, MatchError, Selector, namespaces};
+use super::{Around, MatchError, Selector, Whose, namespaces};
 use crate::policy::spec::MatchSpec;
 use crate::review::{GroupVersionResource, Operation, Review};
 
@@ -53,6 +53,12 @@ impl Matcher {
     #[must_use]
     pub fn may_take(&self, resource: &GroupVersionResource, is_namespaced: bool, operation: Operation) -> bool {
         self.rule.may_take(resource, is_namespaced, operation)
+    }
+
+    /// Whether requests of this tenant may match.
+    #[must_use]
+    pub fn may_be_of(&self, tenant: &dyn Whose) -> bool {
+        self.tenants.as_ref().is_none_or(|tenants| tenants.has(Some(tenant)).unwrap_or(true))
     }
 
     /// Whether an object with these labels is selected, as far as its own labels go.

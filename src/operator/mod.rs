@@ -36,6 +36,7 @@ use tokio::task::AbortHandle;
 
 use cache::Cache;
 use exceptions::Exceptions;
+pub(crate) use fault::reason;
 use feed::{Feed, View};
 pub use leadership::{Leadership, Leading, NotLeading};
 use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Way, Write};

@@ -55,7 +55,7 @@ impl Gauge {
 }
 
 /// The HTTP codes of requests refused before a review was seen.
-pub(super) const REFUSALS: [u16; 8] = [400, 404, 405, 408, 413, 415, 500, 503];
+pub(super) const REFUSALS: [u16; 9] = [400, 403, 404, 405, 408, 413, 415, 500, 503];
 
 #[derive(Debug)]
 pub(super) struct RouteMetrics {

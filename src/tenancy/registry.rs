@@ -48,8 +48,9 @@ impl Registry {
                 Some(known) => {
                     let version = if own.version.is_empty() { &known.version } else { &own.version };
                     let account = if own.has_own_account { &own.account } else { &known.account };
-                    let (version, account) = (Arc::clone(version), Arc::clone(account));
-                    Arc::new(VirtualCluster { version, account, state: known.state, ..(*own).clone() })
+                    let uid = if known.uid.is_empty() { &own.uid } else { &known.uid };
+                    let (version, account, uid) = (Arc::clone(version), Arc::clone(account), Arc::clone(uid));
+                    Arc::new(VirtualCluster { version, account, uid, state: known.state, ..(*own).clone() })
                 }
             };
             by_place.insert(place(&merged), merged);
@@ -74,6 +75,13 @@ impl Registry {
     #[must_use]
     pub fn at(&self, namespace: &str, name: &str) -> Option<&Arc<VirtualCluster>> {
         self.by_place.get(&(Arc::from(namespace), Arc::from(name)))
+    }
+
+    /// Those that are in a namespace of the host.
+    pub(super) fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<VirtualCluster>> {
+        let first: Place = (Arc::from(namespace), Arc::default());
+        let from = self.by_place.range(first..);
+        from.take_while(move |((of, _), _)| of.as_ref() == namespace).map(|(_, vcluster)| vcluster)
     }
 
     pub(super) fn managed_by(&self, manager: &str) -> Option<&Arc<VirtualCluster>> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::claims::Claims;
+use super::inside::{Inside, Proof};
 use super::owner;
 use super::registry::Registry;
 use super::tenant::Tenant;
@@ -22,9 +23,9 @@ const VCLUSTER_NAMESPACE: &str = "vcluster.loft.sh/vcluster-namespace";
 
 /// Users that are the control plane of Kubernetes itself: what they make of an object carries its marks along, as the
 /// `EndpointSlices` of a Service.
-const CONTROL_PLANE: [&str; 4] =
+pub(super) const CONTROL_PLANE: [&str; 4] =
     ["system:kube-controller-manager", "system:kube-scheduler", "system:apiserver", "system:cloud-controller-manager"];
-const CONTROLLERS: &str = "system:serviceaccount:kube-system:";
+pub(super) const CONTROLLERS: &str = "system:serviceaccount:kube-system:";
 
 /// What is known of whose request it is.
 #[derive(Debug, Clone)]
@@ -122,17 +123,26 @@ impl Tenancy {
 
     /// A request to the API server of a virtual cluster: there everything is the tenant's, by its own name.
     #[must_use]
-    pub fn resolve_virtual(
+    pub fn resolve_inside(&self, inside: &Inside, review: &Review, namespaces: &dyn NamespaceLabels) -> Resolved {
+        let Some(vcluster) = &inside.vcluster else { return Resolved::nobodys() };
+        let is_trusted = inside.proof > Proof::None;
+        let tenant = Arc::new(self.tenant_of(vcluster, inside.namespace(review), is_trusted, namespaces));
+        // What the host would say of a copy is for those alone whose it would be.
+        Resolved { within: is_trusted.then(|| Arc::clone(vcluster)), ..Resolved::of(tenant) }
+    }
+
+    /// The tenant that a virtual cluster is, in a namespace of its own. `namespaces` are the host's.
+    #[must_use]
+    pub fn tenant_of(
         &self,
-        vcluster: &Arc<VirtualCluster>,
-        review: &Review,
+        vcluster: &VirtualCluster,
+        namespace: &str,
+        is_trusted: bool,
         namespaces: &dyn NamespaceLabels,
-    ) -> Resolved {
+    ) -> Tenant {
         let registry = self.registry.load();
         let (labels, owner) = owned(&registry, vcluster, namespaces);
-        let namespace = &*review.request.namespace;
-        let tenant = Arc::new(Tenant::of_vcluster(vcluster, namespace, labels, owner.as_ref(), true));
-        Resolved { within: Some(Arc::clone(vcluster)), ..Resolved::of(tenant) }
+        Tenant::of_vcluster(vcluster, namespace, labels, owner.as_ref(), is_trusted)
     }
 
     /// A request as the syncer of this virtual cluster would make it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::access::Access;
 use super::registry::Place;
 
 /// Versions whose syncer is known: from the one that leaves tenants' labels alone to the newest that was recorded.
@@ -26,6 +27,10 @@ pub struct VirtualCluster {
     pub version: Arc<str>,
     pub state: State,
     pub parameters: Map<String, Value>,
+    /// Of what makes it one, its workload before the object that registers it: it is another when it is made anew.
+    pub uid: Arc<str>,
+    /// How it is to be told of Bylaw, where an object registers it.
+    pub access: Option<Arc<Access>>,
 }
 
 /// Whether there is a syncer at work.
@@ -85,6 +90,7 @@ impl VirtualCluster {
         let version = chart.or_else(image).unwrap_or_default();
         Ok(Self {
             state: state(object),
+            uid: uid(object),
             ..Self::new(text("/metadata/namespace").unwrap_or_default(), name, account, version)?
         })
     }
@@ -111,7 +117,8 @@ impl VirtualCluster {
             text("/spec/serviceAccountName"),
             text("/spec/version").unwrap_or_default(),
         )?;
-        Ok(Self { parameters: parameters.unwrap_or_default(), ..found })
+        let access = Some(Arc::new(Access::of(object, &found.name)));
+        Ok(Self { parameters: parameters.unwrap_or_default(), uid: uid(object), access, ..found })
     }
 
     /// `account` is the name of a `ServiceAccount` of that namespace; the chart's own where nothing is said.
@@ -135,6 +142,8 @@ impl VirtualCluster {
             version: version.trim_start_matches('v').into(),
             state: State::default(),
             parameters: Map::new(),
+            uid: Arc::default(),
+            access: None,
         })
     }
 
@@ -155,6 +164,10 @@ impl VirtualCluster {
 
 /// What the users of `ServiceAccounts` begin with.
 pub(super) const ACCOUNT: &str = "system:serviceaccount:";
+
+fn uid(object: &Value) -> Arc<str> {
+    object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().into()
+}
 
 fn tag(image: &str) -> Option<&str> {
     let name = image.split('@').next()?;

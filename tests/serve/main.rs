@@ -71,6 +71,8 @@ mod test_bad_cases;
 mod test_command;
 mod test_watching;
 mod types_command;
+mod vcluster_command;
+mod vcluster_route;
 mod webhook_command;
 mod workers;
 mod workloads;

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! render    what there should be            observed  what there is
+//! rules     what policies match
 //! tenancy   what keeps tenants apart        stands    whether that does what it should
 //! keeper    makes it so, and tells          takeover  what jsPolicy left
 //! write     as the leader alone             pace      and not too often
@@ -15,6 +16,7 @@ mod keeper;
 mod observed;
 mod pace;
 pub mod render;
+mod rules;
 mod stands;
 mod takeover;
 mod tenancy;
@@ -25,7 +27,7 @@ pub use keeper::Registry;
 pub(super) use keeper::{Keeper, Sources};
 pub(super) use observed::Observed;
 pub(super) use pace::Pace;
-pub use render::{Desired, Phase, Registration, Shape, configurations};
+pub use render::{Desired, Phase, Registration, Shape, configurations, inside};
 pub use stands::{corrections, is_clean, stands};
 pub(super) use way::Way;
 pub(super) use write::Write;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::rules::rules;
 use super::tenancy;
 use crate::bundle::content_hash;
-use crate::matching::WORKLOADS;
-use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Scope, Vantage, Webhooks, webhooks};
+use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Vantage, Webhooks, webhooks};
 
 pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
 
@@ -110,6 +110,8 @@ pub struct Registration {
     pub own_kinds: bool,
     /// Whether there are tenants to be kept apart.
     pub tenants: bool,
+    /// Whose API server asks: that of the host, or of a virtual cluster.
+    pub vantage: Vantage,
 }
 
 /// A configuration as it should be.
@@ -139,12 +141,18 @@ pub fn configurations(
     object_of: impl Fn(&str) -> Option<(String, String)>,
 ) -> Vec<Desired> {
     let mut all: Vec<Desired> = match registration.shape {
-        Shape::Grouped => Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog)).collect(),
+        Shape::Grouped => inside(registration, catalog, |_| true),
         Shape::PerPolicy => per_policy(registration, catalog, object_of),
     };
     all.extend(registration.own_kinds.then(|| of_own_kinds(registration)));
     all.extend(registration.tenants.then(|| tenancy::configuration(registration)));
     all
+}
+
+/// Those for policies alone, of which `is_meant` are meant: a virtual cluster is not to be told of the others' policies.
+#[must_use]
+pub fn inside(registration: &Registration, catalog: &Catalog, is_meant: impl Fn(&Revision) -> bool) -> Vec<Desired> {
+    Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog, &is_meant)).collect()
 }
 
 /// By which `POST /crds` is asked, whatever the policies are.
@@ -154,11 +162,16 @@ fn of_own_kinds(registration: &Registration) -> Desired {
     Desired { about: About::OwnKinds, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
 }
 
-fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Option<Desired> {
+fn grouped(
+    registration: &Registration,
+    phase: Phase,
+    catalog: &Catalog,
+    is_meant: &impl Fn(&Revision) -> bool,
+) -> Option<Desired> {
     let Webhooks { names, are_narrow } = webhooks(&catalog.revisions);
     let mut groups = BTreeMap::<&str, Vec<&Revision>>::new();
     for (revision, name) in catalog.revisions.iter().zip(&names) {
-        if is_asked(revision, phase) {
+        if is_asked(registration, revision, phase) && is_meant(revision) {
             groups.entry(name).or_default().push(revision);
         }
     }
@@ -187,7 +200,7 @@ fn per_policy(
                 "controller": true,
             })
         });
-        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(revision, *phase)) {
+        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(registration, revision, *phase)) {
             let path = format!("policy/{policy}");
             let webhook = webhook(registration, phase, policy, &path, &[revision], registration.narrows);
             let owner = owner.clone().or_else(|| registration.owner.clone());
@@ -203,9 +216,10 @@ fn suffix(instance: &str, policy: &str) -> String {
     digits.bytes().take(SUFFIX).map(|digit| char::from(b'a' + digit % 26)).collect()
 }
 
-/// The host's API server does not ask policies for virtual clusters alone.
-fn is_asked(revision: &Revision, phase: Phase) -> bool {
-    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(Vantage::Virtual)
+/// The host's API server does not ask policies for virtual clusters alone, nor theirs those for the host alone.
+fn is_asked(registration: &Registration, revision: &Revision, phase: Phase) -> bool {
+    let others = if registration.vantage == Vantage::Virtual { Vantage::Host } else { Vantage::Virtual };
+    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(others)
 }
 
 pub(super) fn desired(
@@ -329,64 +343,6 @@ pub(super) fn with_path(client: &Value, path: &str) -> Value {
         service.insert("path".to_owned(), format!("/{path}").into());
     }
     client
-}
-
-/// All but the resources of a rule, in a fixed order.
-type Scoped = (Vec<String>, Vec<String>, Vec<String>, &'static str);
-
-/// What the members match, in as few rules as say just that.
-fn rules(members: &[&Revision]) -> Vec<Value> {
-    let mut rules = BTreeMap::<Scoped, BTreeSet<String>>::new();
-    for spec in members.iter().map(|one| &one.spec.rules) {
-        let any_if_empty = |list: &[String]| if list.is_empty() { vec!["*".to_owned()] } else { sorted(list) };
-        let (groups, versions) = (any_if_empty(&spec.api_groups), any_if_empty(&spec.api_versions));
-        rules.entry(scoped(spec, groups, versions)).or_default().extend(spec.resources.iter().cloned());
-        if spec.workloads {
-            for group in ["", "apps", "batch"] {
-                let resources =
-                    WORKLOADS.iter().filter(|(of, _)| *of == group).map(|(_, resource)| (*resource).to_owned());
-                let rule = scoped(spec, vec![group.to_owned()], vec!["v1".to_owned()]);
-                rules.entry(rule).or_default().extend(resources);
-            }
-        }
-    }
-    let rule = |((operations, groups, versions, scope), resources): (Scoped, BTreeSet<String>)| {
-        json!({
-            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(&resources),
-            "scope": scope,
-        })
-    };
-    rules.into_iter().map(rule).collect()
-}
-
-fn scoped(spec: &MatchSpec, groups: Vec<String>, versions: Vec<String>) -> Scoped {
-    let operations: Vec<String> = match spec.operations.as_slice() {
-        [] => vec!["*".to_owned()],
-        some => sorted(&some.iter().map(|operation| operation.as_str().to_owned()).collect::<Vec<_>>()),
-    };
-    let scope = match spec.scope {
-        Scope::All => "*",
-        Scope::Cluster => "Cluster",
-        Scope::Namespaced => "Namespaced",
-    };
-    (operations, groups, versions, scope)
-}
-
-fn sorted(list: &[String]) -> Vec<String> {
-    list.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// The API server refuses a resource beside a wildcard that has it in it.
-fn together(resources: &BTreeSet<String>) -> Vec<String> {
-    let has = |name: &str| resources.contains(name);
-    if has("*/*") {
-        return vec!["*/*".to_owned()];
-    }
-    let is_covered = |resource: &str| match resource.split_once('/') {
-        None => resource != "*" && has("*"),
-        Some((of, sub)) => sub != "*" && has(&format!("{of}/*")) || of != "*" && has(&format!("*/{sub}")),
-    };
-    resources.iter().filter(|resource| !is_covered(resource)).cloned().collect()
 }
 
 #[cfg(test)]

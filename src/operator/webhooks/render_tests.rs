@@ -5,15 +5,6 @@ fn rule(groups: &[&str], resources: &[&str]) -> Value {
 }
 
 #[test]
-fn resources_beside_a_wildcard_that_has_them_in_it_are_left_out() {
-    let of = |names: &[&str]| together(&names.iter().map(ToString::to_string).collect());
-    assert_eq!(of(&["pods", "*/*", "pods/log"]), ["*/*"]);
-    assert_eq!(of(&["pods", "*", "pods/log"]), ["*", "pods/log"]);
-    assert_eq!(of(&["pods/*", "pods/log", "nodes/log", "pods"]), ["nodes/log", "pods", "pods/*"]);
-    assert_eq!(of(&["*/scale", "deployments/scale", "pods/log"]), ["*/scale", "pods/log"]);
-}
-
-#[test]
 fn bylaws_own_objects_are_left_out_where_a_rule_reaches_them() {
     let names = |rules: &[Value]| -> Vec<String> {
         let found = conditions(None, rules);

@@ -2,7 +2,9 @@
 
 mod authority;
 mod chart;
+mod files;
 mod forged;
+mod registration;
 mod registry;
 mod tenants;
 mod virtual_cluster;
