@@ -7,7 +7,7 @@ use serde_json::Value;
 /// The groups that are ours.
 pub const GROUPS: [&str; 2] = ["policy.jspolicy.com", "bylaw.dev"];
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../../charts/bylaw/crds/jspolicies.yaml"),
     include_str!("../../charts/bylaw/crds/jspolicybundles.yaml"),
     include_str!("../../charts/bylaw/crds/jspolicyviolations.yaml"),

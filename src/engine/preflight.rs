@@ -52,7 +52,7 @@ impl Engine {
         // Half of the time: what the virtual cluster's own policies said must not come too late for it.
         let now = Instant::now();
         let deadline = now + input.deadline.saturating_duration_since(now) / 2;
-        let own = Self::input(&copy, &host, deadline, false);
+        let own = Self::input(serving, &copy, &host, deadline, false);
         let told = Input { now: input.now, dry_run: true, ..own };
         let against = self.as_on_host(serving, copy.clone(), host, told, webhook).await;
         let has_failed = against.iter().any(|one| matches!(one.verdict.effect, Effect::Error(_)));

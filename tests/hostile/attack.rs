@@ -59,10 +59,11 @@ pub enum End {
 }
 
 /// What is told of a run that used up its processor time, or its time: for a script they are the same.
-pub const TIME: [&str; 6] = [
+pub const TIME: [&str; 7] = [
     "more processor time",
     "timed out",
     "does not stop",
+    "took too long",
     "gave no verdict before",
     "no time was left",
     "its turn came after the deadline",

@@ -97,6 +97,7 @@ pub(super) fn wanted(plan: &Plan<'_>, catalog: &Catalog) -> Vec<Wanted> {
         owner: None,
         narrows: plan.narrows,
         own_kinds: false,
+        tenants: false,
         vantage: Vantage::Virtual,
     };
     let is_meant = |revision: &crate::policy::Revision| revision.matcher.may_be_of(plan.tenant);
