@@ -163,7 +163,7 @@ impl Mutated<'_> {
 
     /// Whether the change brings back what is on the host.
     fn is_as_stored(&self, path: &[String]) -> bool {
-        let at = |value| path.iter().try_fold(value, step);
+        let at = |value| path.iter().try_fold(value, |value, key| step(value, key));
         self.stored.is_some_and(|stored| at(self.after) == at(stored))
     }
 }
@@ -234,7 +234,7 @@ fn containers<'v>(object: &'v Value, list: &str) -> &'v [Value] {
     found.map(Vec::as_slice).unwrap_or_default()
 }
 
-fn step<'v>(value: &'v Value, key: &String) -> Option<&'v Value> {
+fn step<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
     match value {
         Value::Object(fields) => fields.get(key),
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),

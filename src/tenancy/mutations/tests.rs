@@ -94,8 +94,8 @@ fn the_table_says_what_real_syncers_did() {
         ("mutres", Class::Safe, false, "/spec/containers/0/resources/limits", |pod| {
             pod["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "100m"}, "requests": {"cpu": "10m"}});
         }),
-        ("mutimage", Class::Reverted, false, "", |pod| mirror(pod)),
-        ("mutimgboth", Class::Safe, true, "/spec/containers/0/image", |pod| mirror(pod)),
+        ("mutimage", Class::Reverted, false, "", mirror),
+        ("mutimgboth", Class::Safe, true, "/spec/containers/0/image", mirror),
         ("mutgate", Class::BreaksSync, false, "", |pod| {
             pod["spec"]["schedulingGates"] = json!([{"name": "example.com/gate"}])
         }),
@@ -222,13 +222,13 @@ fn only_later_syncers_compare_tolerations_and_resources() {
 
 #[test]
 fn a_pod_that_is_there_takes_no_other_spec() {
+    type Change = fn(&mut Value);
     let update = |stored: Option<Value>| Case {
         operation: Operation::Update,
         is_repeated: true,
         stored: Some(stored.unwrap_or_else(pod)),
         ..Case::default()
     };
-    type Change = fn(&mut Value);
     let frozen: [Change; 4] = [
         |pod| pod["spec"]["nodeSelector"] = json!({"pool": "a"}),
         |pod| pod["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "b"}]),

@@ -27,7 +27,7 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// `owner` is who the virtual cluster belongs to, where that is known.
+    /// `object` is the name of what it is about on the host, and his. `namespaces` are the host's.
     #[must_use]
     pub fn new(
         registry: &'a Registry,
@@ -71,19 +71,13 @@ impl<'a> Words<'a> {
         };
         let (before, after) = (word.get(..at).unwrap_or_default(), word.get(at + name.len()..).unwrap_or_default());
         told.push_str(before);
-        match self.name(name) {
-            Some(other) => told.push_str(&other),
-            None => {
-                for (index, part) in name.split('.').enumerate() {
-                    if index > 0 {
-                        told.push('.');
-                    }
-                    match self.name(part).filter(|_| part != name) {
-                        Some(other) => told.push_str(&other),
-                        None => told.push_str(part),
-                    }
-                }
-            }
+        let parts: Vec<(&str, Option<String>)> = name.split('.').map(|part| (part, self.name(part))).collect();
+        let has_own = parts.iter().any(|(_, other)| other.as_ref().is_some_and(|other| other != HIDDEN));
+        if let Some(other) = self.name(name).filter(|_| !has_own) {
+            told.push_str(&other);
+        } else {
+            let parts: Vec<&str> = parts.iter().map(|(part, other)| other.as_deref().unwrap_or(part)).collect();
+            told.push_str(&parts.join("."));
         }
         told.push_str(after);
     }
