@@ -30,7 +30,7 @@ pub(super) struct RegisterArgs {
     /// A Secret of the namespace with its kubeconfig [default: vc-NAME, which vCluster writes]
     #[arg(long, value_name = "NAME")]
     kubeconfig_secret: Option<String>,
-    /// The ServiceAccount of its syncer, where it is not vc-NAME
+    /// The `ServiceAccount` of its syncer, where it is not vc-NAME
     #[arg(long, value_name = "NAME")]
     service_account: Option<String>,
     /// The version of vCluster, where no workload shows it
@@ -54,6 +54,16 @@ enum How {
     Off,
 }
 
+impl How {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "Webhook",
+            Self::Static => "Static",
+            Self::Off => "Off",
+        }
+    }
+}
+
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &RegisterArgs) -> anyhow::Result<Verdict> {
@@ -70,15 +80,15 @@ pub(super) fn run(args: &RegisterArgs) -> anyhow::Result<Verdict> {
         let client = args.host.connect().await?;
         let kind = GroupVersionKind::gvk("bylaw.dev", "v1alpha1", "VirtualCluster");
         let resource = ApiResource::from_gvk_with_plural(&kind, "virtualclusters");
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &resource);
         let params = PatchParams::apply("bylaw-cli").force();
         let applied = tokio::time::timeout(ANSWERS_WITHIN, api.patch(name, &params, &Patch::Apply(&object))).await;
         let applied = applied.context("the cluster does not answer")?;
         applied.context("the VirtualCluster cannot be applied; `bylaw crd | kubectl apply -f -` makes the kind known")
     })?;
-    let how = object["spec"]["register"].as_str().unwrap_or_default();
+    let how = args.how.as_str();
     match args.output {
         OutputFormat::Text => say(&format!(
             "{} is registered ({how}); `bylaw vcluster inspect {}` shows what comes of it\n",
@@ -99,12 +109,7 @@ impl RegisterArgs {
             }
         }
         let mut spec = Map::new();
-        let how = match self.how {
-            How::Webhook => "Webhook",
-            How::Static => "Static",
-            How::Off => "Off",
-        };
-        spec.insert("register".to_owned(), how.into());
+        spec.insert("register".to_owned(), self.how.as_str().into());
         let secret = self.kubeconfig_secret.clone().unwrap_or_else(|| format!("vc-{}", vcluster.name));
         let told = [
             ("url", self.url.clone()),

@@ -99,15 +99,17 @@ fn named(mut object: Value, what: &str) -> Value {
 }
 
 fn admission() -> Value {
-    let configuration = |kind: &str| json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": kind });
     let webhooks = |folder: &str| {
-        let mut told = configuration("WebhookAdmissionConfiguration");
-        told["kubeConfigFile"] = format!("{FOLDER}/identity/webhooks.kubeconfig").into();
-        told["staticManifestsDir"] = format!("{FOLDER}/{folder}").into();
-        told
+        json!({
+            "apiVersion": "apiserver.config.k8s.io/v1", "kind": "WebhookAdmissionConfiguration",
+            "kubeConfigFile": format!("{FOLDER}/identity/webhooks.kubeconfig"),
+            "staticManifestsDir": format!("{FOLDER}/{folder}"),
+        })
     };
-    let mut policies = configuration("ValidatingAdmissionPolicyConfiguration");
-    policies["staticManifestsDir"] = format!("{FOLDER}/policies").into();
+    let policies = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "ValidatingAdmissionPolicyConfiguration",
+        "staticManifestsDir": format!("{FOLDER}/policies"),
+    });
     json!({
         "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
         "plugins": [

@@ -81,11 +81,11 @@ pub(super) async fn look(site: &Site<'_>, memory: &mut Memory) -> Result<Seen, A
     let stage = match memory.stage {
         Some(stage) => stage,
         // A leader before this one may have brought it up: then nothing is weakened for a moment.
-        None => match plan(Stage::Up, true).iter().all(|one| is_there(one, &observed)) {
-            true => Stage::Up,
-            false if remote_is_asked(&observed, site.door) && probe(&remote).await.is_ok() => Stage::Up,
-            false => Stage::ComingUp,
-        },
+        None => {
+            let is_up = plan(Stage::Up, true).iter().all(|one| is_there(one, &observed));
+            let is_up = is_up || is_told(&observed, site.door) && probe(&remote).await.is_ok();
+            if is_up { Stage::Up } else { Stage::ComingUp }
+        }
     };
     memory.stage = Some(stage);
     let all = plan(stage, memory.narrows);
@@ -125,7 +125,7 @@ fn is_there(wanted: &Wanted, observed: &BTreeMap<String, Value>) -> bool {
 }
 
 /// Whether its API server has been told of this door.
-fn remote_is_asked(observed: &BTreeMap<String, Value>, door: &str) -> bool {
+fn is_told(observed: &BTreeMap<String, Value>, door: &str) -> bool {
     observed.values().any(|object| {
         let webhooks = object.get("webhooks").and_then(Value::as_array).into_iter().flatten();
         let mut urls = webhooks.filter_map(|webhook| webhook.pointer("/clientConfig/url")?.as_str());
