@@ -202,12 +202,15 @@ fn engine(
 
 /// Host functions whose ledger, where there is a cluster, is shared in Bylaw's namespace.
 fn host(stage: &Stage, settings: &Settings, objects: Objects, client: Option<&Client>) -> Host {
-    let host = stage.host(objects);
-    if let Some(client) = client {
+    let (host, metrics) = (stage.host(objects), Arc::clone(&stage.metrics));
+    let ledger = if let Some(client) = client {
         let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
         let store = Arc::new(ClusterStore::new(client.clone(), &namespace));
-        host.set_ledger(Ledger::shared(store, stage.handle(), Arc::clone(&stage.metrics), Arc::new(WallClock)));
-    }
+        Ledger::shared(store, stage.handle(), metrics, Arc::new(WallClock))
+    } else {
+        Ledger::alone(metrics)
+    };
+    host.set_ledger(ledger);
     host
 }
 

@@ -64,7 +64,7 @@ enum Inner {
     /// Of this process alone.
     Memory {
         book: Mutex<Book>,
-        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
     },
     Shared(Shared),
 }
@@ -100,7 +100,17 @@ impl Ledger {
     }
 
     fn of_book(book: Book) -> Self {
-        Self(Arc::new(Inner::Memory { book: Mutex::new(book), clock: Arc::new(WallClock) }))
+        Self::of_process(book, Arc::default())
+    }
+
+    /// Of this process alone, and counted.
+    #[must_use]
+    pub fn alone(metrics: Arc<Metrics>) -> Self {
+        Self::of_process(Book::default(), metrics)
+    }
+
+    fn of_process(book: Book, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Inner::Memory { book: Mutex::new(book), metrics }))
     }
 
     /// One that all replicas share.
@@ -120,8 +130,8 @@ impl Ledger {
             review.note(self, &ask.key)?;
         }
         match &*self.0 {
-            Inner::Memory { book, clock } => {
-                let answer = in_memory(book, &ask, &**clock);
+            Inner::Memory { book, metrics } => {
+                let answer = in_memory(book, &ask, metrics);
                 Ok(std::future::ready(answer).boxed())
             }
             Inner::Shared(shared) => shared.ask(ask, deadline),
@@ -140,18 +150,21 @@ impl Ledger {
     fn release(&self, key: &str, request: &str) {
         let ask = Ask::release(key, request);
         match &*self.0 {
-            Inner::Memory { book, clock } => drop(in_memory(book, &ask, &**clock)),
+            Inner::Memory { book, metrics } => drop(in_memory(book, &ask, metrics)),
             // It is behind the reservation in the same queue.
             Inner::Shared(shared) => drop(shared.ask(ask, Instant::now() + RELEASE_WITHIN)),
         }
     }
 }
 
-fn in_memory(book: &Mutex<Book>, ask: &Ask, clock: &dyn Clock) -> Result<Answer, LedgerError> {
+fn in_memory(book: &Mutex<Book>, ask: &Ask, metrics: &Metrics) -> Result<Answer, LedgerError> {
     let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = clock.now();
-    book.prune(now);
-    book.apply(ask, now).map(|applied| applied.answer)
+    let now = WallClock.now();
+    let expired = book.prune(now);
+    metrics.ledger.dropped.add(u64::try_from(expired).unwrap_or_default());
+    let applied = book.apply(ask, now)?;
+    shard::count(metrics, ask, &applied);
+    Ok(applied.answer)
 }
 
 impl Shared {

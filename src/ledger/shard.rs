@@ -129,22 +129,26 @@ impl Shard {
             };
             self.known = Some(Stored { version, book: next });
             for (call, applied) in calls.drain(..).zip(applied) {
-                self.count(&call.ask, applied.as_ref().ok());
-                drop(call.reply.send(applied.map(|applied| applied.answer)));
+                let answer = applied.map(|applied| {
+                    count(&self.metrics, &call.ask, &applied);
+                    applied.answer
+                });
+                drop(call.reply.send(answer));
             }
             return Ok(());
         }
     }
+}
 
-    fn count(&self, ask: &Ask, applied: Option<&Applied>) {
-        let (metrics, Some(applied)) = (&self.metrics.ledger, applied) else { return };
-        if ask.wanted == Wanted::Nothing {
-            metrics.released.add(u64::from(applied.is_changed));
-        } else if !applied.answer.is_allowed() {
-            metrics.refused.increment();
-        } else if ask.books {
-            metrics.allowed.increment();
-        }
+/// Counts what became of an ask.
+pub(super) fn count(metrics: &Metrics, ask: &Ask, applied: &Applied) {
+    let metrics = &metrics.ledger;
+    if ask.wanted == Wanted::Nothing {
+        metrics.released.add(u64::from(applied.is_changed));
+    } else if !applied.answer.is_allowed() {
+        metrics.refused.increment();
+    } else if ask.books {
+        metrics.allowed.increment();
     }
 }
 

@@ -38,6 +38,7 @@ mod hot_reload;
 mod image;
 mod init_command;
 mod isolation;
+mod ledger;
 mod lint_command;
 mod lint_rules;
 mod lint_tenants;
