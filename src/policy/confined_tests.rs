@@ -55,6 +55,7 @@ fn what_reaches_further_is_refused_by_name() {
         (json!({"permissions": {"net": ["*"]}}), "permissions.net: is not for tenants"),
         (json!({"permissions": {"env": ["HOME"]}}), "permissions.env: is not for tenants"),
         (json!({"permissions": {"files": ["/etc/passwd"]}}), "permissions.files: is not for tenants"),
+        (json!({"permissions": {"quota": ["*"]}}), "permissions.quota: is not for tenants"),
         (json!({"permissions": {"codegen": true}}), "permissions.codegen: is not for tenants"),
         (
             json!({"permissions": {"serviceAccount": "kube-system/admin"}}),
