@@ -46,7 +46,7 @@ fn review(number: u64, keys: u64) -> Value {
 fn conflicts(server: &Server) -> u64 {
     let page = server.get(server.metrics_url()).1;
     let line = page.lines().find_map(|line| line.strip_prefix("bylaw_ledger_conflicts_total "));
-    line.and_then(|count| count.parse::<f64>().ok()).map_or(0, |count| count as u64)
+    line.and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn reservations_in_a_second() {
             clients.into_iter().flat_map(|client| client.join().expect("it ends")).collect()
         });
         times.sort();
-        let a_second = times.len() as f64 / begun.elapsed().as_secs_f64();
+        let a_second = f64::from(u32::try_from(times.len()).expect("some thousands")) / begun.elapsed().as_secs_f64();
         let conflicts = servers.iter().map(|server| conflicts(server)).sum::<u64>() - before;
         let (p50, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
         eprintln!(

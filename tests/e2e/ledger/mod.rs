@@ -129,7 +129,7 @@ fn creates_that_race_through_three_replicas_get_the_limit_and_no_more() {
     let replies = race(&replicas, 20, "?dryRun=All", |number| counted(&format!("dry-{number}")));
     assert!(replies.iter().all(Reply::is_good), "{replies:?}");
     assert_eq!(reservations(&replicas, &key), 0, "a dry run leaves nothing");
-    let minded = |number| {
+    let minded = |number: usize| {
         let mut map = counted(&format!("minded-{number}"));
         map["metadata"]["labels"]["minded"] = "yes".into();
         map
