@@ -103,11 +103,11 @@ fn policies_see_the_copy_and_the_tenants_object_as_on_the_host() {
 
 #[test]
 fn what_the_hosts_mutations_mend_is_not_minded() {
-    let mends = of_host(mutate("c.object.spec.nodeSelector = { pool: 'a' }").named("a.example.com"), &["pods"])
+    let default = of_host(mutate("c.object.spec.nodeSelector = { pool: 'a' }").named("a.example.com"), &["pods"])
         .with(|spec| spec.validates = false);
     let minds = || host("if (!c.object.spec.nodeSelector) c.deny('no pool')");
     assert!(!decided([minds()], &creation("Pod")).allowed);
-    let decision = decided([minds(), mends], &creation("Pod"));
+    let decision = decided([minds(), default], &creation("Pod"));
     assert!(decision.allowed && decision.patch.is_empty(), "{decision:?}");
     let refuses =
         of_host(mutate("c.deny('not at all')").named("a.example.com"), &["pods"]).with(|spec| spec.validates = false);

@@ -115,8 +115,8 @@ fn affinity_term(term: &mut Value, forward: &Forward<'_>) {
     match (namespaces, namespace_selector) {
         (Some(_), Some(all)) if is_empty(&all) => {}
         (Some(names), _) => {
-            let named = json!({"key": NAMESPACE_LABEL, "operator": "In", "values": names});
-            merged(selector, &json!({ "matchExpressions": [named] }));
+            let condition = json!({"key": NAMESPACE_LABEL, "operator": "In", "values": names});
+            merged(selector, &json!({ "matchExpressions": [condition] }));
         }
         (None, Some(selected)) => merged(selector, &of_namespaces(&selected, forward)),
         (None, None) => own = Some(forward.namespace),

@@ -254,30 +254,32 @@ fn what_no_pair_shows_goes_by_the_rules_of_the_syncer() {
 
 #[test]
 fn affinity_is_to_this_tenants_pods_alone() {
-    let term = |term: Value| {
+    let projected_term = |term: Value| {
         let spec = json!({"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}});
         projected(&pod(&spec))["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
             .clone()
     };
     let (own, marked) = ("vcluster.loft.sh/managed-by", "vcluster.loft.sh/namespace");
     assert_eq!(
-        term(json!({"labelSelector": {}, "topologyKey": "zone", "namespaces": ["team-b"]})),
+        projected_term(json!({"labelSelector": {}, "topologyKey": "zone", "namespaces": ["team-b"]})),
         json!({"topologyKey": "zone", "labelSelector": {
             "matchLabels": {own: "tenant1"}, "matchExpressions": [{"key": marked, "operator": "In", "values": ["team-b"]}],
         }})
     );
     assert_eq!(
-        term(json!({"labelSelector": {"matchLabels": {"a": "b"}}, "namespaces": ["team-b"], "namespaceSelector": {}})),
+        projected_term(
+            json!({"labelSelector": {"matchLabels": {"a": "b"}}, "namespaces": ["team-b"], "namespaceSelector": {}})
+        ),
         json!({"labelSelector": {"matchLabels": {"a": "b", own: "tenant1"}}})
     );
     let team = names::host_namespace_label("team", "tenant1");
     assert_eq!(
-        term(
+        projected_term(
             json!({"labelSelector": {}, "namespaceSelector": {"matchLabels": {"team": "b"}}, "matchLabelKeys": ["x"]})
         ),
         json!({"labelSelector": {"matchLabels": {team: "b", own: "tenant1"}}})
     );
-    assert_eq!(term(json!({"topologyKey": "zone", "namespaces": ["x"]})), json!({"topologyKey": "zone"}));
+    assert_eq!(projected_term(json!({"topologyKey": "zone", "namespaces": ["x"]})), json!({"topologyKey": "zone"}));
 }
 
 #[test]
