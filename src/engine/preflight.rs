@@ -13,6 +13,7 @@ use super::whose::Whose;
 use super::{Asked, Engine, Serving};
 use crate::decision::{Denial, Document, Effect, Judged, Style, Verdict};
 use crate::isolate::{Evaluated, Input, Vantage};
+use crate::ledger::Reserving;
 use crate::matching::Phase;
 use crate::policy::{Enforcement, OnError};
 use crate::review::{JsonText, Review, tree};
@@ -53,7 +54,8 @@ impl Engine {
         let now = Instant::now();
         let deadline = now + input.deadline.saturating_duration_since(now) / 2;
         let own = Self::input(serving, &copy, &host, deadline, false);
-        let told = Input { now: input.now, dry_run: true, ..own };
+        let reserving = own.reserving.as_ref().map(|_| Reserving::of(&copy.request.uid, true));
+        let told = Input { now: input.now, dry_run: true, reserving, ..own };
         let against = self.as_on_host(serving, copy.clone(), host, told, webhook).await;
         let has_failed = against.iter().any(|one| matches!(one.verdict.effect, Effect::Error(_)));
         let denied: Vec<Judged> = against.into_iter().filter(is_denial).collect();

@@ -8,6 +8,7 @@ use super::rules::rules;
 use super::tenancy;
 use crate::bundle::content_hash;
 use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Vantage, Webhooks, webhooks};
+use crate::tenancy::is_foreseen;
 
 pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
 
@@ -216,10 +217,13 @@ fn suffix(instance: &str, policy: &str) -> String {
     digits.bytes().take(SUFFIX).map(|digit| char::from(b'a' + digit % 26)).collect()
 }
 
-/// The host's API server does not ask policies for virtual clusters alone, nor theirs those for the host alone.
+/// The host's API server does not ask policies for virtual clusters alone, nor theirs those for the host alone, unless it is
+/// to be foretold what they will say.
 fn is_asked(registration: &Registration, revision: &Revision, phase: Phase) -> bool {
-    let others = if registration.vantage == Vantage::Virtual { Vantage::Host } else { Vantage::Virtual };
-    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(others)
+    let is_inside = registration.vantage == Vantage::Virtual;
+    let others = if is_inside { Vantage::Host } else { Vantage::Virtual };
+    let is_foretold = is_inside && matches!(phase, Phase::Validate) && is_foreseen(&revision.spec);
+    phase.concerns(&revision.spec) && (revision.spec.rules.vantage != Some(others) || is_foretold)
 }
 
 pub(super) fn desired(

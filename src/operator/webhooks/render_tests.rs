@@ -46,3 +46,29 @@ fn a_configuration_of_one_policy_has_the_same_name_each_time() {
     assert_eq!(name, suffix("bylaw", "a.b.c"));
     assert_ne!(name, suffix("other", "a.b.c"));
 }
+
+#[test]
+fn a_virtual_cluster_asks_about_what_its_host_is_to_foretell() {
+    let phases = |vantage: Vantage, resource: &str| -> Vec<Phase> {
+        let policy = crate::isolate::testing::validate("").with(|spec| {
+            spec.rules.resources.push(resource.to_owned());
+            spec.rules.vantage = Some(Vantage::Host);
+        });
+        let catalog = Catalog { revisions: vec![policy.made()], ..Catalog::default() };
+        let registration = Registration {
+            name: "bylaw".to_owned(),
+            client: json!({ "url": "https://a" }),
+            shape: Shape::Grouped,
+            exempt: Vec::new(),
+            owner: None,
+            narrows: false,
+            own_kinds: false,
+            tenants: false,
+            vantage,
+        };
+        inside(&registration, &catalog, |_| true).into_iter().map(|desired| desired.phase).collect()
+    };
+    assert_eq!(phases(Vantage::Virtual, "pods"), [Phase::Validate]);
+    assert_eq!(phases(Vantage::Virtual, "deployments"), []);
+    assert_eq!(phases(Vantage::Host, "pods").len(), 2, "it mutates there too");
+}
