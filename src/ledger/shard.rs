@@ -54,15 +54,14 @@ impl Shard {
     /// Serves until nobody can ask any more.
     pub async fn serve(mut self, mut calls: mpsc::Receiver<Call>) {
         loop {
-            let next = match &self.known {
-                None => calls.recv().await,
-                Some(_) => {
-                    let Ok(next) = tokio::time::timeout(IDLE, calls.recv()).await else {
-                        self.known = None;
-                        continue;
-                    };
-                    next
-                }
+            let next = if self.known.is_none() {
+                calls.recv().await
+            } else {
+                let Ok(next) = tokio::time::timeout(IDLE, calls.recv()).await else {
+                    self.known = None;
+                    continue;
+                };
+                next
             };
             let Some(first) = next else { return };
             let mut together = vec![first];
