@@ -23,14 +23,14 @@ fn counting(isolation: &str) -> Folder {
 }
 
 /// The creation of a config map of that name.
-fn creation(name: &str, data: Value) -> Value {
+fn creation(name: &str, data: &Value) -> Value {
     let metadata = json!({"name": name, "namespace": "shop", "uid": format!("uid-{name}")});
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
     with(create(object), json!({"uid": format!("request-{name}")}))
 }
 
 fn ask(server: &Server, name: &str) -> (u16, Value) {
-    server.post("/validate", &creation(name, json!({})))
+    server.post("/validate", &creation(name, &json!({})))
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn a_request_that_is_denied_or_only_asks_holds_nothing() {
     let folder = counting("Shared");
     let server = folder.serve(&[]);
     for number in 0..5 {
-        let told = message(server.post("/validate", &creation(&format!("minded-{number}"), json!({"minded": "yes"}))));
+        let told = message(server.post("/validate", &creation(&format!("minded-{number}"), &json!({"minded": "yes"}))));
         assert!(told.contains("minded") && !told.contains("exceeded"), "{told}");
-        let dry = with(creation(&format!("dry-{number}"), json!({})), json!({"dryRun": true}));
+        let dry = with(creation(&format!("dry-{number}"), &json!({})), json!({"dryRun": true}));
         allowed(server.post("/validate", &dry));
     }
     for name in ["a", "b"] {
@@ -77,6 +77,6 @@ fn who_may_not_reserve_is_told_how_and_who_mutates_never_may() {
     let server = folder.serve(&[]);
     let told = message(ask(&server, "a"));
     assert!(told.contains("may not reserve under the key maps: add quota: [\"maps\"] to its permissions"), "{told}");
-    let told = message(server.post("/mutate", &creation("a", json!({}))));
+    let told = message(server.post("/mutate", &creation("a", &json!({}))));
     assert!(told.contains("[mutating"), "{told}");
 }
