@@ -110,7 +110,7 @@ fn values_for_an_api_server_that_nobody_tampers_with() {
 }
 
 #[test]
-fn a_certificate_of_its_own_makes_deeds_of_what_policies_do_and_opens_no_other_door() {
+fn a_certificate_of_its_own_opens_its_door_and_no_other() {
     let folder = folder();
     let [certificate, key] = authority(&folder);
     let signed = |place: &str| {
@@ -141,9 +141,7 @@ fn a_certificate_of_its_own_makes_deeds_of_what_policies_do_and_opens_no_other_d
         })
     };
     let (status, answer) = ask(&one, &door);
-    let answer: Value = serde_json::from_str(&answer).unwrap();
-    let message = answer["response"]["status"]["message"].as_str().unwrap();
-    assert!(status == 200 && message.contains(r#""dryRun":false"#), "{message}");
+    assert!(status == 200 && answer.contains("[told.inside.example]"), "{answer}");
     assert_eq!(ask(&two, &door).0, 403, "the certificate of another");
     assert_eq!(ask(&one, "/validate").0, 403, "nor is it an API server of the host");
 }

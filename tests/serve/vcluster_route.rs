@@ -87,7 +87,7 @@ fn a_token_speaks_for_its_virtual_cluster_alone() {
     assert!(one.contains("[one.inside.example]") && !one.contains("[host.inside.example]"), "{one}");
     let expected = json!({
         "kind": "vcluster", "trusted": true, "vcluster": "dev", "in": "team-a", "owner": "shop", "vantage": "virtual",
-        "virtual": null, "user": "ann", "namespace": {"name": "team-a"}, "dryRun": true,
+        "virtual": null, "user": "ann", "namespace": {"name": "team-a"}, "dryRun": false,
     });
     assert_eq!(told(&one), expected);
     let two = message(ask(&door(1, "validate"), &pod()));
@@ -154,8 +154,8 @@ fn central_admission_is_understood_and_not_trusted() {
     assert!(!central.contains("[host.inside.example]") && central.contains("[one.inside.example]"), "{central}");
     let told = told(&central);
     assert_eq!(
-        (&told["vantage"], &told["trusted"], &told["in"], &told["vcluster"], &told["dryRun"]),
-        (&json!("virtual"), &json!(false), &json!("team-a"), &json!("dev"), &json!(true))
+        (&told["vantage"], &told["trusted"], &told["in"], &told["vcluster"]),
+        (&json!("virtual"), &json!(false), &json!("team-a"), &json!("dev"))
     );
     assert_eq!(told["namespace"], json!({"name": "team-a", "labels": {"stage": "dev"}}));
     let at_the_door = message(ask(&door(0, "validate"), &review));
@@ -163,12 +163,6 @@ fn central_admission_is_understood_and_not_trusted() {
         (&self::told(&at_the_door)["trusted"], &self::told(&at_the_door)["in"]),
         (&json!(true), &json!("team-a"))
     );
-}
-
-#[test]
-fn what_policies_do_for_a_mere_token_is_only_played() {
-    assert_eq!(told(&message(ask(&door(0, "validate"), &pod())))["dryRun"], true);
-    assert!(message(ask("/validate", &pod())).contains("[host.inside.example] host false"));
 }
 
 /// A review as an API server with a real syncer sent it.
