@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use clap::Args;
 use kube::Client;
+use tokio::runtime::Handle;
 
 use super::Verdict;
 use super::announce::announce;
@@ -22,17 +23,18 @@ use crate::cluster::{
     Accounts, CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect_bare_too,
 };
 use crate::config::Settings;
-use crate::controllers::{Controllers, Setup};
+use crate::controllers::{Controllers, Setup, Standings};
 use crate::engine::Engine;
 use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
 use crate::ledger::{ClusterStore, Ledger, WallClock};
 use crate::matching::NamespaceLabels;
-use crate::operator::{Duties, Leading, Source};
+use crate::operator::{Duties, Leading, Operator, Source};
 use crate::policy::{Catalog, Loader, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
+use crate::tenancy::registration::Registrar;
 use crate::tenancy::{self, KeyWatch, RegistryWatch, Tenancy};
 
 #[derive(Debug, Args)]
@@ -87,7 +89,6 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
-    let has_tenants = world.tenancy.has_tenants();
     let host = host(stage, settings, world.objects, world.client.as_ref());
     let around = (Arc::clone(&world.namespaces), Arc::clone(&world.tenancy));
     let engine = engine(stage, settings, host.clone(), current, around)?;
@@ -123,7 +124,6 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         let setup = Setup { engine, host, cluster, catalogs, leadership: leadership.clone(), recorder, metrics };
         Controllers::start(setup, settings.controllers, stage.handle())
     });
-    let mut registrar = None;
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
@@ -132,28 +132,11 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
                 tenancy: Arc::clone(&world.tenancy),
                 namespaces: Arc::clone(&world.namespaces),
             };
-            let followed = registrar::Followed {
-                catalogs: catalogs.clone(),
-                authority: trusted.clone(),
-                leadership: leadership.clone(),
-                recorder: oversight.as_ref().and_then(Oversight::recorder),
-            };
-            registrar = Some(registrar::start(host, followed, settings, &address, stage.handle()));
-            let duties = Duties {
-                registration: operate::registration(settings, client, &address).await?,
-                catalogs,
-                authority: trusted,
-                leadership,
-                has_tenants,
-                allowed: settings.reports.allowed(),
-                checks: Arc::clone(&checks),
-                standings: controllers.as_ref().map(Controllers::standings),
-                register: {
-                    let engine = Arc::clone(&engine);
-                    Box::new(move |registered| engine.register(registered))
-                },
-            };
-            Some(source.operate(duties))
+            let recorder = oversight.as_ref().and_then(Oversight::recorder);
+            let followed = registrar::Followed { catalogs, authority: trusted, leadership, recorder };
+            let standings = controllers.as_ref().map(Controllers::standings);
+            let within = (&engine, Arc::clone(&checks), stage.handle());
+            Some(operated(source, host, followed, standings, (settings, &address), within).await?)
         }
         None => None,
     };
@@ -168,7 +151,7 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     if let Some(oversight) = oversight {
         oversight.finish().await;
     }
-    drop((controllers, registrar, operator, watcher, alone));
+    drop((controllers, operator, watcher, alone));
     if let Some(replica) = replica {
         replica.end().await;
     }
@@ -177,6 +160,30 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
         Ok(why) => Err(anyhow::anyhow!(why)),
         Err(_) => Ok(()),
     }
+}
+
+/// What an operator of a cluster does beside serving; it ends with this.
+async fn operated(
+    source: Source,
+    host: registrar::Host,
+    followed: registrar::Followed,
+    standings: Option<tokio::sync::watch::Receiver<Standings>>,
+    (settings, address): (&Settings, &str),
+    (engine, checks, runtime): (&Arc<Engine>, Arc<Checks>, &Handle),
+) -> anyhow::Result<(Registrar, Operator)> {
+    let registered = Arc::clone(engine);
+    let duties = Duties {
+        registration: operate::registration(settings, &host.client, address).await?,
+        catalogs: followed.catalogs.clone(),
+        authority: followed.authority.clone(),
+        leadership: followed.leadership.clone(),
+        has_tenants: host.tenancy.has_tenants(),
+        allowed: settings.reports.allowed(),
+        checks,
+        standings,
+        register: Box::new(move |webhooks| registered.register(webhooks)),
+    };
+    Ok((registrar::start(host, followed, settings, address, runtime), source.operate(duties)))
 }
 
 async fn first_catalog(loader: &mut Loader, source: Option<&mut Source>) -> anyhow::Result<Arc<Catalog>> {

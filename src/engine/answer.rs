@@ -34,14 +34,13 @@ impl Engine {
         let (reply, outcome) = if let Some(scope) = scope {
             let inside = inside.or_else(|| self.tenancy.central(&review.request));
             let place = inside.as_ref().map(Inside::place);
-            let judgement = match inside {
+            let judgement = if let Some(inside) = inside {
                 // What it says of itself is kept by no report: whoever has its token may say what he likes.
-                Some(inside) => self.judge_inside(&told(inside, &review), &review, &scope, deadline).await,
-                None => {
-                    let judgement = self.judge(&review, &scope, deadline, false).await;
-                    self.record(&review, &judgement);
-                    judgement
-                }
+                self.judge_inside(&told(inside, &review), &review, &scope, deadline).await
+            } else {
+                let judgement = self.judge(&review, &scope, deadline, false).await;
+                self.record(&review, &judgement);
+                judgement
             };
             log::decided(&review, &judgement, place.as_deref());
             (review::reply(&review, &judgement.decision), log::outcome(&judgement))

@@ -47,7 +47,7 @@ impl Engine {
     pub(super) fn known_denial(&self, review: &Review, whose: &Whose<'_>, retry: &mut Retry) -> Option<Judgement> {
         let Retry { attempt, print, epoch } = retry;
         let of_sent = || {
-            *print = self.print(review, whose);
+            *print = Self::print_of(review, whose);
             *print
         };
         let decision = match self.denials.known(attempt, of_sent, *epoch, Instant::now()) {
@@ -86,12 +86,12 @@ impl Engine {
             entry.is_some_and(|entry| entry.revision.spec.permissions == Permissions::default())
         });
         let Retry { attempt, print, epoch } = retry;
-        if let Some(print) = print.or_else(|| self.print(review, whose)) {
+        if let Some(print) = print.or_else(|| Self::print_of(review, whose)) {
             self.denials.keep(attempt, print, epoch, &judgement.decision, is_pure, Instant::now());
         }
     }
 
-    fn print(&self, review: &Review, whose: &Whose<'_>) -> Option<Print> {
+    fn print_of(review: &Review, whose: &Whose<'_>) -> Option<Print> {
         let labels = whose.here.labels(&review.request.namespace);
         let labels = labels.map(|labels| format!("{labels:?}")).unwrap_or_default();
         print(review, &[&labels, &whose.resolved.tenant.text])

@@ -31,13 +31,10 @@ impl Scope {
             Endpoint::Validate => Some(Self::Validate),
             Endpoint::Mutate => Some(Self::Mutate),
             Endpoint::Webhook { name, mutate: false } if name == TENANCY_WEBHOOK => Some(Self::Tenancy),
-            Endpoint::Webhook { name, mutate } => {
+            Endpoint::Webhook { name, mutate } | Endpoint::VirtualCluster { webhook: Some(name), mutate, .. } => {
                 Some(Self::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
             }
             Endpoint::Policy(name) => Some(Self::Only(name)),
-            Endpoint::VirtualCluster { webhook: Some(name), mutate, .. } => {
-                Some(Self::Webhook { name, phase: if mutate { Phase::Mutate } else { Phase::Validate } })
-            }
             Endpoint::VirtualCluster { webhook: None, mutate, .. } => {
                 Some(if mutate { Self::Mutate } else { Self::Validate })
             }

@@ -5,7 +5,7 @@ use super::super::jspolicy::js_policy_of_cluster;
 use super::super::spec::Dialect;
 use super::*;
 
-fn object(spec: Value) -> Value {
+fn object(spec: &Value) -> Value {
     json!({"metadata": {"name": "no-latest", "namespace": "shop", "annotations": {"bylaw.dev/exceptions": "Never"}}, "spec": spec})
 }
 
@@ -14,7 +14,7 @@ fn with(changes: &Value) -> Value {
     for (key, value) in changes.as_object().unwrap() {
         spec[key] = value.clone();
     }
-    object(spec)
+    object(&spec)
 }
 
 fn read(object: &Value) -> Result<JsPolicy, Vec<String>> {
@@ -112,9 +112,9 @@ fn a_policy_needs_a_namespace_a_name_and_code_of_some_length() {
     for name in ["", "A", "a..b", &"a".repeat(64)] {
         assert!(faults(named(name)).contains("metadata.name"), "{name}");
     }
-    assert!(faults(object(json!({}))).contains("spec.typescript: is missing"));
+    assert!(faults(object(&json!({}))).contains("spec.typescript: is missing"));
     let long = "x".repeat(LONGEST_SOURCE + 1);
-    assert!(faults(object(json!({"typescript": long}))).contains("longer than 128 KiB"));
+    assert!(faults(object(&json!({"typescript": long}))).contains("longer than 128 KiB"));
 }
 
 #[test]

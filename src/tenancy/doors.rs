@@ -143,8 +143,8 @@ impl Doors {
     /// The virtual cluster whose token this is.
     pub(super) fn open(&self, token: &str) -> Option<&Arc<VirtualCluster>> {
         let digest = digest_of(token);
-        let shelf = self.shelves.get(&shelf(&digest))?;
-        shelf.iter().find(|(known, _)| verify_slices_are_equal(known, &digest).is_ok()).map(|(_, vcluster)| vcluster)
+        let near = self.shelves.get(&shelf(&digest))?;
+        near.iter().find(|(known, _)| verify_slices_are_equal(known, &digest).is_ok()).map(|(_, vcluster)| vcluster)
     }
 }
 

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::review::{Limits, parse};
 
-    fn told(options: Value) -> Option<Told> {
+    fn told(options: &Value) -> Option<Told> {
         let request = json!({
             "uid": "1", "operation": "CREATE", "namespace": "vc-one", "kind": {"version": "v1", "kind": "Pod"},
             "resource": {"version": "v1", "resource": "pods"}, "options": options,
@@ -160,9 +160,9 @@ mod tests {
     fn central_admission_tells_the_tenants_namespace() {
         let namespace = json!({"metadata": {"name": "team-a", "labels": {"stage": "prod"}}, "spec": {}});
         let found =
-            told(json!({"kind": "CreateOptions", "vCluster": {"namespace": namespace, "name": "web-x"}})).unwrap();
+            told(&json!({"kind": "CreateOptions", "vCluster": {"namespace": namespace, "name": "web-x"}})).unwrap();
         assert_eq!((&*found.namespace, found.labels.get("stage").map(String::as_str)), ("team-a", Some("prod")));
-        let cluster_scoped = told(json!({"vCluster": {}})).unwrap();
+        let cluster_scoped = told(&json!({"vCluster": {}})).unwrap();
         assert_eq!(&*cluster_scoped.namespace, "");
     }
 
@@ -171,9 +171,9 @@ mod tests {
         for options in
             [json!(null), json!({"kind": "CreateOptions"}), json!({"fieldManager": "vCluster"}), json!(["vCluster"])]
         {
-            assert_eq!(told(options.clone()), None, "{options}");
+            assert_eq!(told(&options), None, "{options}");
         }
-        assert_eq!(told(json!({"vCluster": {"namespace": {"metadata": {"labels": 7}}}})), None, "nor is garbage");
+        assert_eq!(told(&json!({"vCluster": {"namespace": {"metadata": {"labels": 7}}}})), None, "nor is garbage");
     }
 
     #[test]

@@ -102,7 +102,9 @@ fn is_of_host(request: &AdmissionRequest) -> bool {
         fields.remove("metadata");
         fields.remove("status");
         if let Some(spec) = fields.get_mut("spec").and_then(Value::as_object_mut) {
-            decided_by_host(&request.resource.resource).iter().for_each(|field| drop(spec.remove(*field)));
+            for field in decided_by_host(&request.resource.resource) {
+                spec.remove(*field);
+            }
         }
         Some(object)
     };

@@ -134,12 +134,13 @@ impl Host {
     pub(super) fn told(&self, vcluster: &VirtualCluster) -> Value {
         let tenant = self.tenant(vcluster);
         let tenant: Value = serde_json::from_str(&tenant.text).unwrap_or_default();
+        let of = |field: &str| tenant.get(field).cloned().unwrap_or_default();
         let access = vcluster.access.as_deref();
         let mut told = json!({
             "namespace": &*vcluster.namespace, "name": &*vcluster.name, "version": &*vcluster.version,
             "isVersionKnown": vcluster.has_known_syncer(), "state": vcluster.state.as_str(),
-            "account": &*vcluster.account, "owner": tenant["owner"], "labels": tenant["labels"],
-            "parameters": tenant["parameters"],
+            "account": &*vcluster.account, "owner": of("owner"), "labels": of("labels"),
+            "parameters": of("parameters"),
             "register": access.map_or(Register::Off, |access| access.register).as_str(),
         });
         if let (Some(access), Some(fields)) = (access, told.as_object_mut()) {

@@ -24,7 +24,7 @@ pub(super) struct RegisterArgs {
     /// How its API server is told to ask Bylaw
     #[arg(long, value_enum, default_value_t)]
     how: How,
-    /// Where its API server is [default: https://NAME.NAMESPACE:443, or what a kubeconfig of yours says]
+    /// Where its API server is [default: `https://NAME.NAMESPACE:443`, or what a kubeconfig of yours says]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// A Secret of the namespace with its kubeconfig [default: vc-NAME, which vCluster writes]

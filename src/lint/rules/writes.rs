@@ -199,8 +199,11 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
     each(code, &mut |spec, path, manner, span| found.extend(judge(code, spec, path, manner, span)));
 }
 
+/// Told of a policy, the field that it writes, how, and where.
+type Seer<'s> = dyn FnMut(&PolicySpec, &[String], Manner, Span) + 's;
+
 /// Every place where a mutation writes into the object.
-pub(super) fn each(code: &Code<'_, '_>, seen: &mut dyn FnMut(&PolicySpec, &[String], Manner, Span)) {
+pub(super) fn each(code: &Code<'_, '_>, seen: &mut Seer<'_>) {
     for node in code.semantic.nodes().iter() {
         let written: Option<(Value, Manner, Span)> = match node.kind() {
             AstKind::AssignmentExpression(assignment) => {

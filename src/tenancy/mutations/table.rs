@@ -191,12 +191,11 @@ const APPARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 pub fn of_field(resource: &str, path: &[String], written: Written, syncer: Syncer) -> (Class, &'static str) {
     let steps: Vec<&str> = path.iter().map(String::as_str).collect();
     match steps.as_slice() {
-        ["status", ..] | ["metadata"] => return (Safe, ""),
         ["metadata", map @ ("labels" | "annotations"), key, ..] => return of_mark(map, key),
         // All of them at once, the syncer's among them.
         ["metadata", "labels" | "annotations"] if written == Written::Changed => return of_mark("labels", PREFIX),
         ["metadata", "labels" | "annotations"] => return of_mark("labels", ""),
-        ["metadata", ..] => return (Safe, ""),
+        ["status" | "metadata", ..] => return (Safe, ""),
         _ => {}
     }
     let of_resource = ROWS.iter().filter(|row| row.resources.contains(&resource));

@@ -89,7 +89,7 @@ fn the_table_says_what_real_syncers_did() {
             pod["spec"]["tolerations"].as_array_mut().unwrap().push(json!({"key": "host-pool", "operator": "Exists"}));
         }),
         ("mutsel", Class::Safe, false, "/spec/nodeSelector/pool", |pod| {
-            pod["spec"]["nodeSelector"] = json!({"pool": "a"})
+            pod["spec"]["nodeSelector"] = json!({"pool": "a"});
         }),
         ("mutres", Class::Safe, false, "/spec/containers/0/resources/limits", |pod| {
             pod["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "100m"}, "requests": {"cpu": "10m"}});
@@ -97,7 +97,7 @@ fn the_table_says_what_real_syncers_did() {
         ("mutimage", Class::Reverted, false, "", mirror),
         ("mutimgboth", Class::Safe, true, "/spec/containers/0/image", mirror),
         ("mutgate", Class::BreaksSync, false, "", |pod| {
-            pod["spec"]["schedulingGates"] = json!([{"name": "example.com/gate"}])
+            pod["spec"]["schedulingGates"] = json!([{"name": "example.com/gate"}]);
         }),
     ];
     for version in BOTH {

@@ -182,7 +182,9 @@ pub fn print(review: &Review, beside: &[&str]) -> Option<Print> {
     ] {
         add(text);
     }
-    beside.iter().for_each(|text| add(text));
+    for text in beside {
+        add(text);
+    }
     for object in [&request.object, &request.old_object] {
         add(&object.as_ref().map_or(Some(String::new()), sent)?);
     }

@@ -78,14 +78,13 @@ pub(super) async fn look(site: &Site<'_>, memory: &mut Memory) -> Result<Seen, A
         let (door, authority, tenant) = (site.door, site.authority, site.tenant);
         wanted(&Plan { door, authority, tenant, stage, user: &user, narrows }, site.catalog)
     };
-    let stage = match memory.stage {
-        Some(stage) => stage,
+    let stage = if let Some(stage) = memory.stage {
+        stage
+    } else {
         // A leader before this one may have brought it up: then nothing is weakened for a moment.
-        None => {
-            let is_up = plan(Stage::Up, true).iter().all(|one| is_there(one, &observed));
-            let is_up = is_up || is_told(&observed, site.door) && probe(&remote).await.is_ok();
-            if is_up { Stage::Up } else { Stage::ComingUp }
-        }
+        let is_up = plan(Stage::Up, true).iter().all(|one| is_there(one, &observed));
+        let is_up = is_up || is_told(&observed, site.door) && probe(&remote).await.is_ok();
+        if is_up { Stage::Up } else { Stage::ComingUp }
     };
     memory.stage = Some(stage);
     let all = plan(stage, memory.narrows);

@@ -28,7 +28,7 @@ pub(super) fn stands(wanted: &Wanted, observed: &Value) -> bool {
         Some(Value::Array(items)) => items.is_empty(),
         Some(_) => false,
     };
-    NARROWING.iter().all(|pointer| is_empty(pointer)) && has(&wanted.object, observed)
+    NARROWING.iter().all(is_empty) && has(&wanted.object, observed)
 }
 
 /// Whether all of `wanted` is in `observed`; lists are the same to the last.

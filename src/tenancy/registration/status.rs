@@ -98,14 +98,13 @@ pub(super) async fn write(host: &Client, memory: &mut Memory, mut now: Vec<Condi
     let vcluster = &memory.vcluster;
     let Some(access) = &vcluster.access else { return Ok(()) };
     let api = api(host, vcluster);
-    let before = match memory.conditions.take() {
-        Some(before) => before,
-        None => {
-            let found = tokio::time::timeout(WITHIN, api.get_opt(&vcluster.name)).await;
-            let found = found.map_err(|_| "no answer in time".to_owned())?.map_err(|error| reason(&error))?;
-            let Some(found) = found else { return Ok(()) };
-            read(found.data.pointer("/status/conditions"))
-        }
+    let before = if let Some(before) = memory.conditions.take() {
+        before
+    } else {
+        let found = tokio::time::timeout(WITHIN, api.get_opt(&vcluster.name)).await;
+        let found = found.map_err(|_| "no answer in time".to_owned())?.map_err(|error| reason(&error))?;
+        let Some(found) = found else { return Ok(()) };
+        read(found.data.pointer("/status/conditions"))
     };
     // One that rests is what it was, but that nobody looks.
     if now.iter().all(|condition| condition.reason == RESTING) {

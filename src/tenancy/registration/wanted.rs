@@ -81,9 +81,8 @@ impl Wanted {
 
     /// Somebody to look at now, of those that fail or of those that do not.
     pub(super) fn take(&mut self, is_failing: bool, now: Instant) -> Option<(Who, Task, Memory)> {
-        let is_next =
-            |entry: &&mut Entry| entry.memory.is_some() && entry.due <= now && (entry.failures > 0) == is_failing;
-        let entries = self.0.iter_mut().filter(|(_, entry)| is_next(&entry));
+        let is_next = |entry: &Entry| entry.memory.is_some() && entry.due <= now && (entry.failures > 0) == is_failing;
+        let entries = self.0.iter_mut().filter(|(_, entry)| is_next(entry));
         let (who, entry) = entries.min_by_key(|(_, entry)| entry.due)?;
         Some((who.clone(), entry.task, entry.memory.take()?))
     }

@@ -64,20 +64,20 @@ fn rights(world: &World, namespace: &str, name: &str) {
     let subject = json!([{"kind": "ServiceAccount", "name": format!("vc-{name}"), "namespace": namespace}]);
     let of = |kind: &str, name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
     let (role, cluster_role) = (format!("vc-{name}"), format!("vc-{name}-v-{namespace}"));
-    let rule = |verbs: &[&str]| json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}]});
+    let allowing = |verbs: &[&str]| json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}]});
     let v1 = "rbac.authorization.k8s.io/v1";
-    let post = |path: &str, object: &Value| drop(world.api.post(path, object).object());
+    let make = |path: &str, object: &Value| drop(world.api.post(path, object).object());
     let within = |plural: &str| format!("{RBAC}/namespaces/{namespace}/{plural}");
-    post(&within("roles"), &labelled(v1, "Role", &role, name, rule(&["*"])));
+    make(&within("roles"), &labelled(v1, "Role", &role, name, allowing(&["*"])));
     let binding = json!({"subjects": subject, "roleRef": of("Role", &role)});
-    post(&within("rolebindings"), &labelled(v1, "RoleBinding", &role, name, binding));
+    make(&within("rolebindings"), &labelled(v1, "RoleBinding", &role, name, binding));
     let everywhere = |plural: &str| format!("{RBAC}/{plural}");
-    post(
+    make(
         &everywhere("clusterroles"),
-        &labelled(v1, "ClusterRole", &cluster_role, name, rule(&["get", "list", "watch"])),
+        &labelled(v1, "ClusterRole", &cluster_role, name, allowing(&["get", "list", "watch"])),
     );
     let binding = json!({"subjects": subject, "roleRef": of("ClusterRole", &cluster_role)});
-    post(&everywhere("clusterrolebindings"), &labelled(v1, "ClusterRoleBinding", &cluster_role, name, binding));
+    make(&everywhere("clusterrolebindings"), &labelled(v1, "ClusterRoleBinding", &cluster_role, name, binding));
 }
 
 fn token(world: &World, namespace: &str, account: &str, pod: &Value) -> String {

@@ -21,7 +21,7 @@ const PROTECTION: &str =
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 /// One that stands is looked at every 20 s.
-const LOOKED_AT_WITHIN: Duration = Duration::from_secs(60);
+const LOOKED_AT_WITHIN: Duration = Duration::from_mins(1);
 
 /// Serves an operator that knows the kind.
 fn with_host(test: impl FnOnce(&mut Operator)) {

@@ -21,7 +21,7 @@ use crate::world::World;
 pub const SYNCER_VARIABLE: &str = "BYLAW_TEST_VCLUSTER";
 
 /// Seen: 13 s from nothing to the first pod on the host, on two idle cores.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 
 /// Those that a virtual cluster without nodes needs.
 const CONTROLLERS: &str = "serviceaccount-controller,root-ca-certificate-publisher-controller,namespace-controller,\

@@ -84,7 +84,9 @@ fn copy(mut object: Value, kind: &str, forward: &Forward<'_>) -> Value {
     match kind {
         "Pod" => pod::forward(&mut object, &about, forward),
         "ServiceAccount" => {
-            object["automountServiceAccountToken"] = false.into();
+            if let Some(fields) = object.as_object_mut() {
+                fields.insert("automountServiceAccountToken".to_owned(), false.into());
+            }
             remove(&mut object, &["secrets", "imagePullSecrets"]);
         }
         "Endpoints" | "EndpointSlice" => {

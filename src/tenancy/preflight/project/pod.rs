@@ -25,12 +25,13 @@ pub(super) fn forward(object: &mut Value, about: &About, forward: &Forward<'_>) 
     }
     each(object, "spec/volumes/*/downwardAPI/items/*/fieldRef", &mut |field| field_ref(field, forward));
     each(object, "spec/volumes/*/projected/sources/*/downwardAPI/items/*/fieldRef", &mut |field| {
-        field_ref(field, forward)
+        field_ref(field, forward);
     });
     each(object, "spec/volumes/*/projected/sources/*", &mut |source| has_token |= token(source));
     each(object, "spec/volumes/*", &mut |volume| ephemeral(volume, about, forward));
-    if has_token {
-        object["metadata"]["annotations"][TOKEN] = "".into();
+    let annotations = object.pointer_mut("/metadata/annotations").filter(|_| has_token);
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+        annotations.insert(TOKEN.to_owned(), "".into());
     }
     let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) else { return };
     let account = format!("vc-workload-{}", forward.vcluster.name);
@@ -70,8 +71,8 @@ fn dns(spec: &mut Value, forward: &Forward<'_>) {
         }
     }
     let mut config = json!({"searches": searches, "options": [{"name": "ndots", "value": "5"}]});
-    if !nameservers.is_empty() {
-        config["nameservers"] = nameservers.into();
+    if let Some(fields) = config.as_object_mut().filter(|_| !nameservers.is_empty()) {
+        fields.insert("nameservers".to_owned(), nameservers.into());
     }
     spec["dnsPolicy"] = "None".into();
     spec["dnsConfig"] = config;

@@ -201,7 +201,7 @@ fn the_view_of_a_projected_object_is_the_tenants() {
                     remove(&mut one["spec"], &["automountServiceAccountToken", "enableServiceLinks"]);
                 }
                 each(one, "spec/volumes/*/projected/sources/*/serviceAccountToken", &mut |token| {
-                    remove(token, &["expirationSeconds"])
+                    remove(token, &["expirationSeconds"]);
                 });
             }
             let differing: &[&str] = match &*name {
