@@ -63,7 +63,7 @@ pub fn deadline(received: Instant, timeout: Option<Duration>) -> Instant {
 }
 
 /// The decision and how it came about.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Judgement {
     pub decision: Decision,
     pub evaluated: Vec<Evaluated>,
@@ -291,7 +291,7 @@ impl Engine {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Tenancy => return Judgement::default(),
+            Scope::Tenancy => return Decision::allow().into(),
             Scope::Both => return self.both(serving, review, whose, input, Style::Merged, None).await,
             Scope::Only(name) if position(serving, name).is_none() => {
                 return undecided(OnError::Deny, &format!("there is no policy {name}")).into();

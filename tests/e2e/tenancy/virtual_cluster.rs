@@ -23,6 +23,9 @@ pub const SYNCER_VARIABLE: &str = "BYLAW_TEST_VCLUSTER";
 /// Seen: 13 s from nothing to the first pod on the host, on two idle cores.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
+/// The syncer in its virtual cluster, and whoever asks there for others.
+const ADMIN: &str = "kubernetes-super-admin";
+
 /// Those that a virtual cluster without nodes needs.
 const CONTROLLERS: &str = "serviceaccount-controller,root-ca-certificate-publisher-controller,namespace-controller,\
                            deployment-controller,replicaset-controller,garbage-collector-controller";
@@ -57,7 +60,7 @@ impl VirtualCluster {
         let files = Files { folder: folder.path().to_owned(), bin, authority: Authority::new(folder.path()) };
         let [etcd_port, peer_port, port, controllers_port, proxy_port] = std::array::from_fn(|_| free_port());
         let serving = files.authority.server("server");
-        let admin = files.authority.client("kubernetes-super-admin", &["system:masters"]);
+        let admin = files.authority.client(ADMIN, &["system:masters"]);
         let url = format!("https://127.0.0.1:{port}");
         let kubeconfig = files.kubeconfig(&url, &admin);
 
@@ -181,7 +184,7 @@ impl Files {
                 format!("--tls-private-key-file={}", serving.key.display()),
                 format!("--client-ca-file={authority}"),
                 format!("--requestheader-client-ca-file={authority}"),
-                "--requestheader-allowed-names=".to_owned(),
+                format!("--requestheader-allowed-names={ADMIN}"),
                 "--requestheader-username-headers=X-Remote-User".to_owned(),
                 "--requestheader-group-headers=X-Remote-Group".to_owned(),
                 "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
