@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::chart::workload;
-use super::{as_user, asking_about_namespaces, pods, talkative, telling, told};
+use super::{as_user, asking_about_all, pods, talkative, telling, told};
 use crate::api::eventually;
 use crate::bylaw::{Bylaw, path_in, with_bylaw};
 use crate::objects::pod;
@@ -31,7 +31,7 @@ fn said(bylaw: &Bylaw, user: &str, namespace: &str) -> String {
 
 /// Runs a test where a virtual cluster `dev` is known in the namespace of the run.
 fn with_virtual_cluster(test: impl FnOnce(&Bylaw)) {
-    with_bylaw([telling(), asking_about_namespaces()], |bylaw| {
+    with_bylaw([telling(), asking_about_all()], |bylaw| {
         super::editors(bylaw.world);
         bylaw.create("apps/v1/statefulsets", &workload("dev")).object();
         let syncer = format!("system:serviceaccount:{}:vc-dev", bylaw.name);

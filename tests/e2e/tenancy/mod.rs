@@ -43,7 +43,7 @@ pub fn with_host(test: impl FnOnce(&Host)) {
 impl Host {
     fn start() -> Option<Self> {
         let world = World::shared()?;
-        let bylaw = Bylaw::start(world, &[], &[telling(), asking_about_namespaces()]);
+        let bylaw = Bylaw::start(world, &[], &[telling(), asking_about_all()]);
         editors(world);
         // Of one name in two namespaces: nothing but the place tells them apart.
         let start = |namespace: &str, owner: &str| {
@@ -78,8 +78,11 @@ pub fn editors(world: &World) {
 }
 
 /// Has nothing against any of them: what is refused then is refused by Bylaw itself.
-fn asking_about_namespaces() -> PolicyFile {
-    policy("namespaces", r#"match: { resources: ["namespaces"], operations: ["CREATE", "UPDATE"] }, validate() {},"#)
+fn asking_about_all() -> PolicyFile {
+    policy(
+        "namespaces",
+        r#"match: { resources: ["namespaces", "pods"], operations: ["CREATE", "UPDATE"] }, validate() {},"#,
+    )
 }
 
 /// Whether there is a syncer to start; where not, on CI, that is a failure.

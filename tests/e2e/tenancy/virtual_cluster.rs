@@ -190,7 +190,7 @@ impl Files {
                 "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
                 format!("--proxy-client-cert-file={}", client.certificate.display()),
                 format!("--proxy-client-key-file={}", client.key.display()),
-                format!("--service-account-key-file={}", serving.key.display()),
+                format!("--service-account-key-file={}", serving.certificate.display()),
                 format!("--service-account-signing-key-file={}", serving.key.display()),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 "--authorization-mode=Node,RBAC".to_owned(),
