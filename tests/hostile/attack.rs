@@ -59,7 +59,7 @@ pub enum End {
 }
 
 /// What is told of a run that used up its processor time, or its time: for a script they are the same.
-pub const TIME: [&str; 7] = [
+pub const TIME: [&str; 8] = [
     "more processor time",
     "timed out",
     "does not stop",
@@ -67,6 +67,7 @@ pub const TIME: [&str; 7] = [
     "gave no verdict before",
     "no time was left",
     "its turn came after the deadline",
+    "its turn would come after the deadline",
 ];
 /// The same for memory.
 const MEMORY: &str = "more memory";
