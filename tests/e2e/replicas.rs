@@ -339,7 +339,8 @@ impl Drop for Replicas<'_> {
         // They would put it back.
         self.running.clear();
         let api = &self.site.world.api;
-        for name in [self.name.clone(), self.old()] {
+        // That of tenants is there where another test has some.
+        for name in [self.name.clone(), self.old(), format!("{}-tenancy", self.name)] {
             drop(api.try_send(Method::DELETE, &format!("{CONFIGURATIONS}/{name}"), None));
         }
         for name in [self.name.clone(), objects_of(&self.name)] {

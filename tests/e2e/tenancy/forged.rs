@@ -38,6 +38,8 @@ fn with_virtual_cluster(test: impl FnOnce(&Bylaw)) {
         let is_known = |said: &String| said.contains("telling.e2e.example.com");
         eventually("its syncer is known", || said(bylaw, &syncer, &bylaw.name), is_known);
         test(bylaw);
+        // Nothing runs here that would empty the namespace.
+        bylaw.world.api.delete(&path_in(&bylaw.name, "apps/v1/statefulsets/dev")).object();
     });
 }
 
