@@ -12,6 +12,7 @@ export default defineConfig(
     "sdk-ts/dist",
     "sdk-ts/docs",
     "sdk-ts/k8s",
+    "sdk-ts/src/testing/engine-quota.ts",
     "sdk-ts/src/testing/engine.ts",
     "sdk-ts/globals.d.ts",
   ]),

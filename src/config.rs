@@ -81,6 +81,9 @@ pub struct Settings {
     /// Namespaces whose objects no policy is asked about; give it empty for none [default: kube-system and --namespace]
     #[arg(long, value_name = "NAMESPACES", env = "BYLAW_EXEMPT_NAMESPACES", value_delimiter = ',')]
     pub exempt_namespaces: Option<Vec<String>>,
+    /// Who may set labels that decide who owns a namespace, beside cluster admins: a user, a prefix with `*`, or group:NAME
+    #[arg(long, value_name = "USERS", env = "BYLAW_TENANT_ADMINS", value_delimiter = ',')]
+    pub tenant_admins: Vec<String>,
     /// The Lease that the replica which writes holds [default: bylaw]
     #[arg(long, value_name = "NAME", env = "BYLAW_LEASE_NAME")]
     pub lease_name: Option<String>,
@@ -123,6 +126,9 @@ pub struct Settings {
     /// Where an API server reaches this server, if not at the listening address: https://HOST:PORT
     #[arg(long, value_name = "URL", env = "BYLAW_WEBHOOK_URL")]
     pub webhook_url: Option<String>,
+    /// Where API servers of virtual clusters reach this server: https://HOST:PORT [default: where the host's does]
+    #[arg(long, value_name = "URL", env = "BYLAW_VCLUSTER_URL")]
+    pub vcluster_url: Option<String>,
     /// Memory that all isolates may take together, such as 512Mi [default: 256Mi]
     #[arg(long, value_name = "BYTES", env = "BYLAW_MEMORY_BUDGET")]
     pub memory_budget: Option<ByteSize>,
@@ -187,6 +193,7 @@ impl Settings {
             in_cluster: self.in_cluster || file.in_cluster,
             operator: self.operator || file.operator,
             namespace: self.namespace.or(file.namespace),
+            tenant_admins: if self.tenant_admins.is_empty() { file.tenant_admins } else { self.tenant_admins },
             lease_name: self.lease_name.or(file.lease_name),
             lease_duration: self.lease_duration.or(file.lease_duration),
             identity: self.identity.or(file.identity),
@@ -206,6 +213,7 @@ impl Settings {
             compat: self.compat.or(file.compat),
             echo: self.echo || file.echo,
             webhook_url: self.webhook_url.or(file.webhook_url),
+            vcluster_url: self.vcluster_url.or(file.vcluster_url),
             memory_budget: self.memory_budget.or(file.memory_budget),
             cpu_limit: self.cpu_limit.or(file.cpu_limit),
             log_json: self.log_json || file.log_json,

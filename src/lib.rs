@@ -15,7 +15,7 @@
 //! [`engine`] strings them together. Beside the path: `policy` (what is in force, and the folders it comes from),
 //! `bundle` (TypeScript and npm made into one script), `host` (what a policy may ask of the world), `cluster` (the
 //! objects it asks about), `controllers` (policies that no request asks), `operator` (what it writes into its own cluster), `crd` (the kinds that this is told with),
-//! `rbac` (what it may do there), `reports` (what is told there of denials), `telemetry`, and `cli`. For authors: `init`
+//! `rbac` (what it may do there), `tenancy` (whose request it is), `reports` (what is told there of denials), `telemetry`, and `cli`. For authors: `init`
 //! (where they begin), `types` (what their editors know),
 //! `lint` (mistakes found before a cluster does), `cases` (what policies are tested with), `scan` (what is there already).
 #![deny(unsafe_code)]
@@ -33,6 +33,7 @@ pub mod host;
 pub mod http;
 pub mod init;
 pub mod isolate;
+pub mod ledger;
 pub mod lint;
 pub mod matching;
 pub mod migrate;
@@ -44,6 +45,7 @@ pub mod reports;
 pub mod review;
 pub mod scan;
 pub mod telemetry;
+pub mod tenancy;
 #[cfg(test)]
 mod testing;
 pub mod types;

@@ -1,5 +1,7 @@
 /** What a handler is given: types only, the engine makes the values. */
 
+import type { QuantityLike } from "./quantity.ts";
+
 /** `T` as a policy sees it: nothing in it can be changed. */
 export type DeepReadonly<T> = T extends (...values: never[]) => unknown
   ? T
@@ -115,6 +117,8 @@ export interface Tenant {
   owner?: string;
   labels: Record<string, string>;
   parameters: Record<string, unknown>;
+  /** What its `Tenant` object allows it in all of its places together. */
+  quotas?: Record<string, string | number>;
 }
 
 export interface DenyOptions {
@@ -180,6 +184,82 @@ export interface Host {
   readonly log: (...values: unknown[]) => void;
 }
 
+/** Amounts by resource, as in a ResourceQuota: numbers, or quantities such as `500m` and `1.5Gi`. Exact, never floats. */
+export type Amounts = Readonly<Record<string, QuantityLike>>;
+
+export interface ReserveOptions {
+  /** What is counted together: `namespaces/jane`. Every policy that uses the key shares it. */
+  key: string;
+  /** What the object uses once the request is through: on an update all of it, not the difference. */
+  amounts: Amounts;
+  /** The most that all objects may use together. Those of the tenant's `quotas` by default; what is in neither is free. */
+  limits?: Amounts | undefined;
+  /** The objects that there are and what each uses now, usually from `list`. The object of the request may be among them. */
+  used?: readonly { readonly object: object; readonly amounts: Amounts }[] | undefined;
+  /** Which object uses it, where that is another than the one of the request. */
+  object?: object | undefined;
+  /**
+   * Seconds, from 1 to 3600, that a reservation counts whose object does not appear; 60 by default. Shorter than 35 is shorter
+   * than an API server may take to store an object that was allowed.
+   */
+  ttl?: number | undefined;
+}
+
+export interface Reservation {
+  readonly allowed: boolean;
+  /** What is used now, what other requests have reserved included. */
+  readonly used: Readonly<Record<string, string>>;
+  readonly limit: Readonly<Record<string, string>>;
+  /** What there is for this request. */
+  readonly remaining: Readonly<Record<string, string>>;
+  /** What is too much; `requested` is how much more than now. */
+  readonly exceeded: readonly {
+    readonly resource: string;
+    readonly requested: string;
+    readonly used: string;
+    readonly limit: string;
+  }[];
+  /** What is too much, in words; empty where nothing is. */
+  readonly message: string;
+}
+
+export interface ClaimOptions {
+  /** Under which names are unique: `hosts`. */
+  key: string;
+  /**
+   * Host names that the object has once the request is through: case, ports, a dot at the end and IDNA make no difference,
+   * a wildcard meets all that it covers, and an empty name is every host.
+   */
+  names: readonly string[];
+  /** Who has them. The same owner may have a name in many objects. */
+  owner: string;
+  /** The names that objects have, and whose they are, usually from `list`. */
+  taken?: readonly { readonly object: object; readonly name: string; readonly owner: string }[] | undefined;
+  object?: object | undefined;
+  ttl?: number | undefined;
+}
+
+export interface Claim {
+  readonly allowed: boolean;
+  /** Those of the names that somebody else has, as they are compared. Whose they are is not told. */
+  readonly conflicts: readonly string[];
+  /** Which are in use, in words; empty where none is. */
+  readonly message: string;
+}
+
+/**
+ * What a policy that lists and then decides cannot have: two requests never get the same rest. Each needs its key in
+ * `permissions.quota`.
+ *
+ * What is too much is an answer; a ledger that cannot be reached is an error. On a dry run, and for requests of a virtual
+ * cluster's API server, it answers and keeps nothing. What was reserved for a request that is denied in the end is given
+ * back. Asked twice about one request, it answers the same.
+ */
+export interface Quota {
+  readonly reserve: (options: ReserveOptions) => Promise<Reservation>;
+  readonly claim: (options: ClaimOptions) => Promise<Claim>;
+}
+
 interface AdmissionContext<Obj, Parameters> extends Host {
   /** The object before the change; `null` on CREATE and CONNECT. */
   readonly oldObject: DeepReadonly<Obj> | null;
@@ -216,6 +296,8 @@ export interface ValidateContext<Obj = KubernetesObject, Parameters = unknown> e
 > {
   /** The object asked for, frozen. On DELETE it is `null` at run time: read `oldObject`. */
   readonly object: DeepReadonly<Obj>;
+  /** Reservations for this request. Not for `mutate`, which may be asked again and is denied later. */
+  readonly quota: Quota;
 }
 
 export interface MutateContext<Obj = KubernetesObject, Parameters = unknown> extends AdmissionContext<Obj, Parameters> {

@@ -27,3 +27,4 @@ export {
 export { quantity, type Quantity, type QuantityLike } from "./quantity.ts";
 export { selector, type Selector } from "./selector.ts";
 export { semver, type Version, type VersionLike } from "./semver.ts";
+export { sharedQuota, type SharedQuotaOptions } from "./shared-quota.ts";

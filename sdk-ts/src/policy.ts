@@ -25,9 +25,12 @@ export interface Match {
   objectSelector?: LabelSelector;
   /** CEL expressions over `object`, `oldObject`, `request`; all must be true. */
   matchConditions?: { name: string; expression: string }[];
-  /** Which API server must ask; either by default. */
-  vantage?: Vantage;
-  /** Names of tenants, or a selector on their labels; all by default. */
+  /** Which API server must ask; both by default. */
+  vantage?: Vantage | "both";
+  /**
+   * Names of tenants (of a virtual cluster also `NAMESPACE/NAME` and its owner's), or a selector on their labels; all by
+   * default. What belongs to no tenant is no tenant's.
+   */
   tenants?: string[] | LabelSelector;
   /** User names, exact or ending in `*`; `group:NAME` for everyone in a group. */
   excludeUsers?: string[];
@@ -48,6 +51,8 @@ export interface Permissions {
   env?: string[];
   /** Paths of files, or folders ending in `/`. */
   files?: string[];
+  /** Keys under which `quota.reserve` and `quota.claim` may ask: `hosts`, `namespaces/*`. */
+  quota?: string[];
   /** `eval` and `new Function`, as ajv's own compiler needs them. The policy then runs in a realm of its own each time. */
   codegen?: boolean;
   /**
@@ -96,6 +101,11 @@ export interface PolicyMetadata {
    * has a realm of its own; `Dedicated` a process; `Process` nothing, it runs in a process of its own.
    */
   isolation?: "Shared" | "Fresh" | "Dedicated" | "Process";
+  /**
+   * On a host of vClusters: a change of a synced object that would break its syncing is refused, and others that do not
+   * last are warned of, unless this says `Allow`.
+   */
+  hostMutations?: "Refuse" | "Allow";
 }
 
 /** A handler says what it has to say by `deny`, `warn`, `audit` or by editing the draft; it returns nothing. */
@@ -136,7 +146,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
     namespaceSelector: isA("object"),
     objectSelector: isA("object"),
     matchConditions: isA("array"),
-    vantage: oneOf("host", "virtual"),
+    vantage: oneOf("host", "virtual", "both"),
     tenants: () => undefined,
     excludeUsers: strings,
     workloads: isA("boolean"),
@@ -149,6 +159,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
     net: strings,
     env: strings,
     files: strings,
+    quota: strings,
     codegen: isA("boolean"),
     serviceAccount: isA("string"),
   }),
@@ -157,6 +168,7 @@ const FIELDS: Readonly<Record<string, (value: unknown, field: string) => void>> 
   onError: oneOf("Deny", "Allow"),
   timeoutSeconds: integer(1, 30),
   isolation: oneOf("Shared", "Fresh", "Dedicated", "Process"),
+  hostMutations: oneOf("Refuse", "Allow"),
   validate: isA("function"),
   mutate: isA("function"),
   reconcile: isA("function"),

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { COPY, ENGINE, rendered } from "../scripts/engine.ts";
+import { COPY, ENGINE, QUOTA, QUOTA_COPY, rendered, renderedQuota } from "../scripts/engine.ts";
 import { judge, misses, type Policies } from "../src/testing/index.ts";
 import { casesIn } from "./support/cases.ts";
 
@@ -12,6 +12,7 @@ const corpus = fileURLToPath(new URL("../../tests/policies/corpus", import.meta.
 
 it("the fakes run the engine's own code: `npm run engine` copies it anew", () => {
   expect(readFileSync(COPY, "utf8")).toBe(rendered(readFileSync(ENGINE, "utf8")));
+  expect(readFileSync(QUOTA_COPY, "utf8")).toBe(renderedQuota(readFileSync(QUOTA, "utf8")));
 });
 
 describe.each(readdirSync(corpus))("%s", async (topic) => {

@@ -51,6 +51,11 @@ describe("policy", () => {
     ],
     ["a wrong enforcement", { name, validate, enforcement: "deny" }, "`enforcement` must be one of Deny, Warn, Dry"],
     [
+      "a wrong word for mutations on a host",
+      { name, validate, hostMutations: "Maybe" },
+      "`hostMutations` must be one of Refuse, Allow",
+    ],
+    [
       "a timeout out of range",
       { name, validate, timeoutSeconds: 31 },
       "`timeoutSeconds` must be a whole number from 1 to 30",

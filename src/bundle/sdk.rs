@@ -37,6 +37,7 @@ pub(crate) const SDK_SOURCES: &[(&str, &str)] = sdk_sources![
     "semver-precedence.ts",
     "semver-range.ts",
     "semver.ts",
+    "shared-quota.ts",
 ];
 
 const ROOT: &str = "/@bylaw/sdk";

@@ -12,9 +12,10 @@ use super::error::{Fault, Place};
 use super::expect::Expectation;
 use super::fields::{EXPECT, Fields, Taken};
 use crate::isolate::Vantage;
+use crate::ledger::Seed;
 use crate::review::Operation;
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "name",
     "policy",
     "object",
@@ -29,6 +30,7 @@ const FIELDS: [&str; 17] = [
     "vantage",
     "tenant",
     "inventory",
+    "ledger",
     "now",
     "dryRun",
     EXPECT,
@@ -49,6 +51,7 @@ const TENANT: &[(&str, Fits)] = &[
     ("owner", |_| true),
     ("labels", Value::is_object),
     ("parameters", Value::is_object),
+    ("quotas", Value::is_object),
 ];
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub struct Case {
     /// As JSON, complete.
     pub tenant: Option<Value>,
     pub inventory: Vec<Value>,
+    /// What is reserved already.
+    pub ledger: Vec<Seed>,
     /// Milliseconds since 1970.
     pub now: Option<f64>,
     pub expect: Expectation,
@@ -135,6 +140,7 @@ impl Case {
         let vantage = vantage(&mut taken);
         let tenant = taken.value("tenant").and_then(|(value, at)| tenant(&mut taken, value, at));
         let inventory = inventory(&mut taken);
+        let ledger = ledger(&mut taken);
         let now = now(&mut taken);
         let expect = taken.inner(EXPECT).and_then(|(fields, at)| Some((fields?, at)));
         if expect.is_none() {
@@ -147,7 +153,20 @@ impl Case {
             return None;
         }
         let (subject, expect) = (subject?, expect?);
-        Some(Self { name, place, policy, subject, namespace, parameters, vantage, tenant, inventory, now, expect })
+        Some(Self {
+            name,
+            place,
+            policy,
+            subject,
+            namespace,
+            parameters,
+            vantage,
+            tenant,
+            inventory,
+            ledger,
+            now,
+            expect,
+        })
     }
 
     /// Whether both ask and expect the same, wherever they stand.
@@ -163,6 +182,7 @@ impl Case {
             && self.vantage == other.vantage
             && self.tenant == other.tenant
             && self.inventory == other.inventory
+            && self.ledger == other.ledger
             && self.now == other.now
             && self.expect == other.expect
     }
@@ -348,6 +368,16 @@ fn inventory(taken: &mut Taken<'_>) -> Vec<Value> {
         taken.fault(at, format!("inventory: {error}"));
     }
     objects
+}
+
+fn ledger(taken: &mut Taken<'_>) -> Vec<Seed> {
+    let Some((value, at)) = taken.value("ledger") else { return Vec::new() };
+    let entries: Vec<Value> = taken.typed("ledger", "a list of reservations", value, at.clone()).unwrap_or_default();
+    let read = |(index, entry): (usize, &Value)| {
+        let seed = Seed::read(entry);
+        seed.map_err(|why| taken.fault(at.clone(), format!("ledger[{index}]: {why}"))).ok()
+    };
+    entries.iter().enumerate().filter_map(read).collect()
 }
 
 fn now(taken: &mut Taken<'_>) -> Option<f64> {

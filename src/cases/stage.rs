@@ -20,11 +20,13 @@ use super::suite::Test;
 use crate::cluster::Inventory;
 use crate::engine::{Engine, Judgement, Setting, deadline};
 use crate::host::{Host, HostLimits, Objects, Recorded, Rehearsal};
-use crate::isolate::{Limits, Tools, Vantage, no_tenant};
+use crate::isolate::{Limits, Tools};
+use crate::ledger::Ledger;
 use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, PolicySpec, Revision};
 use crate::pool::Pool;
 use crate::telemetry::Metrics;
+use crate::tenancy::registry_of;
 
 pub use twice::Twice;
 
@@ -122,7 +124,6 @@ impl Stage {
     /// Where the case cannot be asked as it is written.
     pub async fn play(&mut self, test: &Test) -> Result<Outcome, Fault> {
         let case = &*test.case;
-        refuse_what_is_not_there(test)?;
         let Asked { judgement, made, recorded, time } = self.ask(test, case).await?;
         let answer = Answer::of(&judgement, &made, recorded.writes);
         let misses = check(case, &answer);
@@ -139,12 +140,13 @@ impl Stage {
         let inventory = Inventory::from_objects(case.inventory.clone()).map_err(|error| fault(error.to_string()))?;
         let inventory = Arc::new(inventory);
         self.namespaces.set(case, &made.review.request.namespace, &inventory);
-        self.rehearsal.set(inventory);
-        let setting = Setting {
-            now: case.now,
-            vantage: case.vantage,
-            tenant: case.tenant.as_ref().map_or_else(no_tenant, |tenant| tenant.to_string().into()),
-        };
+        self.rehearsal.set(Arc::clone(&inventory), Ledger::holding(&case.ledger));
+        let setting =
+            Setting { now: case.now, vantage: case.vantage, tenant: case.tenant.clone(), ..Setting::default() };
+        match registry_of(&inventory, None) {
+            Some(registry) => self.engine.tenancy().publish(registry),
+            None => self.engine.tenancy().forget(),
+        }
         let begun = Instant::now();
         let until = if self.is_debugged { begun + UNHURRIED } else { deadline(begun, None) };
         let judgement = self.engine.judge_in(&setting, &made.review, until).await;
@@ -215,21 +217,6 @@ impl Stage {
             self.generation += 1;
             self.engine.publish(Arc::new(Catalog { revisions, generation: self.generation, ..Catalog::default() }));
         }
-    }
-}
-
-/// A virtual cluster's policies are not matched by vantage yet: a case must not pass by accident.
-fn refuse_what_is_not_there(test: &Test) -> Result<(), Fault> {
-    let case = &*test.case;
-    let chooses = test.policies.iter().find(|revision| revision.spec.rules.vantage.is_some());
-    match chooses {
-        Some(revision) if case.vantage == Vantage::Virtual => {
-            let name = &revision.spec.name;
-            let message =
-                format!("vantage: {name} is matched by vantage, which a case cannot ask from a virtual cluster yet");
-            Err(Fault { place: case.place.clone(), message })
-        }
-        _ => Ok(()),
     }
 }
 

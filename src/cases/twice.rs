@@ -1,6 +1,6 @@
 //! A case played twice: what its policies did, and what they do to what came of it.
 
-use super::{Asked, Stage, refuse_what_is_not_there};
+use super::{Asked, Stage};
 use crate::cases::case::Subject;
 use crate::cases::error::Fault;
 use crate::cases::suite::Test;
@@ -25,7 +25,6 @@ impl Stage {
     /// # Errors
     /// Where the case cannot be asked as it is written.
     pub async fn play_twice(&mut self, test: &Test) -> Result<Twice, Fault> {
-        refuse_what_is_not_there(test)?;
         let Asked { judgement, made, recorded, .. } = self.ask(test, &test.case).await?;
         let mut twice = Twice { acted: !recorded.writes.is_empty(), ..Twice::default() };
         for one in &judgement.evaluated {

@@ -12,7 +12,7 @@ use super::output::{OutputFormat, print, say};
 use super::runtime::Stage;
 use super::steps::Steps;
 use super::subject::Subject;
-use crate::engine::{Engine, Judgement, Scope, deadline};
+use crate::engine::{Engine, Judgement, Setting, deadline};
 use crate::review::Review;
 
 #[derive(Debug, Args)]
@@ -44,9 +44,11 @@ pub(super) fn run(args: &BenchArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     };
     let stage = Stage::new()?;
     let engine = args.subject.engine(&stage)?;
+    let setting = args.subject.setting();
     let judge = |measure| {
         let until = deadline(Instant::now(), None);
-        stage.block_on(engine.judge(review, &Scope::Both, until, measure))
+        let setting = Setting { measure, ..setting.clone() };
+        stage.block_on(engine.judge_in(&setting, review, until))
     };
     let report = measure(args.runs, &engine, &judge, stage.limits.cpu, review)?;
     match args.output {

@@ -46,6 +46,9 @@ pub(super) struct CrdArgs {
     /// With --rbac: the right to write reports of openreports.io
     #[arg(long, requires = "rbac")]
     open_reports: bool,
+    /// With --rbac: the right to read the kubeconfigs of virtual clusters, which are Secrets of any namespace
+    #[arg(long, requires = "rbac")]
+    vclusters: bool,
     /// With --rbac: the right to read this Secret, for a certificate that somebody else renews
     #[arg(long, value_name = "NAME", requires = "rbac")]
     tls_secret: Option<String>,
@@ -76,6 +79,7 @@ pub(super) fn run(args: &CrdArgs, verbosity: i8) -> anyhow::Result<Verdict> {
         per_policy: args.per_policy,
         policy_reports: args.policy_reports,
         open_reports: args.open_reports,
+        vclusters: args.vclusters,
         tls_secret: args.tls_secret.as_deref(),
     };
     write(args.output, &objects(&Install { name: &args.name, namespace: &args.namespace, settings }, &asked))

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use crate::decision::{Effect, Verdict};
-use crate::engine::{Engine, Judgement};
+use crate::engine::{Engine, Judgement, Setting};
 use crate::matching::Explanation;
 use crate::review::Review;
 
 /// One line a policy.
-pub(super) fn explain(engine: &Engine, review: &Review, judgement: &Judgement) -> String {
+pub(super) fn explain(engine: &Engine, setting: &Setting, review: &Review, judgement: &Judgement) -> String {
     let mut text = String::new();
-    for Explanation { policy: name, outcome } in engine.explain(review) {
+    for Explanation { policy: name, outcome } in engine.explain(setting, review) {
         let runs = judgement.evaluated.iter().filter(|one| one.verdict.policy == name);
         let mut ran = false;
         for one in runs {

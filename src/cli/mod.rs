@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 good; 1 the answer is "no"; 2 it could not be run (contract §1).
 
+mod announce;
 mod bench;
 mod bundle;
 mod crd;
@@ -16,6 +17,7 @@ mod operate;
 mod output;
 mod oversight;
 mod pool_health;
+mod registrar;
 mod replica;
 mod review;
 mod runtime;
@@ -26,6 +28,7 @@ mod steps;
 mod subject;
 mod test;
 mod types;
+mod vcluster;
 mod version;
 mod webhook;
 
@@ -83,6 +86,8 @@ enum Command {
     Init(init::InitArgs),
     /// Make TypeScript types of custom resources
     Types(types::TypesArgs),
+    /// Show virtual clusters, and register them
+    Vcluster(vcluster::VclusterArgs),
     /// Run policies for the process that started this one, which is a server
     #[command(hide = true)]
     Worker,
@@ -107,6 +112,7 @@ pub fn run() -> u8 {
         Command::Crd(args) => crd::run(&args, common.verbosity()),
         Command::Init(args) => init::run(args),
         Command::Types(args) => types::run(&args),
+        Command::Vcluster(args) => vcluster::run(&args, common.verbosity()),
         Command::Worker => crate::worker::run().map(|()| Verdict::Yes).map_err(Into::into),
     };
     match result {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::config::Settings;
 use crate::operator::webhooks::Registration;
+use crate::policy::Vantage;
 
 /// Where a pod finds the namespace that it is in.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -86,7 +87,8 @@ pub(super) async fn registration(settings: &Settings, client: &Client, address: 
     let shape = settings.webhook_mode.unwrap_or_default();
     // jsPolicy's variable for the same.
     let own_kinds = variable("UPDATE_WEBHOOK").is_none_or(|value| value != "false");
-    Ok(Registration { name, client: client_config, shape, exempt, owner, narrows: true, own_kinds })
+    let (vantage, tenants) = (Vantage::Host, false);
+    Ok(Registration { name, client: client_config, shape, exempt, owner, narrows: true, own_kinds, tenants, vantage })
 }
 
 /// `clientConfig` of a URL, without a path.

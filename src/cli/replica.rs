@@ -107,7 +107,7 @@ impl Replica {
             namespace: self.namespace.clone(),
             secret: settings.tls_secret.clone().unwrap_or_else(|| SECRET_NAME.to_owned()),
             is_foreign: settings.tls_secret.is_some(),
-            subjects: subjects(name, namespace, url.as_deref()),
+            subjects: subjects(name, namespace, [url.as_deref(), settings.vcluster_url.as_deref()]),
             authority_life: settings.authority_life.map_or(AUTHORITY_LIFE, Into::into),
             leaf_life: settings.certificate_life.map_or(LEAF_LIFE, Into::into),
             propagation: settings.propagation.map_or(PROPAGATION, Into::into),
@@ -160,11 +160,11 @@ fn identity(settings: &Settings) -> String {
 }
 
 /// What API servers may call a replica: the Service, the URL; and loopback, for people.
-fn subjects(service: &str, namespace: &str, url: Option<&str>) -> Vec<String> {
+fn subjects<'u>(service: &str, namespace: &str, urls: impl IntoIterator<Item = Option<&'u str>>) -> Vec<String> {
     let mut subjects: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     subjects.extend(["", ".svc", ".svc.cluster.local"].map(|end| format!("{service}.{namespace}{end}")));
-    let url = url.and_then(|url| url::Url::parse(url).ok());
-    subjects.extend(url.and_then(|url| url.host_str().map(str::to_owned)));
+    let urls = urls.into_iter().flatten().filter_map(|url| url::Url::parse(url).ok());
+    subjects.extend(urls.filter_map(|url| url.host_str().map(str::to_owned)));
     subjects.sort();
     subjects.dedup();
     subjects
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_certificate_is_for_the_service_and_for_the_url() {
-        let subjects = subjects("jspolicy", "policies", Some("https://bylaw.example.com:8443"));
+        let subjects = subjects("jspolicy", "policies", [Some("https://bylaw.example.com:8443"), None]);
         for name in ["jspolicy.policies.svc", "jspolicy.policies.svc.cluster.local", "bylaw.example.com", "127.0.0.1"] {
             assert!(subjects.iter().any(|subject| subject == name), "{subjects:?}");
         }

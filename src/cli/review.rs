@@ -10,13 +10,14 @@ use super::output::{OutputFormat, print, say};
 use super::runtime::Stage;
 use super::subject::Subject;
 use super::{Verdict, explain};
-use crate::engine::{Judgement, Scope, deadline};
+use crate::engine::{Judgement, Setting, deadline};
 use crate::review::{self, Review};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bylaw review -p policies --object pod.yaml --explain\n  kubectl create deployment web --image nginx \
-                        --dry-run=client -o yaml | bylaw review -p policies --object -\n  bylaw review -p policies --request review.json -o json"
+                        --dry-run=client -o yaml | bylaw review -p policies --object -\n  bylaw review -p policies --request review.json -o json\n  \
+                  bylaw review -p policies --object host-pod.yaml --vcluster vc-tenant1/tenant1"
 )]
 pub(super) struct ReviewArgs {
     #[command(flatten)]
@@ -36,13 +37,14 @@ pub(super) fn run(args: &ReviewArgs, verbosity: i8) -> anyhow::Result<Verdict> {
     let engine = args.subject.engine(&stage)?;
     let mut all_allowed = true;
     let many = reviews.len() > 1;
+    let setting = Setting { measure: args.explain, ..args.subject.setting() };
     for review in reviews {
         let until = deadline(Instant::now(), None);
-        let judgement = stage.block_on(engine.judge(&review, &Scope::Both, until, args.explain));
+        let judgement = stage.block_on(engine.judge_in(&setting, &review, until));
         all_allowed &= judgement.decision.allowed;
         args.write(&review, &judgement, many)?;
         if args.explain {
-            say(&explain::explain(&engine, &review, &judgement))?;
+            say(&explain::explain(&engine, &setting, &review, &judgement))?;
         }
     }
     Ok(if all_allowed { Verdict::Yes } else { Verdict::No })

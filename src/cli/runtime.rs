@@ -19,6 +19,7 @@ use crate::matching::NamespaceLabels;
 use crate::policy::{Catalog, LoadOptions, Loader};
 use crate::pool::{Pool, PoolSize};
 use crate::telemetry::{self, LogConfig, LogFormat, Metrics};
+use crate::tenancy::{Tenancy, VirtualCluster, registry_of};
 
 /// Starts logging to standard error. `verbosity` is 0 for info, more for more.
 pub(super) fn logging(verbosity: i8, json: bool) -> anyhow::Result<()> {
@@ -106,11 +107,20 @@ pub(super) struct Offline<'a> {
     pub namespace_labels: BTreeMap<String, String>,
     pub compat: Option<Compat>,
     pub parameters: Option<Value>,
+    /// A virtual cluster beside those of the inventory.
+    pub vcluster: Option<Arc<VirtualCluster>>,
 }
 
 impl<'a> Offline<'a> {
     pub(super) fn of(policies: &'a [PathBuf]) -> Self {
-        Self { policies, inventory: None, namespace_labels: BTreeMap::new(), compat: None, parameters: None }
+        Self {
+            policies,
+            inventory: None,
+            namespace_labels: BTreeMap::new(),
+            compat: None,
+            parameters: None,
+            vcluster: None,
+        }
     }
 
     /// The policies, every one of them: a command that answers once has no last good revision to fall back on.
@@ -137,6 +147,10 @@ impl<'a> Offline<'a> {
             Some(path) => Inventory::load(&[path])?,
             None => Inventory::from_objects([])?,
         });
+        let tenancy = Tenancy::default();
+        if let Some(registry) = registry_of(&inventory, self.vcluster.as_deref()) {
+            tenancy.publish(registry);
+        }
         let given = self.namespace_labels.clone();
         let namespaces: Arc<dyn NamespaceLabels> =
             Arc::new(OfflineNamespaces { given, inventory: Arc::clone(&inventory) });
@@ -146,6 +160,7 @@ impl<'a> Offline<'a> {
         let host = stage.host(objects);
         let pool =
             Pool::start(size, host, Arc::clone(&stage.limits), Arc::clone(&catalog), Arc::clone(&stage.metrics))?;
-        Ok(Engine::new(pool, catalog, namespaces, Arc::clone(&stage.metrics), false))
+        let engine = Engine::new(pool, catalog, namespaces, Arc::clone(&stage.metrics), false);
+        Ok(engine.with_tenancy(Arc::new(tenancy)))
     }
 }

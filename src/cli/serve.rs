@@ -9,28 +9,33 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use clap::Args;
 use kube::Client;
+use tokio::runtime::Handle;
 
 use super::Verdict;
+use super::announce::announce;
 use super::operate;
-use super::output::say;
 use super::oversight::Oversight;
 use super::pool_health::watch_pool;
+use super::registrar;
 use super::replica::{Replica, Site};
 use super::runtime::{Stage, logging};
 use crate::cluster::{
     Accounts, CacheLimits, Cluster, ClusterNamespaces, Connection, Inventory, Kind, OfflineNamespaces, connect_bare_too,
 };
 use crate::config::Settings;
-use crate::controllers::{Controllers, Setup};
+use crate::controllers::{Controllers, Setup, Standings};
 use crate::engine::Engine;
 use crate::host::{Host, Objects};
 use crate::http::{Checks, Config, DrainConfig, Gate, Limits, Server, Serving, Shutdown, TlsSource};
+use crate::ledger::{ClusterStore, Ledger, WallClock};
 use crate::matching::NamespaceLabels;
-use crate::operator::{Duties, Leading, Source};
+use crate::operator::{Duties, Leading, Operator, Source};
 use crate::policy::{Catalog, Loader, watch};
 use crate::pool::{Pool, PoolSize};
 use crate::reports::Sources;
 use crate::telemetry::{Metrics, PolicyState};
+use crate::tenancy::registration::Registrar;
+use crate::tenancy::{self, KeyWatch, RegistryWatch, Tenancy};
 
 #[derive(Debug, Args)]
 #[command(
@@ -84,8 +89,9 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let cluster = world.cluster.clone();
     let current = Arc::new(ArcSwap::new(catalog));
     let sources = world.sources(&current, &stage.metrics);
-    let host = stage.host(world.objects);
-    let engine = engine(stage, settings, host.clone(), current, world.namespaces)?;
+    let host = host(stage, settings, world.objects, world.client.as_ref());
+    let around = (Arc::clone(&world.namespaces), Arc::clone(&world.tenancy));
+    let engine = engine(stage, settings, host.clone(), current, around)?;
 
     let (in_force, catalogs) = tokio::sync::watch::channel(engine.catalog());
     let watcher = {
@@ -121,20 +127,16 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     let operator = match source {
         Some(source) => {
             let client = world.client.as_ref().context("an operator without a cluster")?;
-            let duties = Duties {
-                registration: operate::registration(settings, client, &address).await?,
-                catalogs,
-                authority: trusted,
-                leadership,
-                allowed: settings.reports.allowed(),
-                checks: Arc::clone(&checks),
-                standings: controllers.as_ref().map(Controllers::standings),
-                register: {
-                    let engine = Arc::clone(&engine);
-                    Box::new(move |registered| engine.register(registered))
-                },
+            let host = registrar::Host {
+                client: client.clone(),
+                tenancy: Arc::clone(&world.tenancy),
+                namespaces: Arc::clone(&world.namespaces),
             };
-            Some(source.operate(duties))
+            let recorder = oversight.as_ref().and_then(Oversight::recorder);
+            let followed = registrar::Followed { catalogs, authority: trusted, leadership, recorder };
+            let standings = controllers.as_ref().map(Controllers::standings);
+            let within = (&engine, Arc::clone(&checks), stage.handle());
+            Some(operated(source, host, followed, standings, (settings, &address), within).await?)
         }
         None => None,
     };
@@ -160,6 +162,30 @@ async fn serve(stage: &Stage, settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
+/// What an operator of a cluster does beside serving; it ends with this.
+async fn operated(
+    source: Source,
+    host: registrar::Host,
+    followed: registrar::Followed,
+    standings: Option<tokio::sync::watch::Receiver<Standings>>,
+    (settings, address): (&Settings, &str),
+    (engine, checks, runtime): (&Arc<Engine>, Arc<Checks>, &Handle),
+) -> anyhow::Result<(Registrar, Operator)> {
+    let registered = Arc::clone(engine);
+    let duties = Duties {
+        registration: operate::registration(settings, &host.client, address).await?,
+        catalogs: followed.catalogs.clone(),
+        authority: followed.authority.clone(),
+        leadership: followed.leadership.clone(),
+        has_tenants: host.tenancy.has_tenants(),
+        allowed: settings.reports.allowed(),
+        checks,
+        standings,
+        register: Box::new(move |webhooks| registered.register(webhooks)),
+    };
+    Ok((registrar::start(host, followed, settings, address, runtime), source.operate(duties)))
+}
+
 async fn first_catalog(loader: &mut Loader, source: Option<&mut Source>) -> anyhow::Result<Arc<Catalog>> {
     let catalog = loader.load()?;
     let Some(source) = source else { return Ok(catalog) };
@@ -173,12 +199,30 @@ fn engine(
     settings: &Settings,
     host: Host,
     catalog: Arc<ArcSwap<Catalog>>,
-    namespaces: Arc<dyn NamespaceLabels>,
+    (namespaces, tenancy): (Arc<dyn NamespaceLabels>, Arc<Tenancy>),
 ) -> anyhow::Result<Arc<Engine>> {
     let (limits, metrics) = (Arc::clone(&stage.limits), Arc::clone(&stage.metrics));
     let pool = Pool::start(size(settings), host, limits, Arc::clone(&catalog), Arc::clone(&metrics))?;
-    Ok(Arc::new(Engine::new(pool, catalog, namespaces, metrics, settings.echo)))
+    let engine = Engine::new(pool, catalog, namespaces, metrics, settings.echo);
+    Ok(Arc::new(engine.with_tenancy(tenancy)))
 }
+
+/// Host functions whose ledger, where there is a cluster, is shared in Bylaw's namespace.
+fn host(stage: &Stage, settings: &Settings, objects: Objects, client: Option<&Client>) -> Host {
+    let (host, metrics) = (stage.host(objects), Arc::clone(&stage.metrics));
+    let ledger = if let Some(client) = client {
+        let namespace = operate::own_namespace(settings).unwrap_or_else(|| "default".to_owned());
+        let store = Arc::new(ClusterStore::new(client.clone(), &namespace));
+        Ledger::shared(store, stage.handle(), metrics, Arc::new(WallClock))
+    } else {
+        Ledger::alone(metrics)
+    };
+    host.set_ledger(ledger);
+    host
+}
+
+/// A list of the cluster's virtual clusters takes milliseconds; a cluster that is away is no reason not to serve.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 fn size(settings: &Settings) -> PoolSize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -220,33 +264,52 @@ struct World {
     namespaces: Arc<dyn NamespaceLabels>,
     cluster: Option<Cluster>,
     client: Option<Client>,
+    tenancy: Arc<Tenancy>,
+    /// They end with this.
+    _watches: Option<(RegistryWatch, Option<KeyWatch>)>,
 }
 
 impl World {
     async fn connect(stage: &Stage, settings: &Settings) -> anyhow::Result<Self> {
+        let tenancy = Arc::new(Tenancy::new(&settings.tenant_admins)?);
         if let Some(connection) = connection(settings) {
             let connected = connect_bare_too(&connection).await?;
             let accounts = Accounts::new(&connected, operate::own_namespace(settings));
             let client = connected.client;
+            let registry = tenancy::watch(&client, stage.handle(), &tenancy);
+            let namespace = shared_namespace(settings);
+            let key = namespace.map(|namespace| KeyWatch::start(&client, stage.handle(), &namespace, &tenancy));
             let namespaces = ClusterNamespaces::watch(client.clone(), stage.handle());
             if !namespaces.wait_until_ready(Duration::from_secs(10)).await {
                 tracing::warn!(
                     "the cluster's namespaces are not there yet; policies that select by them decide by their failure mode"
                 );
             }
+            if !registry.wait_until_settled(SETTLED_WITHIN).await {
+                tracing::warn!("it is not known yet which virtual clusters there are; requests are told no tenant");
+            }
+            match &key {
+                Some(key) => drop(key.wait_until_settled(SETTLED_WITHIN).await),
+                None => own_key(settings, &tenancy),
+            }
             let cluster = Cluster::with_accounts(client.clone(), accounts, stage.handle(), CacheLimits::default());
             let objects = Objects::Cluster(cluster.clone());
             let (cluster, client) = (Some(cluster), Some(client));
-            return Ok(Self { objects, namespaces: Arc::new(namespaces), cluster, client });
+            let namespaces = Arc::new(namespaces);
+            return Ok(Self { objects, namespaces, cluster, client, tenancy, _watches: Some((registry, key)) });
         }
         let inventory = match &settings.inventory {
             Some(path) => Arc::new(Inventory::load(&[path])?),
             None => Arc::new(Inventory::from_objects([])?),
         };
+        if let Some(registry) = tenancy::registry_of(&inventory, None) {
+            tenancy.publish(registry);
+            own_key(settings, &tenancy);
+        }
         let namespaces =
             Arc::new(OfflineNamespaces { inventory: Arc::clone(&inventory), ..OfflineNamespaces::default() });
         let objects = if settings.inventory.is_some() { Objects::Inventory(inventory) } else { Objects::Nowhere };
-        Ok(Self { objects, namespaces, cluster: None, client: None })
+        Ok(Self { objects, namespaces, cluster: None, client: None, tenancy, _watches: None })
     }
 
     /// What reports are made from, where there is a cluster to keep them.
@@ -269,6 +332,14 @@ impl World {
         } else if !catalog.controllers.is_empty() {
             tracing::warn!("policies that reconcile are not run: they need --kubeconfig FILE or --in-cluster");
         }
+    }
+}
+
+/// Gives virtual clusters tokens where nobody shares them.
+fn own_key(settings: &Settings, tenancy: &Tenancy) {
+    match tenancy::key_of_folder(&settings.state_dir()) {
+        Ok(key) => tenancy.set_key(key),
+        Err(error) => tracing::warn!(%error, "virtual clusters have no tokens: they cannot ask"),
     }
 }
 
@@ -300,12 +371,9 @@ fn config(settings: &Settings, serving: &Arc<Serving>) -> Config {
 
 /// The certificate must also carry the name that the API server is told to call.
 fn names(settings: &Settings) -> Vec<String> {
-    let host = settings
-        .webhook_url
-        .as_deref()
-        .and_then(|url| url::Url::parse(url).ok())
-        .and_then(|url| url.host_str().map(str::to_owned));
-    host.into_iter().collect()
+    let urls = [&settings.webhook_url, &settings.vcluster_url].into_iter().flatten();
+    let parsed = urls.filter_map(|url| url::Url::parse(url).ok());
+    parsed.filter_map(|url| url.host_str().map(str::to_owned)).collect()
 }
 
 /// Says in readiness and metrics which policies are in force and which files are broken.
@@ -321,44 +389,3 @@ fn report(catalog: &Catalog, checks: &Checks, metrics: &Metrics) {
     let none = catalog.all().next().is_none().then(|| "there are no policies: every request is allowed".to_owned());
     checks.set_details("policies", none.into_iter().chain(serving).chain(broken).collect());
 }
-
-/// What a newcomer needs next, on standard output.
-fn announce(settings: &Settings, server: &Server, authority: Option<PathBuf>, policies: usize) {
-    let mut lines = Vec::new();
-    let url = settings.webhook_url.clone().unwrap_or_else(|| format!("https://{}", server.address()));
-    lines.push(format!("Bylaw is serving at {url}"));
-    let files = settings.policies.iter().map(|path| path.display().to_string());
-    let from: Vec<String> = files.chain(settings.is_operator().then(|| "the cluster".to_owned())).collect();
-    let from = from.join(", ");
-    lines.push(format!("  policies   {policies} from {from}"));
-    if let Some(path) = &authority {
-        lines.push(format!("  authority  {}", path.display()));
-    }
-    for (name, address, path) in
-        [("health", server.health_address(), "readyz"), ("metrics", server.metrics_address(), "metrics")]
-    {
-        if let Some(address) = address {
-            lines.push(format!("  {name:<9}  http://{address}/{path}"));
-        }
-    }
-    if let Some(path) = authority {
-        lines.push("Try it:".to_owned());
-        lines.push(format!(
-            "  curl --cacert {} -H 'Content-Type: application/json' -d '{EXAMPLE}' {url}/validate",
-            path.display()
-        ));
-    }
-    lines.push(String::new());
-    if let Err(error) = say(&lines.join("\n")) {
-        // A full disk behind standard output is no reason not to serve.
-        tracing::warn!("{error:#}");
-    }
-}
-
-/// The shortest review that shows a denial by the starter policies.
-const EXAMPLE: &str = concat!(
-    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","namespace":"default","#,
-    r#""kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"userInfo":{"username":"me"},"#,
-    r#""object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"#,
-    r#""spec":{"containers":[{"name":"web","image":"nginx:latest","securityContext":{"privileged":true}}]}}}}"#
-);

@@ -2,6 +2,7 @@
 //! manifest; and what they see of the world meanwhile.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -10,8 +11,10 @@ use serde_json::Value;
 use super::inputs::{documents, label, labels, parsed, read};
 use super::runtime::{Offline, Stage};
 use crate::config::Compat;
-use crate::engine::Engine;
+use crate::engine::{Engine, Setting};
+use crate::isolate::Vantage;
 use crate::review::{self, Asked, Limits, Operation, Review, of_manifest};
+use crate::tenancy::{VirtualCluster, named};
 
 #[derive(Debug, Args)]
 pub(super) struct Subject {
@@ -30,12 +33,18 @@ pub(super) struct Subject {
     /// CREATE, UPDATE, DELETE or CONNECT [default: UPDATE with an old object, else CREATE]
     #[arg(long, value_parser = operation)]
     operation: Option<Operation>,
-    /// The user who asks
-    #[arg(long, default_value = "kubernetes-admin", value_name = "NAME")]
-    user: String,
+    /// The user who asks [default: kubernetes-admin, or the syncer of --vcluster where the host asks]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// A group of the user; may be given many times
     #[arg(long = "group", value_name = "NAME")]
     groups: Vec<String>,
+    /// Which API server asks: the host's, or that of a virtual cluster
+    #[arg(long, value_enum, default_value_t)]
+    vantage: Asker,
+    /// The virtual cluster whose request it is, beside those of the inventory
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = named)]
+    vcluster: Option<Arc<VirtualCluster>>,
     /// A label of the request's namespace; may be given many times
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     namespace_labels: Vec<(String, String)>,
@@ -48,6 +57,14 @@ pub(super) struct Subject {
     /// Give policies the rights that another engine gave them
     #[arg(long, value_enum)]
     compat: Option<Compat>,
+}
+
+/// Who asks (contract §1, `--vantage`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Asker {
+    #[default]
+    Host,
+    Virtual,
 }
 
 pub(super) fn operation(text: &str) -> Result<Operation, String> {
@@ -86,8 +103,24 @@ impl Subject {
             namespace_labels: labels(&self.namespace_labels),
             compat: self.compat,
             parameters: self.parameters.as_deref().map(one_document).transpose()?,
+            vcluster: self.vcluster.clone(),
         };
         offline.engine(stage)
+    }
+
+    /// Where the requests come from.
+    pub(super) fn setting(&self) -> Setting {
+        let vantage = match self.vantage {
+            Asker::Host => Vantage::Host,
+            Asker::Virtual => Vantage::Virtual,
+        };
+        Setting { vantage, vcluster: self.vcluster.clone(), ..Setting::default() }
+    }
+
+    /// On the host a virtual cluster asks by its syncer alone.
+    fn user(&self) -> &str {
+        let syncer = self.vcluster.as_ref().filter(|_| self.vantage == Asker::Host).map(|vcluster| &*vcluster.account);
+        self.user.as_deref().or(syncer).unwrap_or("kubernetes-admin")
     }
 
     fn built(
@@ -96,7 +129,7 @@ impl Subject {
         object: Option<&Value>,
         old_object: Option<&Value>,
     ) -> anyhow::Result<Review> {
-        let asked = Asked { operation, user: &self.user, groups: &self.groups, object, old_object };
+        let asked = Asked { operation, user: self.user(), groups: &self.groups, object, old_object };
         let text = of_manifest(&asked, None)?.to_string();
         Ok(review::parse(text.into(), &Limits::default())?)
     }

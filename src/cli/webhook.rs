@@ -14,6 +14,7 @@ use super::runtime::{Offline, Stage};
 use crate::cluster::{Connection, connect};
 use crate::config::Settings;
 use crate::operator::webhooks::{Registration, Shape, configurations, take_away};
+use crate::policy::Vantage;
 
 #[derive(Debug, Args)]
 #[command(
@@ -75,6 +76,8 @@ pub(super) fn run(args: &WebhookArgs, verbosity: i8) -> anyhow::Result<Verdict> 
         owner: None,
         narrows: true,
         own_kinds: false,
+        tenants: false,
+        vantage: Vantage::Host,
     };
     let configurations: Vec<Value> =
         configurations(&registration, &catalog, |_| None).into_iter().map(|desired| desired.object).collect();

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http_body_util::Limited;
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -83,14 +86,22 @@ pub async fn connect_to_context(path: &Path, context: &str) -> Result<Connected,
     connected(Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| failed(e.to_string()))?)
 }
 
+/// A client of somebody else's API server: an answer of more than so many bytes is none.
+///
+/// # Errors
+/// Where a certificate or a key of it is of no use.
+pub fn bounded_client(config: Config, most: usize) -> Result<Client, ClusterError> {
+    stack(config, most).map_err(|e| ClusterError::Client(e.to_string()))
+}
+
 fn client_of(config: Config) -> Result<Client, ClusterError> {
-    stack(config).map_err(|e| ClusterError::Client(e.to_string()))
+    stack(config, usize::MAX).map_err(|e| ClusterError::Client(e.to_string()))
 }
 
 /// kube's own stack but for three things: small writes go out at once (each new connection was seen to wait 40 ms for the
 /// server's delayed ACK), dead connections are noticed, and nothing is retried behind our back: a `create` that timed out
 /// may have happened, and a policy has a deadline.
-fn stack(mut config: Config) -> Result<Client, kube::Error> {
+fn stack(mut config: Config, most: usize) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         config.default_retry = false;
         return Client::try_from(config);
@@ -108,6 +119,8 @@ fn stack(mut config: Config) -> Result<Client, kube::Error> {
     let http = HyperClient::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(tls);
     let service = config.extra_headers_layer()?.layer(http.map_err(BoxError::from));
     let service = option_layer(config.auth_layer()?).layer(service);
+    let service =
+        service.map_response(move |response: Response<Incoming>| response.map(|body| Limited::new(body, most)));
     Ok(Client::new(config.base_uri_layer().layer(service), config.default_namespace))
 }
 

@@ -9,7 +9,7 @@ use super::outage::Outage;
 
 /// The next event of a watch, after as many attempts as it takes; `None` where it is over. `complain` hears of the first
 /// failure of an outage.
-pub(super) async fn next_event<K>(
+pub(crate) async fn next_event<K>(
     events: &mut (impl Stream<Item = watcher::Result<Event<K>>> + Unpin),
     outage: &mut Outage,
     complain: impl Fn(&watcher::Error),

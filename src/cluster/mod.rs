@@ -26,8 +26,9 @@ mod store;
 mod survey;
 
 pub use accounts::Accounts;
-pub use client::{Connected, Connection, connect, connect_bare_too, connect_to_context};
+pub use client::{Connected, Connection, bounded_client, connect, connect_bare_too, connect_to_context};
 pub use error::ClusterError;
+pub(crate) use events::next_event;
 pub use exceptions::{ExceptionWatch, watch_exceptions};
 pub use inventory::Inventory;
 pub use kind::{Kind, path_segment};

@@ -31,7 +31,8 @@ impl Bench {
     fn write(&self, dry_run: bool, answer: Answer) -> Answer {
         let permissions = Permissions::default();
         let deadline = Instant::now() + Duration::from_secs(1);
-        let caller = Caller { policy: POLICY, permissions: &permissions, dry_run, reconciles: true, deadline };
+        let caller =
+            Caller { policy: POLICY, permissions: &permissions, dry_run, reconciles: true, review: None, deadline };
         let what =
             WrittenObject { kind: kind(), namespace: "shop".to_owned(), name: Some("a".to_owned()), is_removed: false };
         let work = self.writes.pass(&caller, what, Box::pin(async move { answer }));

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use crate::policy::{FieldError, check_bundle, check_policy, is_policy_name};
+use crate::policy::{FieldError, check_bundle, check_policy, check_tenant_policy, is_policy_name};
 use crate::review::{AdmissionRequest, JsonText, Operation};
 
 use super::GROUPS;
@@ -33,6 +33,7 @@ pub(super) fn faults(request: &AdmissionRequest, now: Timestamp) -> Vec<FieldErr
             faults
         }
         "JsPolicyBundle" => check_bundle(&object),
+        "TenantPolicy" => check_tenant_policy(&object),
         "PolicyException" => exception(&object, now),
         _ => Vec::new(),
     }

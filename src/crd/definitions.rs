@@ -7,11 +7,15 @@ use serde_json::Value;
 /// The groups that are ours.
 pub const GROUPS: [&str; 2] = ["policy.jspolicy.com", "bylaw.dev"];
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 8] = [
     include_str!("../../charts/bylaw/crds/jspolicies.yaml"),
     include_str!("../../charts/bylaw/crds/jspolicybundles.yaml"),
     include_str!("../../charts/bylaw/crds/jspolicyviolations.yaml"),
     include_str!("../../charts/bylaw/crds/policyexceptions.yaml"),
+    include_str!("../../charts/bylaw/crds/quotaledgers.yaml"),
+    include_str!("../../charts/bylaw/crds/tenants.yaml"),
+    include_str!("../../charts/bylaw/crds/tenantpolicies.yaml"),
+    include_str!("../../charts/bylaw/crds/virtualclusters.yaml"),
 ];
 
 static DEFINITIONS: LazyLock<Vec<Value>> =

@@ -25,6 +25,22 @@ pub struct Document {
     limits: DiffLimits,
 }
 
+/// The change of one policy, not made yet.
+#[derive(Debug)]
+pub struct Step {
+    ops: Vec<PatchOp>,
+    /// The object afterwards; `None` where nothing changes.
+    after: Option<Value>,
+}
+
+impl Step {
+    /// What changes, and the object afterwards; `None` where nothing does.
+    #[must_use]
+    pub fn change(&self) -> Option<(&[PatchOp], &Value)> {
+        self.after.as_ref().filter(|_| !self.ops.is_empty()).map(|after| (&*self.ops, after))
+    }
+}
+
 #[derive(Debug)]
 enum Changes {
     None,
@@ -50,38 +66,50 @@ impl Document {
     /// already rounded; [`PatchError::WrongBase`] when `before` is not this object; the limits of [`diff`]. The document
     /// is unchanged then.
     pub fn apply(&mut self, mutation: &Mutation) -> Result<(), PatchError> {
+        let step = self.step(mutation)?;
+        self.take(step);
+        Ok(())
+    }
+
+    /// What the change of one policy comes to. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn step(&self, mutation: &Mutation) -> Result<Step, PatchError> {
         if mutation.before == mutation.after {
-            return Ok(());
+            return Ok(Step { ops: Vec::new(), after: None });
         }
         let after = read("object after the mutation", &mutation.after)?;
         if !after.is_object() {
             return Err(PatchError::NotAnObject);
         }
-        let ops = if self.text.as_str() == mutation.before {
+        if self.text.as_str() == mutation.before {
             // JavaScript wrote what it had read: it holds every number of the object.
             let ops = diff(&self.current, &after, self.limits)?;
+            return Ok(Step { ops, after: Some(after) });
+        }
+        self.rounded_step(&mutation.before, &after)
+    }
+
+    /// Makes a change that was found for the document as it is now.
+    pub fn take(&mut self, step: Step) {
+        let Step { ops, after } = step;
+        if let Some(after) = after.filter(|_| !ops.is_empty()) {
             self.current = after;
-            ops
-        } else {
-            self.apply_rounded(&mutation.before, &after)?
-        };
-        if !ops.is_empty() {
             self.text = JsonText::of(&self.current);
             self.changes = if matches!(self.changes, Changes::None) { Changes::One(ops) } else { Changes::Many };
         }
-        Ok(())
     }
 
-    /// Makes the change from `before` to `after`, both as JavaScript sees them.
-    fn apply_rounded(&mut self, before: &str, after: &Value) -> Result<Vec<PatchOp>, PatchError> {
+    /// The change from `before` to `after`, both as JavaScript sees them.
+    fn rounded_step(&self, before: &str, after: &Value) -> Result<Step, PatchError> {
         let before = read("object before the mutation", before)?;
         same_in_javascript(&self.current, &before, &mut String::new())?;
         let ops = diff(&before, after, self.limits)?;
         Rounded::of(&self.current).check(&ops)?;
         let mut changed = self.current.clone();
         apply(&ops, &mut changed)?;
-        self.current = changed;
-        Ok(ops)
+        Ok(Step { ops, after: Some(changed) })
     }
 
     /// The object as it is now, for the next policy.

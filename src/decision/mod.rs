@@ -18,7 +18,7 @@ mod verdict;
 pub use apply::apply;
 pub use diff::{DiffLimits, diff};
 pub use error::PatchError;
-pub use exact::Document;
+pub use exact::{Document, Step};
 pub use failure::undecided;
 pub use merge::{Judged, Style, merge};
 pub use patch::PatchOp;

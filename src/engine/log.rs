@@ -10,16 +10,21 @@ pub(super) fn outcome(judgement: &Judgement) -> ReviewOutcome {
         return ReviewOutcome::Allow;
     }
     let denied = judgement.evaluated.iter().any(|one| matches!(one.verdict.effect, Effect::Deny(_)));
-    if denied { ReviewOutcome::Deny } else { ReviewOutcome::Error }
+    // Before any policy was asked: that is a denial of Bylaw's own, or one that was given a moment ago.
+    let is_asked = !judgement.evaluated.is_empty() || !judgement.unasked.is_empty();
+    let is_refused = !is_asked && judgement.decision.status.as_ref().is_some_and(|status| status.code != 500);
+    if denied || is_refused { ReviewOutcome::Deny } else { ReviewOutcome::Error }
 }
 
 /// One line a decision at debug, denials at info; names and reasons, never a body.
-pub(super) fn decided(review: &Review, judgement: &Judgement) {
+/// `vcluster` is the virtual cluster that asked, where it was one.
+pub(super) fn decided(review: &Review, judgement: &Judgement, vcluster: Option<&str>) {
     let request = &review.request;
     let Judgement { decision, evaluated, .. } = judgement;
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
+                vcluster,
                 uid = %request.uid,
                 operation = request.operation.as_str(),
                 kind = %request.kind.kind,

@@ -4,38 +4,49 @@
 //! policies all see the same object, and their verdicts are merged by name.
 
 mod answer;
+mod ask;
 mod asked;
 mod chain;
+mod guard;
+mod inside;
 mod log;
 mod namespaces;
+mod preflight;
 mod reconcile;
+mod retries;
 mod scope;
 mod sets;
 mod setting;
 mod stance;
+mod whose;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
-use crate::decision::{Decision, Document, Judged, Style, Verdict, undecided};
-use crate::isolate::{Evaluated, Input, Vantage, no_tenant, now_millis};
-use crate::matching::{Explanation, Index, Matches, NamespaceLabels, Phase};
-use crate::policy::{Catalog, Enforcement, Exceptions, OnError, Revision, webhooks};
+use crate::decision::{Decision, Judged, Style, Verdict, undecided};
+use crate::isolate::{Evaluated, Input, Vantage, now_millis};
+use crate::ledger::Reserving;
+use crate::matching::{Index, Matches, NamespaceLabels, Phase};
+use crate::policy::{Catalog, Exceptions, OnError, Revision, webhooks};
 use crate::pool::Pool;
 use crate::reports::Recorder;
 use crate::review::{self, Review};
-use crate::telemetry::{Metrics, Outcome, PolicyKind, PolicyMetrics};
-use asked::{failed, keep_webhook, named, position};
+use crate::telemetry::{Metrics, PolicyMetrics};
+use crate::tenancy::{Copies, Denials, Tenancy};
+use asked::{keep_webhook, position};
 use chain::Chain;
-use namespaces::{Here, NamespaceTexts};
+pub use inside::{PROBE, PROBED};
+use namespaces::NamespaceTexts;
 pub use reconcile::Told;
-pub use scope::Scope;
+pub use scope::{Scope, TENANCY_WEBHOOK};
 use sets::Sets;
 pub use setting::Setting;
-use stance::{Stance, conclude};
+use stance::Stance;
+use whose::Whose;
 
 /// What the API server gives a webhook that says nothing of time.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,6 +73,13 @@ pub struct Judgement {
     pub objections: Vec<Judged>,
 }
 
+/// A decision that no policy had a part in.
+impl From<Decision> for Judgement {
+    fn from(decision: Decision) -> Self {
+        Self { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() }
+    }
+}
+
 /// By policy the webhook that the API server is known to call for it.
 pub type Registered = HashMap<Arc<str>, String>;
 
@@ -74,6 +92,8 @@ struct Serving {
     sets: Sets,
     /// Any of them is enforced otherwise in some namespaces.
     has_overrides: bool,
+    /// Any of them may reserve.
+    reserves: bool,
     /// Those beside the policies.
     exceptions: Arc<Exceptions>,
 }
@@ -104,6 +124,11 @@ pub struct Engine {
     /// Those of the cluster.
     exceptions: ArcSwap<Exceptions>,
     recorder: OnceLock<Recorder>,
+    tenancy: Arc<Tenancy>,
+    copies: Copies,
+    denials: Denials,
+    /// Which of all that was ever in force this is: policies, exceptions, webhooks.
+    epoch: AtomicU64,
     /// Match nothing, run nothing (`serve --echo`).
     echo: bool,
 }
@@ -120,8 +145,25 @@ impl Engine {
         let serving = ArcSwap::from_pointee(Serving::default());
         let (texts, limits) = (NamespaceTexts::default(), review::Limits::default());
         let (registered, exceptions, recorder) = (ArcSwapOption::empty(), ArcSwap::default(), OnceLock::new());
-        let engine =
-            Self { pool, catalog, serving, registered, namespaces, texts, metrics, limits, exceptions, recorder, echo };
+        let tenancy = Arc::default();
+        let (copies, denials, epoch) = (Copies::default(), Denials::default(), AtomicU64::new(0));
+        let engine = Self {
+            pool,
+            catalog,
+            serving,
+            registered,
+            namespaces,
+            texts,
+            metrics,
+            limits,
+            exceptions,
+            recorder,
+            tenancy,
+            copies,
+            denials,
+            epoch,
+            echo,
+        };
         engine.refresh();
         engine
     }
@@ -137,6 +179,7 @@ impl Engine {
     /// webhook is called. So no change of a policy's webhook leaves a moment in which nobody asks for it.
     pub fn register(&self, registered: Arc<Registered>) {
         self.registered.store(Some(registered));
+        self.is_other_now();
     }
 
     fn refresh(&self) {
@@ -155,13 +198,16 @@ impl Engine {
         let index = Index::build(rules.collect());
         self.metrics.retain_policies(|name| catalog.find(name).is_some());
         let has_overrides = entries.iter().any(|entry| !entry.revision.oversight.overrides.is_empty());
-        let exceptions = Arc::clone(&catalog.exceptions);
-        self.serving.store(Arc::new(Serving { index, entries, sets: Sets::default(), has_overrides, exceptions }));
+        let reserves = entries.iter().any(|entry| !entry.revision.spec.permissions.quota.is_empty());
+        let (exceptions, sets) = (Arc::clone(&catalog.exceptions), Sets::default());
+        self.serving.store(Arc::new(Serving { index, entries, sets, has_overrides, reserves, exceptions }));
+        self.is_other_now();
     }
 
     /// The exceptions of the cluster from now on.
     pub fn set_exceptions(&self, exceptions: Exceptions) {
         self.exceptions.store(Arc::new(exceptions));
+        self.is_other_now();
     }
 
     /// What requests are denied for is told here from now on; only the first call counts.
@@ -169,9 +215,9 @@ impl Engine {
         drop(self.recorder.set(recorder));
     }
 
-    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, here: &'a Here<'_>, now: f64) -> Stance<'a> {
+    fn stance<'a>(&'a self, serving: &'a Serving, review: &'a Review, whose: &'a Whose<'_>, now: f64) -> Stance<'a> {
         let (of_folder, of_cluster) = (&*serving.exceptions, &self.exceptions);
-        Stance { review, namespaces: here, of_folder, of_cluster, now }
+        Stance { review, around: whose.around(), of_folder, of_cluster, now }
     }
 
     /// The policies in force.
@@ -189,154 +235,89 @@ impl Engine {
     /// Judges one review. `measure` also counts what each policy allocates.
     pub async fn judge(&self, review: &Review, scope: &Scope, deadline: Instant, measure: bool) -> Judgement {
         let serving = self.serving.load_full();
-        let mut here = Here::of(&review.request, &*self.namespaces);
-        let mut input = Self::input(review, deadline, measure);
+        let whose = self.whose(review, deadline).await;
+        if let Some(refused) = self.refused(review, &whose) {
+            return refused;
+        }
+        self.weigh(&serving, review, scope, whose, (deadline, measure)).await
+    }
+
+    /// The same where it is known whose it is: what was reserved meanwhile stays or goes with what comes of it.
+    async fn weigh(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        whose: Whose<'_>,
+        (deadline, measure): (Instant, bool),
+    ) -> Judgement {
+        let input = Self::input(serving, review, &whose, deadline, measure);
+        let reserving = input.reserving.clone();
+        let judgement = self.judge_by(serving, review, scope, whose, input).await;
+        conclude_reserving(reserving, &judgement);
+        judgement
+    }
+
+    /// What a syncer sends again may be known already.
+    async fn judge_by(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        whose: Whose<'_>,
+        input: Input,
+    ) -> Judgement {
+        let Some(mut retry) = self.retry(review, scope, &whose) else {
+            return self.judged(serving, review, scope, whose, input).await;
+        };
+        if let Some(known) = self.known_denial(review, &whose, &mut retry) {
+            return known;
+        }
+        let told = whose.clone();
+        let judgement = self.judged(serving, review, scope, whose, input).await;
+        self.remember(serving, review, &told, retry, &judgement);
+        judgement
+    }
+
+    async fn judged(
+        &self,
+        serving: &Serving,
+        review: &Review,
+        scope: &Scope,
+        mut whose: Whose<'_>,
+        mut input: Input,
+    ) -> Judgement {
         let (phase, webhook) = match scope {
             Scope::Validate => (Phase::Validate, None),
             Scope::Mutate => (Phase::Mutate, None),
             Scope::Webhook { name, phase } => (*phase, Some(name)),
-            Scope::Both => return self.both(&serving, review, here, input, Style::Merged, None).await,
-            Scope::Only(name) if position(&serving, name).is_none() => {
-                let decision = undecided(OnError::Deny, &format!("there is no policy {name}"));
-                return Judgement { decision, evaluated: Vec::new(), unasked: Vec::new(), objections: Vec::new() };
+            Scope::Tenancy => return Decision::allow().into(),
+            Scope::Both => return self.both(serving, review, whose, input, Style::Merged, None).await,
+            Scope::Only(name) if position(serving, name).is_none() => {
+                return undecided(OnError::Deny, &format!("there is no policy {name}")).into();
             }
-            Scope::Only(name) => return self.both(&serving, review, here, input, Style::JsPolicy, Some(name)).await,
+            Scope::Only(name) => return self.both(serving, review, whose, input, Style::JsPolicy, Some(name)).await,
         };
-        let mut asked = self.matching(&serving, review, phase, &mut here, &mut input).await;
+        let mut asked = self.matching(serving, review, &mut whose, phase, &mut input).await;
         if let Some(name) = webhook {
-            keep_webhook(&serving, self.registered.load().as_deref(), name, &mut asked);
+            // What the host's configurations are known to ask says nothing of those in virtual clusters.
+            let registered = self.registered.load().clone().filter(|_| whose.vantage == Vantage::Host);
+            keep_webhook(serving, registered.as_deref(), name, &mut asked);
+        }
+        if !asked.matched.is_empty() {
+            whose.show(review, &mut input);
         }
         match phase {
             Phase::Validate => {
-                let Asked { judged, evaluated, unasked } = self.ask(&serving, review, &here, &input, asked).await;
-                let (decision, objections) = conclude(judged, Style::Merged, Vec::new());
-                Judgement { decision, evaluated, unasked, objections }
+                let Asked { judged, evaluated, unasked } = self.ask(serving, review, &whose, &input, asked).await;
+                let chain = Chain { judged, evaluated, unasked, ..Chain::default() };
+                let webhook = webhook.map(String::as_str);
+                self.with_foresight(serving, review, &whose, &input, webhook, chain).await.finish(Style::Merged)
             }
             Phase::Mutate => {
-                self.mutate(&serving, review, &here, &input, asked, Style::Merged).await.finish(Style::Merged)
+                self.mutate(serving, review, &whose, &input, asked, Style::Merged).await.finish(Style::Merged)
             }
         }
-    }
-
-    async fn both(
-        &self,
-        serving: &Serving,
-        review: &Review,
-        mut here: Here<'_>,
-        mut input: Input,
-        style: Style,
-        only: Option<&str>,
-    ) -> Judgement {
-        let asked = match only {
-            Some(name) => {
-                input.namespace = self.texts.found(&mut here, input.deadline).await;
-                named(serving, name, Phase::Mutate)
-            }
-            None => self.matching(serving, review, Phase::Mutate, &mut here, &mut input).await,
-        };
-        let mutated = self.mutate(serving, review, &here, &input, asked, style).await;
-        if mutated.lost {
-            return mutated.finish(style);
-        }
-        let changed = match &mutated.document {
-            Some(document) => match review.with_object(&document.text()) {
-                Ok(changed) => changed,
-                Err(error) => {
-                    tracing::error!(%error, "a mutated object does not fit its review");
-                    return mutated.finish(style);
-                }
-            },
-            None => review.clone(),
-        };
-        input.request = changed.text.clone();
-        let asked = match only {
-            Some(name) => named(serving, name, Phase::Validate),
-            None => self.matching(serving, &changed, Phase::Validate, &mut here, &mut input).await,
-        };
-        let validated = self.ask(serving, &changed, &here, &input, asked).await;
-        Chain {
-            judged: mutated.judged.into_iter().chain(validated.judged).collect(),
-            evaluated: mutated.evaluated.into_iter().chain(validated.evaluated).collect(),
-            unasked: mutated.unasked.into_iter().chain(validated.unasked).collect(),
-            ..mutated
-        }
-        .finish(style)
-    }
-
-    /// Asks validating policies, and puts those whose matching failed where they belong by name.
-    async fn ask(&self, serving: &Serving, review: &Review, here: &Here<'_>, input: &Input, asked: Matches) -> Asked {
-        let stance = self.stance(serving, review, here, input.now);
-        let entries = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize));
-        let evaluated = if asked.matched.is_empty() {
-            Vec::new()
-        } else {
-            self.pool.validate(input, &serving.sets.of(&asked.matched, &serving.entries)).await
-        };
-        let mut judged = Vec::new();
-        for (entry, one) in entries.zip(&evaluated) {
-            record(entry, PolicyKind::Validating, one);
-            // Who has nothing to say adds nothing to the answer, unless its enforcement alone does.
-            if !one.verdict.is_silent() || stance.enforcement(&entry.revision) == Enforcement::Dry {
-                let taken = stance.judged(&entry.revision, one.verdict.clone());
-                entry.metrics.excepted(taken.exception.is_some());
-                judged.push(taken);
-            }
-        }
-        let failed = failed(serving, &stance, asked.failed);
-        let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
-        if !failed.is_empty() {
-            judged.extend(failed);
-            judged.sort_by(|a, b| a.verdict.policy.cmp(&b.verdict.policy));
-        }
-        Asked { judged, evaluated, unasked }
-    }
-
-    async fn mutate(
-        &self,
-        serving: &Serving,
-        review: &Review,
-        here: &Here<'_>,
-        input: &Input,
-        asked: Matches,
-        style: Style,
-    ) -> Chain {
-        let stance = self.stance(serving, review, here, input.now);
-        let failed = failed(serving, &stance, asked.failed);
-        let unasked = failed.iter().map(|one| one.verdict.clone()).collect();
-        let mut chain = Chain { judged: failed, unasked, ..Chain::default() };
-        // A policy whose matching failed ends the request before anything runs, where it is one that must.
-        chain.lost = style == Style::Merged && chain.judged.iter().any(Judged::ends_request);
-        let entries: Vec<&Entry> = asked.matched.iter().filter_map(|at| serving.entries.get(*at as usize)).collect();
-        let revisions: Vec<Arc<Revision>> = entries.iter().map(|entry| Arc::clone(&entry.revision)).collect();
-        let mut input = input.clone();
-        let mut next = 0;
-        while let Some(rest) = revisions.get(next..).filter(|rest| !rest.is_empty() && !chain.lost) {
-            let together = rest.get(..Pool::one_go(rest).min(alike(rest))).unwrap_or(rest);
-            let evaluated = self.pool.mutate(&input, together).await;
-            if evaluated.is_empty() {
-                break;
-            }
-            for one in evaluated {
-                let Some(entry) = entries.get(next) else { break };
-                next += 1;
-                record(entry, PolicyKind::Mutating, &one);
-                let again = chain.take(&stance, &entry.revision, one);
-                entry.metrics.excepted(chain.judged.last().is_some_and(|last| last.exception.is_some()));
-                if chain.lost || again {
-                    break;
-                }
-            }
-            let text = chain.document.as_ref().map(Document::text);
-            match text.map(|text| review.with_object(&text)).transpose() {
-                Ok(Some(changed)) => input.request = changed.text,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(%error, "a mutated object does not fit its review");
-                    break;
-                }
-            }
-        }
-        chain
     }
 
     /// The policies that match, each to be told of the namespace that it was matched by.
@@ -344,51 +325,48 @@ impl Engine {
         &self,
         serving: &Serving,
         review: &Review,
+        whose: &mut Whose<'_>,
         phase: Phase,
-        here: &mut Here<'_>,
         input: &mut Input,
     ) -> Matches {
         if self.echo {
             return Matches::default();
         }
-        let mut matches = serving.index.candidates(review, phase, here);
+        let mut matches = serving.index.candidates(review, phase, whose.around());
         let is_asked_for = serving.has_overrides || !matches.matched.is_empty() || !matches.failed.is_empty();
-        if is_asked_for && here.is_unknown() {
-            here.look_up(input.deadline).await;
-            matches = serving.index.candidates(review, phase, here);
+        if is_asked_for && whose.here.is_unknown() {
+            whose.here.look_up(input.deadline).await;
+            matches = serving.index.candidates(review, phase, whose.around());
         }
-        input.namespace = self.texts.of(here);
+        input.namespace = self.texts.of(&whose.here);
         matches
     }
 
-    /// For every policy whether it matches, or the first reason why not.
-    #[must_use]
-    pub fn explain(&self, review: &Review) -> Vec<Explanation> {
-        self.serving.load().index.explain(review, &*self.namespaces)
-    }
-
     /// What policies are to know, but for the namespace: that is told when it is known who matches.
-    fn input(review: &Review, deadline: Instant, measure: bool) -> Input {
+    fn input(serving: &Serving, review: &Review, whose: &Whose<'_>, deadline: Instant, measure: bool) -> Input {
+        // What a virtual cluster's API server is told of itself is for its admins to say: nothing is taken from others by it.
+        let is_advisory = whose.vantage == Vantage::Virtual;
+        let reserving = serving.reserves.then(|| Reserving::of(&review.request.uid, is_advisory));
         Input {
             request: review.text.clone(),
             namespace: None,
-            tenant: no_tenant(),
-            vantage: Vantage::Host,
+            tenant: Arc::clone(&whose.resolved.tenant.text),
+            vantage: whose.vantage,
+            view: None,
             dry_run: review.request.dry_run,
             now: now_millis(),
             measure,
+            reserving,
             deadline,
         }
     }
 }
 
-/// How many policies may run in one go: an isolate knows what a policy says for everywhere, not what holds here.
-fn alike(rest: &[Arc<Revision>]) -> usize {
-    rest.iter().position(|one| !one.oversight.overrides.is_empty()).unwrap_or(rest.len()).max(1)
-}
-
-fn record(entry: &Entry, kind: PolicyKind, one: &Evaluated) {
-    entry.metrics.record(kind, Outcome::from(&one.verdict), one.time);
+/// What was reserved for a request that is denied is for others.
+fn conclude_reserving(reserving: Option<Arc<Reserving>>, judgement: &Judgement) {
+    if let Some(reserving) = reserving {
+        reserving.conclude(judgement.decision.allowed);
+    }
 }
 
 #[cfg(test)]

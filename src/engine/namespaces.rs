@@ -17,6 +17,7 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 type Labels = Option<Arc<BTreeMap<String, String>>>;
 
 /// The namespace of one review as it was known when the review came. What comes down the watch meanwhile is for the next.
+#[derive(Clone)]
 pub(super) struct Here<'a> {
     of: &'a dyn NamespaceLabels,
     name: &'a str,

@@ -36,9 +36,11 @@ impl Engine {
             namespace,
             tenant: no_tenant(),
             vantage: Vantage::Host,
+            view: None,
             dry_run,
             now: now_millis(),
             measure: false,
+            reserving: None,
             deadline,
         };
         let policies: Policies = [Arc::clone(revision)].into();
@@ -52,8 +54,8 @@ impl Engine {
     #[must_use]
     pub fn enforcement(&self, revision: &Revision, review: &Review) -> Enforcement {
         let serving = self.serving.load_full();
-        let here = Here::of(&review.request, &*self.namespaces);
-        let stance: Stance<'_> = self.stance(&serving, review, &here, now_millis());
+        let whose = self.whose_existing(review);
+        let stance: Stance<'_> = self.stance(&serving, review, &whose, now_millis());
         stance.enforcement(revision)
     }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::decision::{Cause, Decision, Effect, Judged, PatchOp, Style, Verdict, merge};
-use crate::matching::{MatchError, NamespaceLabels};
+use crate::matching::{Around, MatchError};
 use crate::policy::{Enforcement, Exceptions, Revision};
 use crate::review::Review;
 
 /// What it takes to know that of one review.
 pub(super) struct Stance<'a> {
     pub review: &'a Review,
-    pub namespaces: &'a dyn NamespaceLabels,
+    pub around: Around<'a>,
     pub of_folder: &'a Exceptions,
     pub of_cluster: &'a ArcSwap<Exceptions>,
     /// Milliseconds since 1970.
@@ -34,7 +34,7 @@ impl Stance<'_> {
 
     pub fn enforcement(&self, revision: &Revision) -> Enforcement {
         let (own, overrides) = (revision.spec.enforcement, &revision.oversight.overrides);
-        if overrides.is_empty() { own } else { overrides.of(own, self.review, self.namespaces, self.now()) }
+        if overrides.is_empty() { own } else { overrides.of(own, self.review, self.around, self.now()) }
     }
 
     fn exception(&self, revision: &Revision) -> Option<Arc<str>> {

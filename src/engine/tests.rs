@@ -31,14 +31,20 @@ impl NamespaceLabels for Passing {
 }
 
 fn engine(policy: Arc<Revision>) -> Engine {
+    engine_of([policy], Arc::new(Passing { looks: AtomicUsize::new(0), until: 2 }))
+}
+
+/// An engine that serves these policies.
+pub(super) fn engine_of(policies: impl IntoIterator<Item = Arc<Revision>>, known: Arc<dyn NamespaceLabels>) -> Engine {
     let metrics = Arc::new(Metrics::default());
-    let catalog = Catalog { revisions: vec![policy], generation: 1, ..Catalog::default() };
+    let mut revisions: Vec<_> = policies.into_iter().collect();
+    revisions.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+    let catalog = Catalog { revisions, generation: 1, ..Catalog::default() };
     let catalog = Arc::new(ArcSwap::from_pointee(catalog));
     let pool_of = PoolSize { threads: 1, spares: 0, apart_threads: 1, waiting_threads: 1, ..PoolSize::for_cores(1) };
     let limits = Arc::new(Limits::default());
     let pool =
         Pool::start(pool_of, host(Objects::Nowhere), limits, Arc::clone(&catalog), Arc::clone(&metrics)).unwrap();
-    let known = Arc::new(Passing { looks: AtomicUsize::new(0), until: 2 });
     let engine = Engine::new(pool, catalog, known, metrics, false);
     while !engine.pool().ready() {
         std::thread::yield_now();
@@ -58,7 +64,7 @@ fn review() -> Review {
     parse(body.to_string().into(), &review::Limits::default()).unwrap()
 }
 
-fn wait<T>(answer: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(answer: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(answer)
 }
 

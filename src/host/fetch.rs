@@ -142,6 +142,7 @@ impl Fetch {
             permissions: &self.permissions,
             dry_run: false,
             reconciles: false,
+            review: None,
             deadline: self.deadline,
         };
         permission::net(&caller, &target)?;

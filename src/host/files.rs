@@ -30,7 +30,7 @@ pub fn begin(
     let (policy, permissions) = (caller.policy.to_owned(), caller.permissions.clone());
     let (dry_run, reconciles, deadline) = (caller.dry_run, caller.reconciles, caller.deadline);
     let read = move || {
-        let caller = Caller { policy: &policy, permissions: &permissions, dry_run, reconciles, deadline };
+        let caller = Caller { policy: &policy, permissions: &permissions, dry_run, reconciles, review: None, deadline };
         let target = real_path(Path::new(&path));
         permission::file(&caller, &path, covered(&permissions.files, &target))?;
         read(&target, &path, limit)

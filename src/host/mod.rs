@@ -16,6 +16,7 @@ mod net;
 mod objects;
 mod permission;
 mod pretence;
+mod quota;
 mod rehearsal;
 mod selector;
 
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
+use crate::ledger::{Ledger, Reserving};
 use crate::policy::spec::Permissions;
 
 pub use error::HostError;
@@ -58,6 +60,8 @@ pub struct Caller<'a> {
     pub dry_run: bool,
     /// It is a controller: its writes go through the [`Gate`].
     pub reconciles: bool,
+    /// The review that it judges, where what it reserves is to go with that.
+    pub review: Option<&'a Arc<Reserving>>,
     pub deadline: Instant,
 }
 
@@ -78,6 +82,7 @@ struct Inner {
     fetcher: Fetcher,
     limits: HostLimits,
     gate: OnceLock<Arc<dyn Gate>>,
+    ledger: OnceLock<Ledger>,
 }
 
 /// A call whose permission was checked and whose arguments were read.
@@ -89,14 +94,21 @@ enum Begun {
 impl Host {
     #[must_use]
     pub fn new(runtime: Handle, objects: Objects, limits: HostLimits) -> Self {
-        let (fetcher, gate) = (Fetcher::new(limits), OnceLock::new());
-        Self(Door::Here(Arc::new(Inner { runtime, objects, fetcher, limits, gate })))
+        let (fetcher, gate, ledger) = (Fetcher::new(limits), OnceLock::new(), OnceLock::new());
+        Self(Door::Here(Arc::new(Inner { runtime, objects, fetcher, limits, gate, ledger })))
     }
 
     /// Whatever controllers write goes through this from now on; only the first call counts.
     pub fn set_gate(&self, gate: Arc<dyn Gate>) {
         if let Door::Here(inner) = &self.0 {
             drop(inner.gate.set(gate));
+        }
+    }
+
+    /// Where reservations are kept from now on; only the first call counts. Without one they are this process's own.
+    pub fn set_ledger(&self, ledger: Ledger) {
+        if let Door::Here(inner) = &self.0 {
+            drop(inner.ledger.set(ledger));
         }
     }
 
@@ -107,7 +119,7 @@ impl Host {
     }
 
     /// Answers one call, waiting for it until the caller's deadline. `args` and the answer are JSON texts; the operations
-    /// are `get list create update patch apply remove fetch env readFile`.
+    /// are `get list create update patch apply remove fetch env readFile reserve claim`.
     ///
     /// Not for a thread of the runtime: it blocks.
     ///
@@ -215,6 +227,10 @@ impl Inner {
                 let FileArguments { path } = parse(op, args)?;
                 files::begin(caller, path, self.limits.file_bytes, objects.pretence())
             }
+            "reserve" | "claim" => match objects.ledger() {
+                Some(rehearsed) => quota::begin(caller, op, args, &rehearsed),
+                None => quota::begin(caller, op, args, self.ledger.get_or_init(Ledger::default)),
+            },
             _ => Err(HostError::new("WrongArguments", format!("there is no host function {op:?}"))),
         }
     }

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::bundle::content_hash;
 use crate::cluster::{CacheMode, Cluster, ClusterError, Inventory, Kind, ListQuery, Peek, Write, join, path_segment};
+use crate::ledger::Ledger;
 
 use super::arguments::{
     ApplyArguments, GetArguments, ListArguments, ObjectArguments, ObjectHead, PatchArguments, RemoveArguments, parse,
@@ -39,12 +40,22 @@ impl Objects {
         }
     }
 
+    /// That of the test case, where one is played.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
+        match self {
+            Self::Rehearsal(rehearsal) => Some(rehearsal.ledger()),
+            _ => None,
+        }
+    }
+
     pub(super) fn get(&self, caller: &Caller<'_>, args: &str) -> Result<Begun, HostError> {
         let GetArguments { api_version, kind, namespace, name, cache } = parse("get", args)?;
         let kind = Kind::new(&api_version, &kind)?;
         let namespace = namespace.unwrap_or_default();
         check_names(&namespace, Some(&name))?;
         permission::read(caller, &kind)?;
+        permission::place(caller, &namespace)?;
+        let cache = cache_of(caller, cache);
         match self {
             Self::Nowhere => Err(not_connected(&format!("read {kind} from"))),
             Self::Inventory(inventory) => from_inventory(inventory, &kind, &namespace, &name),
@@ -62,6 +73,8 @@ impl Objects {
         let namespace = namespace.filter(|namespace| !namespace.is_empty());
         check_names(namespace.as_deref().unwrap_or_default(), None)?;
         let kinds = readable(caller, kind)?;
+        permission::place(caller, namespace.as_deref().unwrap_or_default())?;
+        let cache = cache_of(caller, cache);
         let Selection { label_selector, fits } = Selection::of(label_selector)?;
         let query = ListQuery { namespace, label_selector, fits };
         match self {
@@ -227,6 +240,11 @@ fn listed(inventory: &Inventory, kinds: &[Kind], query: &ListQuery, limit: usize
     let store = kinds.iter().find_map(|kind| inventory.of(kind));
     let found = store.map(|store| store.list(query.namespace.as_deref(), &*query.fits));
     Ok(Begun::Done(array(&found.unwrap_or_default(), limit)?))
+}
+
+/// A tenant does not decide which kinds of the whole cluster are kept in memory.
+fn cache_of(caller: &Caller<'_>, asked: CacheMode) -> CacheMode {
+    if caller.permissions.within.is_some() { CacheMode::Live } else { asked }
 }
 
 /// As Bylaw, or as the policy's own `ServiceAccount`.

@@ -17,6 +17,14 @@ pub fn write(caller: &Caller<'_>, kind: &Kind) -> Result<(), HostError> {
     decide(allowed, caller, &format!("write {kind}"), "write", &kind.to_string())
 }
 
+/// Where `get` and `list` look: a tenant's own policy sees its namespace and nothing else.
+pub fn place(caller: &Caller<'_>, namespace: &str) -> Result<(), HostError> {
+    let Some(home) = caller.permissions.within.as_deref().filter(|home| *home != namespace) else { return Ok(()) };
+    let (policy, place) = (caller.policy, if namespace.is_empty() { "everywhere" } else { "in another namespace" });
+    let message = format!("policy {policy:?} is a tenant's and may not read {place}: give namespace {home:?}");
+    Err(HostError::new("PermissionDenied", message))
+}
+
 pub fn env(caller: &Caller<'_>, name: &str) -> Result<(), HostError> {
     let allowed = caller.permissions.env.iter().any(|pattern| pattern == "*" || pattern == name);
     decide(allowed, caller, &format!("read the environment variable {name}"), "env", name)
@@ -28,6 +36,16 @@ pub fn net(caller: &Caller<'_>, target: &Target) -> Result<(), HostError> {
     let named = !target.is_metadata_address() || target.is_named_by(&caller.permissions.net);
     let action = format!("fetch from {target}, a link-local or cloud metadata address that no wildcard covers");
     decide(named, caller, &action, "net", &target.host_text())
+}
+
+pub fn quota(caller: &Caller<'_>, key: &str) -> Result<(), HostError> {
+    let allowed = caller.permissions.quota.iter().any(|pattern| covers_key(pattern, key));
+    decide(allowed, caller, &format!("reserve under the key {key}"), "quota", key)
+}
+
+/// A key, or all that begin so.
+fn covers_key(pattern: &str, key: &str) -> bool {
+    pattern.strip_suffix('*').map_or_else(|| pattern == key, |prefix| key.starts_with(prefix))
 }
 
 pub fn file(caller: &Caller<'_>, path: &str, allowed: bool) -> Result<(), HostError> {
@@ -64,6 +82,12 @@ mod tests {
         assert!(covers("v1/Secret", "v1/Secret"));
         assert!(covers("apps/v1/*", "apps/v1/Deployment"));
         assert!(covers("*", "apps/v1/Deployment"));
+    }
+
+    #[test]
+    fn keys_are_covered_by_their_name_or_their_beginning() {
+        assert!(covers_key("hosts", "hosts") && covers_key("namespaces/*", "namespaces/jane") && covers_key("*", "a"));
+        assert!(!covers_key("hosts", "hosts/a") && !covers_key("namespaces/*", "namespaces") && !covers_key("", "a"));
     }
 
     #[test]

@@ -84,7 +84,11 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let host = Host::new(runtime.handle().clone(), Objects::Pretended(Arc::new(Nothing)), HostLimits::default());
         let deadline = Instant::now() + Duration::from_secs(10);
-        host.call(&Caller { policy: "p", permissions, dry_run: false, reconciles: false, deadline }, op, args)
+        host.call(
+            &Caller { policy: "p", permissions, dry_run: false, reconciles: false, review: None, deadline },
+            op,
+            args,
+        )
     }
 
     #[test]
@@ -96,8 +100,10 @@ mod tests {
             net: all("*"),
             env: all("*"),
             files: all("*"),
+            quota: all("*"),
             codegen: false,
             service_account: None,
+            within: None,
         };
         let object = r#"{"object":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"b"}}}"#;
         for (op, args, told) in [

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::HostError;
 use crate::cluster::{Inventory, Kind, Write};
 use crate::decision::{PatchOp, apply};
+use crate::ledger::Ledger;
 
 /// Lines that are kept of one case.
 const MAX_LINES: usize = 1_000;
@@ -19,6 +20,7 @@ pub struct Rehearsal(Mutex<World>);
 #[derive(Default)]
 struct World {
     inventory: Arc<Inventory>,
+    ledger: Ledger,
     recorded: Recorded,
 }
 
@@ -33,8 +35,8 @@ pub struct Recorded {
 
 impl Rehearsal {
     /// Begins a case.
-    pub fn set(&self, inventory: Arc<Inventory>) {
-        *self.world() = World { inventory, recorded: Recorded::default() };
+    pub fn set(&self, inventory: Arc<Inventory>, ledger: Ledger) {
+        *self.world() = World { inventory, ledger, recorded: Recorded::default() };
     }
 
     /// Ends a case.
@@ -45,6 +47,10 @@ impl Rehearsal {
 
     pub(super) fn inventory(&self) -> Arc<Inventory> {
         Arc::clone(&self.world().inventory)
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.world().ledger.clone()
     }
 
     pub(super) fn print(&self, line: &str) {
@@ -188,7 +194,7 @@ mod tests {
     fn rehearsal() -> Rehearsal {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "known", "namespace": "a"}, "data": {"x": "1"}});
         let rehearsal = Rehearsal::default();
-        rehearsal.set(Arc::new(Inventory::from_objects([map]).unwrap()));
+        rehearsal.set(Arc::new(Inventory::from_objects([map]).unwrap()), Ledger::default());
         rehearsal
     }
 

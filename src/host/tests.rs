@@ -23,7 +23,7 @@ fn ask(objects: Objects, permissions: &Permissions, op: &str, args: &Value) -> R
     let runtime = runtime();
     let host = Host::new(runtime.handle().clone(), objects, HostLimits::default());
     let deadline = Instant::now() + Duration::from_secs(5);
-    let caller = Caller { policy: "p", permissions, dry_run: false, reconciles: false, deadline };
+    let caller = Caller { policy: "p", permissions, dry_run: false, reconciles: false, review: None, deadline };
     let waited = host.call(&caller, op, &args.to_string());
     let started = host.start(&caller, op, &args.to_string()).and_then(|pending| runtime.block_on(pending));
     assert_eq!(waited, started, "waiting and awaiting differ");
@@ -74,7 +74,8 @@ fn a_list_too_large_for_a_heap_is_refused_with_the_mend() {
         Host::new(runtime.handle().clone(), inventory(), HostLimits { list_bytes: 150, ..HostLimits::default() });
     let permissions = Permissions::ambient();
     let deadline = Instant::now() + Duration::from_secs(5);
-    let caller = Caller { policy: "p", permissions: &permissions, dry_run: false, reconciles: false, deadline };
+    let caller =
+        Caller { policy: "p", permissions: &permissions, dry_run: false, reconciles: false, review: None, deadline };
     let list = |args: Value| host.call(&caller, "list", &args.to_string());
     let error = list(json!({"apiVersion": "v1", "kind": "Pod"})).unwrap_err();
     assert_eq!(error.reason, "TooLarge");
@@ -211,7 +212,8 @@ fn a_call_ends_at_its_deadline_and_a_dropped_one_at_once() {
     let permissions = Permissions::ambient();
     let started = Instant::now();
     let deadline = started + Duration::from_millis(200);
-    let caller = Caller { policy: "p", permissions: &permissions, dry_run: false, reconciles: false, deadline };
+    let caller =
+        Caller { policy: "p", permissions: &permissions, dry_run: false, reconciles: false, review: None, deadline };
     assert_eq!(host.call(&caller, "fetch", &args).unwrap_err().reason, "Timeout");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 

@@ -19,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::body::Budget;
 use super::drain::Phase;
+use super::issue::common_name_of;
 use super::silence::{Next, Requests, Silence};
 use super::tls::H2;
 use super::{Admit, Limits, routes};
@@ -123,6 +124,8 @@ fn http2(limits: &Limits) -> auto::Builder<TokioExecutor> {
 pub(super) struct Connection<A> {
     pub shared: Arc<Shared<A>>,
     pub requests: Requests,
+    /// The common name in the certificate that the caller has shown.
+    pub certificate: Option<Arc<str>>,
 }
 
 impl<A> Connection<A> {
@@ -146,7 +149,9 @@ pub(super) async fn serve<A: Admit>(
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
     let socket = is_http2.then(|| stream.get_ref().0.as_fd().try_clone_to_owned().ok()).flatten();
-    let connection = Arc::new(Connection { shared: Arc::clone(&shared), requests: Requests::default() });
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| common_name_of(chain.first()?));
+    let connection = Connection { shared: Arc::clone(&shared), requests: Requests::default(), certificate };
+    let connection = Arc::new(connection);
     let service = {
         let connection = Arc::clone(&connection);
         service_fn(move |request| {

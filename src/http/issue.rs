@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -71,6 +72,17 @@ impl Signer {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         Ok(Issued { certificate: params.signed_by(&key, &self.issuer)?.pem(), key: key.serialize_pem() })
     }
+
+    /// A certificate by which somebody shows who he is.
+    pub(crate) fn client(&self, name: String, now: SystemTime, life: Duration) -> Result<Issued, HttpError> {
+        let end = Duration::from_secs(self.not_after.unsigned_abs());
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let mut params = params(name, since_epoch(now), life, end);
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Ok(Issued { certificate: params.signed_by(&key, &self.issuer)?.pem(), key: key.serialize_pem() })
+    }
 }
 
 /// `now` and `end` since the Unix epoch.
@@ -124,6 +136,15 @@ pub(crate) fn subjects_of(certificate: &[u8]) -> BTreeSet<String> {
         _ => None,
     };
     names.value.general_names.iter().filter_map(text).collect()
+}
+
+/// The common name in the subject of a certificate.
+pub(crate) fn common_name_of(certificate: &[u8]) -> Option<Arc<str>> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let name = names.next()?.as_str().ok().map(Arc::from);
+    // Of two names nobody can say which is meant.
+    name.filter(|_| names.next().is_none())
 }
 
 /// Whether a key in PEM is that of a certificate in DER.

@@ -109,7 +109,8 @@ pub enum Endpoint {
     /// `POST /crds`: validation of our own kinds.
     Crds,
     /// `POST /vcluster/<token>/{validate,mutate}`: reviews of one virtual cluster. The token is a secret.
-    VirtualCluster { token: String, mutate: bool },
+    /// `…/<webhook>` behind it narrows it as above.
+    VirtualCluster { token: String, webhook: Option<String>, mutate: bool, certificate: Option<Arc<str>> },
 }
 
 impl Endpoint {
@@ -170,4 +171,8 @@ pub trait Admit: Send + Sync + 'static {
 
     /// Whether `/policy/<name>` exists: an unknown one is refused before its body is read.
     fn knows_policy(&self, name: &str) -> bool;
+
+    /// Whether a token is that of a virtual cluster, and the common name of the caller's certificate, if it has one, not
+    /// that of another: whoever comes with anything else is refused before the body is read.
+    fn knows_vcluster(&self, token: &str, certificate: Option<&str>) -> bool;
 }

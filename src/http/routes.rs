@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::{Admit, Answer, Endpoint, body, timeout};
+use crate::tenancy::IDENTITY;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
@@ -51,7 +53,7 @@ pub(super) async fn handle<A: Admit>(connection: &Connection<A>, request: Reques
 async fn answer<A: Admit>(connection: &Connection<A>, head: &Parts, body: &mut Incoming) -> Result<Answer, Refusal> {
     let arrived = Instant::now();
     let shared = &connection.shared;
-    let endpoint = admissible(head, |name| shared.admit.knows_policy(name))?;
+    let endpoint = admissible(head, connection.certificate.as_ref(), &*shared.admit)?;
     let timeout =
         timeout::from_query(head.uri.query()).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
 
@@ -78,19 +80,30 @@ async fn judged<A: Admit>(
     })
 }
 
-/// The endpoint of a request whose head is in order.
-fn admissible(head: &Parts, knows_policy: impl Fn(&str) -> bool) -> Result<Endpoint, Refusal> {
-    let endpoint = endpoint(head.uri.path()).ok_or_else(|| {
+/// The endpoint of a request whose head is in order. `certificate` is the common name in that of the caller.
+fn admissible(head: &Parts, certificate: Option<&Arc<str>>, admit: &impl Admit) -> Result<Endpoint, Refusal> {
+    let mut endpoint = endpoint(head.uri.path()).ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, "no such path; there are /validate, /mutate, /policy/<name>, /crds")
     })?;
     if head.method != Method::POST {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "send the AdmissionReview with POST"));
     }
-    if let Endpoint::Policy(name) = &endpoint
-        && !knows_policy(name)
-    {
-        let shown: String = name.chars().take(253).collect();
-        return Err(Refusal::new(StatusCode::NOT_FOUND, format!("no policy is named {shown}")));
+    match &mut endpoint {
+        Endpoint::Policy(name) if !admit.knows_policy(name) => {
+            let shown: String = name.chars().take(253).collect();
+            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("no policy is named {shown}")));
+        }
+        Endpoint::VirtualCluster { token, certificate: of_caller, .. } => {
+            if !admit.knows_vcluster(token, certificate.map(|name| &**name)) {
+                return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden"));
+            }
+            *of_caller = certificate.cloned();
+        }
+        // Whoever has the certificate of a virtual cluster is no API server of the host.
+        _ if certificate.is_some_and(|name| name.starts_with(IDENTITY)) => {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden"));
+        }
+        _ => {}
     }
     content_type(&head.headers)?;
     Ok(endpoint)
@@ -113,12 +126,22 @@ fn endpoint(path: &str) -> Option<Endpoint> {
         return (!name.is_empty() && !name.contains('/')).then(|| Endpoint::Policy(name.to_owned()));
     }
     let (token, kind) = path.strip_prefix("/vcluster/")?.split_once('/')?;
+    let (kind, webhook) = match kind.split_once('/') {
+        Some((kind, webhook)) => (kind, Some(webhook.to_owned())),
+        None => (kind, None),
+    };
     let mutate = match kind {
         "validate" => false,
         "mutate" => true,
         _ => return None,
     };
-    (!token.is_empty()).then(|| Endpoint::VirtualCluster { token: token.to_owned(), mutate })
+    let is_name = |name: &String| !name.is_empty() && !name.contains('/');
+    (!token.is_empty() && webhook.as_ref().is_none_or(is_name)).then(|| Endpoint::VirtualCluster {
+        token: token.to_owned(),
+        webhook,
+        mutate,
+        certificate: None,
+    })
 }
 
 /// JSON, whatever its parameters, and not compressed: nothing the API server sends is.
@@ -166,88 +189,5 @@ fn respond(answer: Answer, last: bool) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(method: Method, path: &str, content_type: Option<&'static str>) -> Parts {
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(content_type) = content_type {
-            request = request.header(CONTENT_TYPE, content_type);
-        }
-        request.body(()).unwrap().into_parts().0
-    }
-
-    fn outcome(method: Method, path: &str, content_type: Option<&'static str>) -> Result<Endpoint, u16> {
-        admissible(&head(method, path, content_type), |name| name == "known.example.com")
-            .map_err(|refusal| refusal.status.as_u16())
-    }
-
-    #[test]
-    fn every_path_of_the_contract_has_its_endpoint() {
-        let json = Some("application/json");
-        for (path, endpoint) in [
-            ("/validate?timeout=10s", Endpoint::Validate),
-            ("/mutate", Endpoint::Mutate),
-            ("/validate/fail-exact", Endpoint::Webhook { name: "fail-exact".to_owned(), mutate: false }),
-            ("/mutate/fail-exact?timeout=10s", Endpoint::Webhook { name: "fail-exact".to_owned(), mutate: true }),
-            ("/crds", Endpoint::Crds),
-            ("/policy/known.example.com", Endpoint::Policy("known.example.com".to_owned())),
-            ("/vcluster/s3cret/validate", Endpoint::VirtualCluster { token: "s3cret".to_owned(), mutate: false }),
-            ("/vcluster/s3cret/mutate", Endpoint::VirtualCluster { token: "s3cret".to_owned(), mutate: true }),
-        ] {
-            assert_eq!(outcome(Method::POST, path, json), Ok(endpoint), "{path}");
-        }
-    }
-
-    #[test]
-    fn unknown_paths_and_policies_are_404() {
-        for path in [
-            "/",
-            "/validate/",
-            "/validate/a/b",
-            "/Validate",
-            "/policy/",
-            "/policy/unknown",
-            "/policy/known.example.com/",
-            "/policy/a/b",
-            "/vcluster//validate",
-            "/vcluster/s3cret",
-            "/vcluster/s3cret/policy",
-            "/metrics",
-        ] {
-            assert_eq!(outcome(Method::POST, path, Some("application/json")), Err(404), "{path}");
-        }
-    }
-
-    #[test]
-    fn only_post_is_taken() {
-        for method in [Method::GET, Method::PUT, Method::HEAD, Method::OPTIONS] {
-            assert_eq!(outcome(method, "/validate", None), Err(405));
-        }
-        let refused = respond(Answer::error(StatusCode::METHOD_NOT_ALLOWED, "no"), false);
-        assert_eq!(refused.headers()[ALLOW], "POST");
-    }
-
-    #[test]
-    fn json_may_have_parameters_and_nothing_else_is_json() {
-        for accepted in
-            ["application/json", "application/json; charset=utf-8", "Application/JSON;v=1", " application/json "]
-        {
-            assert!(outcome(Method::POST, "/validate", Some(accepted)).is_ok(), "{accepted}");
-        }
-        for refused in
-            [None, Some("text/plain"), Some("application/jsonx"), Some("application/vnd.kubernetes.protobuf")]
-        {
-            assert_eq!(outcome(Method::POST, "/validate", refused), Err(415), "{refused:?}");
-        }
-        let mut zipped = head(Method::POST, "/validate", Some("application/json"));
-        zipped.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert_eq!(admissible(&zipped, |_| true).unwrap_err().status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    }
-
-    #[test]
-    fn a_token_is_never_shown() {
-        let endpoint = Endpoint::VirtualCluster { token: "s3cret".to_owned(), mutate: true };
-        assert_eq!(format!("{endpoint:?}"), "VirtualCluster { mutate: true, .. }");
-    }
-}
+#[path = "routes_tests.rs"]
+mod tests;

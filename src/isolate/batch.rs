@@ -114,7 +114,8 @@ impl ModuleRealm {
         batch: &Batch<'_>,
         phase: Phase,
     ) -> Result<(), (Cause, String, bool)> {
-        let size = parsed_size(batch.input.request.as_str());
+        let view = batch.input.view.as_ref().map_or(0, |view| parsed_size(view.as_str()));
+        let size = parsed_size(batch.input.request.as_str()).saturating_add(view);
         if size > batch.limits.heap {
             let why =
                 format!("the request would take {} MiB of memory once read, more than an isolate has", size >> 20);
@@ -154,8 +155,12 @@ impl ModuleRealm {
         };
         let is_virtual = v8::Boolean::new(scope, input.vantage == super::Vantage::Virtual);
         let now = v8::Number::new(scope, input.now);
+        let view = match &input.view {
+            Some(view) => text(scope, view.as_str()).ok_or(Failure::Engine)?.into(),
+            None => undefined,
+        };
         let begin = v8::Local::new(scope, &self.begin);
-        call(scope, begin, &[request, namespace, tenant, is_virtual.into(), now.into()])?;
+        call(scope, begin, &[request, namespace, tenant, is_virtual.into(), now.into(), view])?;
         if phase == Phase::Mutate {
             let begin = v8::Local::new(scope, &self.begin_mutations);
             call(scope, begin, &[])?;
@@ -190,7 +195,7 @@ impl ModuleRealm {
             return Verdict::error(spec.name.clone(), Cause::Internal, "the policy is not loaded");
         };
         let deadline = batch.input.deadline.min(now + spec.timeout);
-        batch.state.begin(Rc::clone(&loaded.spec), batch.input.dry_run, deadline);
+        batch.state.begin(Rc::clone(&loaded.spec), batch.input, deadline);
         batch.slot.runs(revision);
         batch.slot.arm(deadline, batch.limits.cpu);
         let result = {

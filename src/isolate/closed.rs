@@ -89,7 +89,7 @@ impl ClosedRealm {
         let (mut is_open, mut killed) = (false, None);
         let evaluated = measured(scope, batch.input, |scope, now| {
             let deadline = batch.input.deadline.min(now + spec.timeout);
-            batch.state.begin(Rc::new(Arc::clone(spec)), batch.input.dry_run, deadline);
+            batch.state.begin(Rc::new(Arc::clone(spec)), batch.input, deadline);
             batch.state.hold();
             batch.slot.arm(deadline, batch.limits.cpu.min(MAX_CPU));
             let result = self.judge(scope, batch, revision);

@@ -89,7 +89,7 @@ fn with_caller(
 ) -> Result<Option<String>, HostError> {
     let refused = |message: &str| HostError::new("LimitExceeded", message);
     let Some(state) = State::of(isolate) else { return Err(refused("no policy is running")) };
-    let (spec, dry_run, deadline) = {
+    let (spec, dry_run, reserving, deadline) = {
         let mut running = state.running.borrow_mut();
         let Some(run) = running.as_mut() else {
             return Err(refused("host functions are for handlers: the module itself may not call them"));
@@ -101,10 +101,10 @@ fn with_caller(
         if run.bytes > MAX_HOST_BYTES {
             return Err(refused("more than 64 MiB read through host calls in one run"));
         }
-        (Arc::clone(&run.spec), run.dry_run, run.deadline)
+        (Arc::clone(&run.spec), run.dry_run, run.reserving.clone(), run.deadline)
     };
     let (policy, permissions, reconciles) = (&*spec.name, &spec.permissions, spec.reconciles);
-    let caller = Caller { policy, permissions, dry_run, reconciles, deadline };
+    let caller = Caller { policy, permissions, dry_run, reconciles, review: reserving.as_ref(), deadline };
     let result = ask(&state, &caller);
     count_bytes(&state, &result);
     result

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::ledger::Reserving;
 use crate::review::JsonText;
 
 /// Which API server asks (design §1).
@@ -33,11 +34,15 @@ pub struct Input {
     /// Contract §3's `tenant`, as JSON.
     pub tenant: Arc<str>,
     pub vantage: Vantage,
+    /// On the host: the object as its tenant knows it, where it is truly one of a tenant's.
+    pub view: Option<JsonText>,
     pub dry_run: bool,
     /// Milliseconds since 1970: what `now` says to every policy of the review.
     pub now: f64,
     /// Whether to count what each policy allocates, which costs microseconds.
     pub measure: bool,
+    /// What policies reserve for the request goes with it; nothing can be reserved without.
+    pub reserving: Option<Arc<Reserving>>,
     /// When the answer must be out.
     pub deadline: Instant,
 }
@@ -46,7 +51,7 @@ pub struct Input {
 #[must_use]
 pub fn no_tenant() -> Arc<str> {
     static NONE: OnceLock<Arc<str>> = OnceLock::new();
-    let text = || Arc::from(r#"{"kind":"none","trusted":false,"name":"","namespace":"","labels":{}}"#);
+    let text = || Arc::from(r#"{"kind":"none","trusted":false,"name":"","namespace":"","labels":{},"parameters":{}}"#);
     Arc::clone(NONE.get_or_init(text))
 }
 

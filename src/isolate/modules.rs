@@ -20,6 +20,7 @@ use crate::policy::Revision;
 const CLOCK: &str = include_str!("js/clock.js");
 const GLOBALS: &str = include_str!("js/globals.js");
 pub(super) const LOCKDOWN: &str = include_str!("js/lockdown.js");
+const QUOTA: &str = include_str!("js/quota.js");
 const RUNTIME: &str = include_str!("js/module.js");
 
 /// The name that linked bundles expect the SDK under.
@@ -78,7 +79,10 @@ impl ModuleRealm {
         let forget = close(scope)?;
         let clock = install_upon(scope, "bylaw:clock", CLOCK, forget)?;
         install(scope, "bylaw:globals", GLOBALS)?;
-        let runtime = install_upon(scope, "bylaw:module", RUNTIME, clock)?;
+        let runtime = {
+            let around = install_upon(scope, "bylaw:quota", QUOTA, clock)?;
+            install_upon(scope, "bylaw:module", RUNTIME, around)?
+        };
         let clock = clock.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
         let runtime = runtime.try_cast::<v8::Object>().map_err(|_| Failure::Engine)?;
         let sdk = evaluate(scope, "bylaw:sdk", sdk_script())?;

@@ -81,7 +81,7 @@ impl Scripts {
         batch.slot.runs(revision);
         let evaluated = measured(scope, batch.input, |scope, now| {
             let deadline = batch.input.deadline.min(now + spec.timeout);
-            batch.state.begin(Rc::new(Arc::clone(spec)), batch.input.dry_run, deadline);
+            batch.state.begin(Rc::new(Arc::clone(spec)), batch.input, deadline);
             // A script may use all of its time: jsPolicy's limit is the timeout alone.
             batch.slot.arm(deadline, spec.timeout);
             let result = self.judge(scope, batch, revision, &realm);

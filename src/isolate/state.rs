@@ -12,8 +12,10 @@ use crossbeam_channel::{Receiver, Sender};
 use deno_core::v8;
 use lru::LruCache;
 
+use super::input::Input;
 use super::rejections::Rejections;
 use crate::host::{Host, HostError};
+use crate::ledger::Reserving;
 use crate::policy::PolicySpec;
 use crate::telemetry::{Console, ConsoleLevel, ConsoleLimits};
 
@@ -46,6 +48,7 @@ pub(super) type OwnSpec = Rc<Arc<PolicySpec>>;
 pub(super) struct Running {
     pub spec: OwnSpec,
     pub dry_run: bool,
+    pub reserving: Option<Arc<Reserving>>,
     pub deadline: Instant,
     pub calls: u32,
     pub bytes: usize,
@@ -95,8 +98,9 @@ impl State {
         isolate.get_slot::<Rc<Self>>().map(Rc::clone)
     }
 
-    pub(super) fn begin(&self, spec: OwnSpec, dry_run: bool, deadline: Instant) {
-        *self.running.borrow_mut() = Some(Running { spec, dry_run, deadline, calls: 0, bytes: 0 });
+    pub(super) fn begin(&self, spec: OwnSpec, input: &Input, deadline: Instant) {
+        let (dry_run, reserving) = (input.dry_run, input.reserving.clone());
+        *self.running.borrow_mut() = Some(Running { spec, dry_run, reserving, deadline, calls: 0, bytes: 0 });
         self.exited.set(false);
         self.gave_up.set(false);
         self.said.set(false);

@@ -12,8 +12,8 @@ use crate::decision::{Cause, Effect, Verdict};
 use crate::host::{Host, HostLimits, Objects};
 use crate::matching::Matcher;
 use crate::policy::{
-    About, ClosedScript, Code, Dialect, Enforcement, Isolation, MatchSpec, OnError, Permissions, PolicySpec, Revision,
-    WebhookFailure,
+    About, ClosedScript, Code, Dialect, Enforcement, HostMutations, Isolation, MatchSpec, OnError, Permissions,
+    PolicySpec, Revision, WebhookFailure,
 };
 use crate::review::JsonText;
 
@@ -88,6 +88,7 @@ fn draft(dialect: Dialect, script: String) -> Draft {
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
         keeps_state: false,
+        host_mutations: HostMutations::default(),
         tenant: None,
     };
     Draft { spec, script, source_map: None }
@@ -120,11 +121,13 @@ impl Draft {
             source_map,
             closed,
         };
-        let Permissions { read, write, net, files, env: _, codegen: _, service_account: _ } = &spec.permissions;
+        let Permissions { read, write, net, files, quota, env: _, codegen: _, service_account: _, within: _ } =
+            &spec.permissions;
         let may_wait = match code.proof() {
             Some(proof) => proof.reads,
             None => {
-                spec.dialect == Dialect::Script || [read, write, net, files].iter().any(|grants| !grants.is_empty())
+                spec.dialect == Dialect::Script
+                    || [read, write, net, files, quota].iter().any(|grants| !grants.is_empty())
             }
         };
         let domain = spec.domain();
@@ -170,9 +173,11 @@ pub(crate) fn input_of(request: impl Into<String>) -> Input {
         namespace: Some(Arc::from(r#"{"name":"shop","labels":{"team":"a"}}"#)),
         tenant: no_tenant(),
         vantage: Vantage::Host,
+        view: None,
         dry_run: false,
         now: 1_700_000_000_000.0,
         measure: false,
+        reserving: None,
         deadline: Instant::now() + PATIENCE,
     }
 }

@@ -93,6 +93,7 @@ rules! {
     DeprecatedApi "deprecated-api" Warn no "An API version that Kubernetes does not serve, or not for long",
     MutationNotIdempotent "mutation-not-idempotent" Error no "A mutation that changes its own result when it runs again",
     MutationConflict "mutation-conflict" Warn no "A mutation that a controller, the API server or the next deployment undoes",
+    HostMutation "host-mutation" Warn no "A mutation on a host of vClusters that their syncers undo or choke on",
     ModuleState "module-state" Warn no "State that a module keeps from one request to the next",
     UnboundedRegex "unbounded-regex" Error no "A regular expression whose time can explode with its text",
     Nondeterminism "nondeterminism" Warn fix "Time or randomness where the request's own would do",

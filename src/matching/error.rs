@@ -14,6 +14,8 @@ pub enum MatchError {
         quoted(namespace)
     )]
     UnknownNamespace { namespace: String },
+    #[error("it is not known yet which virtual clusters there are")]
+    UnknownTenant,
     #[error("the labels of request.{field} can not be read: {message}")]
     Labels { field: &'static str, message: String },
     #[error("match condition {} could not be evaluated: {message}", quoted(name))]

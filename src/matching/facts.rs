@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::MatchError;
 use super::activation::Activation;
 use super::labels::{self, ObjectLabels};
-use super::namespaces::NamespaceLabels;
+use super::tenants::Around;
 use crate::review::{AdmissionRequest, JsonText, Review};
 
 type LabelsOrFault<'a> = Result<Option<ObjectLabels<'a>>, MatchError>;
 
 pub(super) struct Facts<'a> {
     review: &'a Review,
-    namespaces: &'a dyn NamespaceLabels,
+    around: Around<'a>,
     object: OnceCell<LabelsOrFault<'a>>,
     old_object: OnceCell<LabelsOrFault<'a>>,
     namespace: OnceCell<Option<Arc<BTreeMap<String, String>>>>,
@@ -22,10 +22,10 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(super) const fn of(review: &'a Review, namespaces: &'a dyn NamespaceLabels) -> Self {
+    pub(super) fn of(review: &'a Review, around: impl Into<Around<'a>>) -> Self {
         Self {
             review,
-            namespaces,
+            around: around.into(),
             object: OnceCell::new(),
             old_object: OnceCell::new(),
             namespace: OnceCell::new(),
@@ -56,7 +56,11 @@ impl<'a> Facts<'a> {
 
     /// `None` when the namespace is not known.
     pub(super) fn namespace_labels(&self) -> Option<&BTreeMap<String, String>> {
-        self.namespace.get_or_init(|| self.namespaces.labels(self.namespace_name())).as_deref()
+        self.namespace.get_or_init(|| self.around.namespaces.labels(self.namespace_name())).as_deref()
+    }
+
+    pub(super) const fn around(&self) -> Around<'a> {
+        self.around
     }
 
     /// The variables of match conditions.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::facts::Facts;
 use super::matcher::{Matcher, Mismatch};
 use super::rule::RuleMismatch;
-use super::{MatchError, NamespaceLabels};
+use super::{Around, MatchError};
 use crate::policy::spec::{PolicySpec, Vantage};
 use crate::review::{AdmissionRequest, Review};
 
@@ -21,8 +21,8 @@ pub enum Phase {
 #[derive(Debug, Default)]
 pub struct Index {
     policies: Vec<(Arc<PolicySpec>, Arc<Matcher>)>,
-    mutating: Lookup,
-    validating: Lookup,
+    mutating: Lookups,
+    validating: Lookups,
 }
 
 /// The policies that want to see a review, and those of which it could not be decided. Both are in the order of their
@@ -41,6 +41,13 @@ pub struct Explanation {
     pub outcome: Result<(), String>,
 }
 
+/// The policies of one phase, by who asks.
+#[derive(Debug, Default)]
+struct Lookups {
+    from_host: Lookup,
+    from_virtual: Lookup,
+}
+
 /// The policies of one phase in their order, found by resource name.
 #[derive(Debug, Default)]
 struct Lookup {
@@ -55,21 +62,35 @@ impl Index {
     /// Builds the index of `policies`, each with its compiled match fields.
     #[must_use]
     pub fn build(policies: Vec<(Arc<PolicySpec>, Arc<Matcher>)>) -> Self {
-        let mutating =
-            Lookup::build(&policies, |spec| spec.mutates && on_host(spec), |spec| (spec.priority, spec.name.clone()));
-        let validating =
-            Lookup::build(&policies, |spec| spec.validates && on_host(spec), |spec| (0, spec.name.clone()));
+        let lookups = |phase: Phase| {
+            let takes_part = |spec: &PolicySpec, is_virtual: bool| {
+                let has_handler = if phase == Phase::Mutate { spec.mutates } else { spec.validates };
+                has_handler && is_asked(spec, is_virtual)
+            };
+            let priority = |spec: &PolicySpec| if phase == Phase::Mutate { spec.priority } else { 0 };
+            let build = |is_virtual: bool| {
+                Lookup::build(
+                    &policies,
+                    |spec| takes_part(spec, is_virtual),
+                    |spec| (priority(spec), spec.name.clone()),
+                )
+            };
+            Lookups { from_host: build(false), from_virtual: build(true) }
+        };
+        let (mutating, validating) = (lookups(Phase::Mutate), lookups(Phase::Validate));
         Self { policies, mutating, validating }
     }
 
     /// Finds the policies of `phase` that want to see `review`. A review that concerns nobody costs one look-up.
     #[must_use]
-    pub fn candidates(&self, review: &Review, phase: Phase, namespaces: &dyn NamespaceLabels) -> Matches {
-        let lookup = match phase {
+    pub fn candidates<'a>(&self, review: &'a Review, phase: Phase, around: impl Into<Around<'a>>) -> Matches {
+        let around = around.into();
+        let lookups = match phase {
             Phase::Mutate => &self.mutating,
             Phase::Validate => &self.validating,
         };
-        let facts = Facts::of(review, namespaces);
+        let lookup = if around.is_virtual { &lookups.from_virtual } else { &lookups.from_host };
+        let facts = Facts::of(review, around);
         let mut found = Matches::default();
         for position in lookup.find(&review.request.resource.resource) {
             let Some((_, matcher)) = self.policies.get(position as usize) else { continue };
@@ -90,12 +111,14 @@ impl Index {
 
     /// For every policy whether it matches, or the first reason why not.
     #[must_use]
-    pub fn explain(&self, review: &Review, namespaces: &dyn NamespaceLabels) -> Vec<Explanation> {
-        let facts = Facts::of(review, namespaces);
+    pub fn explain<'a>(&self, review: &'a Review, around: impl Into<Around<'a>>) -> Vec<Explanation> {
+        let around = around.into();
+        let whose = if around.is_virtual { "a virtual cluster's" } else { "the host's" };
+        let facts = Facts::of(review, around);
         let explain = |(spec, matcher): &(Arc<PolicySpec>, Arc<Matcher>)| Explanation {
             policy: spec.name.clone(),
             outcome: match matcher.test(&facts) {
-                _ if !on_host(spec) => Err("vantage: the host's API server asks".to_owned()),
+                _ if !is_asked(spec, around.is_virtual) => Err(format!("vantage: {whose} API server asks")),
                 Ok(outcome) => outcome.map_err(|mismatch| describe(mismatch, &review.request)),
                 Err(error) => Err(error.to_string()),
             },
@@ -104,9 +127,13 @@ impl Index {
     }
 }
 
-/// Every review comes from the host's API server: a policy for virtual clusters alone has nothing to say to it.
-fn on_host(spec: &PolicySpec) -> bool {
-    spec.rules.vantage != Some(Vantage::Virtual)
+/// Whether a policy is for reviews of this API server, the host's or a virtual cluster's.
+fn is_asked(spec: &PolicySpec, is_virtual: bool) -> bool {
+    match spec.rules.vantage {
+        None | Some(Vantage::Both) => true,
+        Some(Vantage::Host) => !is_virtual,
+        Some(Vantage::Virtual) => is_virtual,
+    }
 }
 
 impl Lookup {
@@ -172,6 +199,7 @@ fn describe(mismatch: Mismatch, request: &AdmissionRequest) -> String {
             "matchPolicy: the client sent another version than the rule names".to_owned()
         }
         Mismatch::ExcludedUser(pattern) => format!("excludeUsers: {pattern} excludes the user"),
+        Mismatch::Tenant => "tenants: the tenant is not among them".to_owned(),
         Mismatch::Namespace => "namespaceSelector: the namespace is not selected".to_owned(),
         Mismatch::Object => "objectSelector: the object is not selected".to_owned(),
         Mismatch::Condition(name) => format!("matchConditions: {name} is false"),

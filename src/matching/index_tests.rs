@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::spec::{Dialect, Enforcement, Isolation, MatchCondition, MatchSpec, OnError, Permissions, Vantage};
+use crate::policy::spec::{
+    Dialect, Enforcement, HostMutations, Isolation, MatchCondition, MatchSpec, OnError, Permissions, Vantage,
+};
 use crate::review::{Limits, parse};
 
 type Namespaces = BTreeMap<String, Arc<BTreeMap<String, String>>>;
@@ -32,6 +34,7 @@ fn policy(name: &str, rules: MatchSpec) -> PolicySpec {
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
         keeps_state: false,
+        host_mutations: HostMutations::default(),
         tenant: None,
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::conditions::Conditions;
 use super::facts::Facts;
 use super::rule::{Rule, RuleMismatch};
-use super::users::ExcludedUsers;
-use super::{MatchError, NamespaceLabels, Selector, namespaces};
+use super::tenants::Tenants;
+use super::users::UserPatterns;
+use super::{Around, MatchError, Selector, Whose, namespaces};
 use crate::policy::spec::MatchSpec;
 use crate::review::{GroupVersionResource, Operation, Review};
 
@@ -14,7 +15,8 @@ use crate::review::{GroupVersionResource, Operation, Review};
 #[derive(Debug)]
 pub struct Matcher {
     rule: Rule,
-    excluded_users: ExcludedUsers,
+    excluded_users: UserPatterns,
+    tenants: Option<Tenants>,
     namespaces: Selector,
     objects: Selector,
     conditions: Conditions,
@@ -26,6 +28,7 @@ pub(super) enum Mismatch<'m> {
     Rule(RuleMismatch),
     /// The pattern that excludes.
     ExcludedUser(&'m str),
+    Tenant,
     Namespace,
     Object,
     /// The name of the condition that is false.
@@ -38,7 +41,8 @@ impl Matcher {
     pub fn compile(spec: &MatchSpec) -> Result<Self, MatchError> {
         Ok(Self {
             rule: Rule::compile(spec)?,
-            excluded_users: ExcludedUsers::compile(&spec.exclude_users)?,
+            excluded_users: UserPatterns::compile(&spec.exclude_users, "excludeUsers")?,
+            tenants: spec.tenants.as_ref().map(|tenants| Tenants::compile(tenants, "tenants")).transpose()?,
             namespaces: Selector::compile(&spec.namespace_selector, "namespaceSelector")?,
             objects: Selector::compile(&spec.object_selector, "objectSelector")?,
             conditions: Conditions::compile(&spec.match_conditions)?,
@@ -49,6 +53,12 @@ impl Matcher {
     #[must_use]
     pub fn may_take(&self, resource: &GroupVersionResource, is_namespaced: bool, operation: Operation) -> bool {
         self.rule.may_take(resource, is_namespaced, operation)
+    }
+
+    /// Whether requests of this tenant may match.
+    #[must_use]
+    pub fn may_be_of(&self, tenant: &dyn Whose) -> bool {
+        self.tenants.as_ref().is_none_or(|tenants| tenants.has(Some(tenant)).unwrap_or(true))
     }
 
     /// Whether an object with these labels is selected, as far as its own labels go.
@@ -78,8 +88,8 @@ impl Matcher {
     ///
     /// # Errors
     /// Where one of them cannot be decided, and none is false.
-    pub fn conditions_hold(&self, review: &Review, namespaces: &dyn NamespaceLabels) -> Result<bool, MatchError> {
-        Ok(self.conditions.find_false(&Facts::of(review, namespaces))?.is_none())
+    pub fn conditions_hold<'a>(&self, review: &'a Review, around: impl Into<Around<'a>>) -> Result<bool, MatchError> {
+        Ok(self.conditions.find_false(&Facts::of(review, around))?.is_none())
     }
 
     /// The names of the resources that may match; `None` stands for all.
@@ -98,6 +108,11 @@ impl Matcher {
             return Ok(Err(Mismatch::ExcludedUser(pattern)));
         }
         let mut undecided = None;
+        match self.tenants.as_ref().map(|tenants| tenants.has(facts.around().tenant)) {
+            None | Some(Ok(true)) => {}
+            Some(Ok(false)) => return Ok(Err(Mismatch::Tenant)),
+            Some(Err(error)) => undecided = Some(error),
+        }
         if !self.namespaces.is_empty() {
             match namespaces::selects(&self.namespaces, facts) {
                 Ok(true) => {}

@@ -18,6 +18,7 @@ mod rule;
 mod selector;
 mod selector_text;
 mod syntax;
+mod tenants;
 mod users;
 
 pub use error::MatchError;
@@ -28,3 +29,5 @@ pub use namespaces::NamespaceLabels;
 pub use overrides::Overrides;
 pub use rule::WORKLOADS;
 pub use selector::{Labels, Selector};
+pub use tenants::{Around, Nobody, Whose};
+pub use users::UserPatterns;

@@ -1,8 +1,9 @@
-//! `spec.enforcement`: in some namespaces, or for some time, a policy's denials are taken otherwise than elsewhere.
+//! `spec.enforcement`: in some namespaces, for some tenants, or for some time, a policy's denials are taken otherwise than elsewhere.
 
 use super::facts::Facts;
 use super::selector::Selector;
-use super::{MatchError, NamespaceLabels, namespaces};
+use super::tenants::Tenants;
+use super::{Around, MatchError, namespaces};
 use crate::policy::OverrideSpec;
 use crate::policy::spec::Enforcement;
 use crate::review::Review;
@@ -15,6 +16,7 @@ pub struct Overrides(Vec<Entry>);
 struct Entry {
     /// `None` for every object.
     namespaces: Option<Selector>,
+    tenants: Option<Tenants>,
     action: Enforcement,
     until: Option<i64>,
 }
@@ -27,7 +29,11 @@ impl Overrides {
             let field = format!("enforcement[{index}].namespaceSelector");
             let selector = entry.namespace_selector.as_ref();
             let namespaces = selector.map(|selector| Selector::compile(selector, &field)).transpose()?;
-            Ok(Entry { namespaces, action: entry.action, until: entry.until })
+            let tenants = entry.tenants.as_ref();
+            let tenants = tenants
+                .map(|tenants| Tenants::compile(tenants, &format!("enforcement[{index}].tenants")))
+                .transpose()?;
+            Ok(Entry { namespaces, tenants, action: entry.action, until: entry.until })
         };
         entries.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Self)
     }
@@ -39,8 +45,8 @@ impl Overrides {
 
     /// What holds for `review` at `now`, in milliseconds since 1970; `own` is what the policy says for everywhere.
     #[must_use]
-    pub fn of(&self, own: Enforcement, review: &Review, namespaces: &dyn NamespaceLabels, now: i64) -> Enforcement {
-        let facts = Facts::of(review, namespaces);
+    pub fn of<'a>(&self, own: Enforcement, review: &'a Review, around: impl Into<Around<'a>>, now: i64) -> Enforcement {
+        let facts = Facts::of(review, around);
         for entry in self.0.iter().filter(|entry| entry.until.is_none_or(|until| now < until)) {
             match entry.holds(&facts) {
                 Ok(true) => return entry.action,
@@ -71,6 +77,11 @@ impl Overrides {
 
 impl Entry {
     fn holds(&self, facts: &Facts) -> Result<bool, MatchError> {
+        if let Some(tenants) = &self.tenants
+            && !tenants.has(facts.around().tenant)?
+        {
+            return Ok(false);
+        }
         let Some(selector) = &self.namespaces else { return Ok(true) };
         let request = facts.request();
         // A webhook's selector takes whatever is cluster-scoped. An entry for some namespaces is not for the whole cluster.
@@ -106,7 +117,7 @@ mod tests {
         let match_labels = BTreeMap::from([("stage".to_owned(), stage.to_owned())]);
         let namespace_selector =
             (!stage.is_empty()).then(|| LabelSelector { match_labels, ..LabelSelector::default() });
-        OverrideSpec { namespace_selector, action, until }
+        OverrideSpec { namespace_selector, tenants: None, action, until }
     }
 
     fn namespaces() -> BTreeMap<String, Arc<BTreeMap<String, String>>> {

@@ -1,10 +1,10 @@
-//! Users whose requests a policy leaves alone.
+//! Users by pattern: those whose requests a policy leaves alone, those who may do what others may not.
 
 use super::MatchError;
 use crate::review::UserInfo;
 
-#[derive(Debug)]
-pub(super) struct ExcludedUsers(Vec<(Pattern, String)>);
+#[derive(Debug, Default)]
+pub struct UserPatterns(Vec<(Pattern, String)>);
 
 #[derive(Debug)]
 enum Pattern {
@@ -13,26 +13,31 @@ enum Pattern {
     Group(String),
 }
 
-impl ExcludedUsers {
-    pub(super) fn compile(patterns: &[String]) -> Result<Self, MatchError> {
+impl UserPatterns {
+    /// `field` leads the error messages.
+    ///
+    /// # Errors
+    /// [`MatchError::Invalid`] for what would be nobody.
+    pub fn compile(patterns: &[String], field: &str) -> Result<Self, MatchError> {
         let compile = |(index, text): (usize, &String)| match Pattern::of(text) {
             Some(pattern) => Ok((pattern, text.clone())),
             None => Err(MatchError::invalid(
-                format!("excludeUsers[{index}]"),
+                format!("{field}[{index}]"),
                 "must be a user name, a prefix with `*` at its end, or `group:NAME`",
             )),
         };
         patterns.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The pattern, as it was written, that excludes `user`.
-    pub(super) fn find(&self, user: &UserInfo) -> Option<&str> {
-        let excludes = |pattern: &Pattern| match pattern {
+    /// The pattern, as it was written, that `user` fits.
+    #[must_use]
+    pub fn find(&self, user: &UserInfo) -> Option<&str> {
+        let fits = |pattern: &Pattern| match pattern {
             Pattern::Name(name) => *name == user.username,
             Pattern::Prefix(prefix) => user.username.starts_with(&**prefix),
             Pattern::Group(group) => user.groups.contains(group),
         };
-        self.0.iter().find(|(pattern, _)| excludes(pattern)).map(|(_, text)| &**text)
+        self.0.iter().find(|(pattern, _)| fits(pattern)).map(|(_, text)| &**text)
     }
 }
 
@@ -60,7 +65,7 @@ mod tests {
     #[test]
     fn names_prefixes_and_groups_exclude() {
         let patterns = ["admin", "system:node:*", "group:system:masters"].map(str::to_owned);
-        let excluded = ExcludedUsers::compile(&patterns).unwrap();
+        let excluded = UserPatterns::compile(&patterns, "excludeUsers").unwrap();
         assert_eq!(excluded.find(&user("admin", &[])), Some("admin"));
         assert_eq!(excluded.find(&user("system:node:a", &[])), Some("system:node:*"));
         assert_eq!(excluded.find(&user("x", &["a", "system:masters"])), Some("group:system:masters"));
@@ -72,7 +77,7 @@ mod tests {
     #[test]
     fn an_empty_pattern_is_refused() {
         for bad in ["", "group:"] {
-            let error = ExcludedUsers::compile(&["ok".to_owned(), bad.to_owned()]).unwrap_err();
+            let error = UserPatterns::compile(&["ok".to_owned(), bad.to_owned()], "excludeUsers").unwrap_err();
             assert!(error.to_string().starts_with("excludeUsers[1]: must be"), "{error}");
         }
     }

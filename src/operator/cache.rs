@@ -206,6 +206,7 @@ mod tests {
     fn reports(live: &Live, good: bool) -> Reports {
         let object = live.policy("a.b.c");
         let report = ObjectReport {
+            home: None,
             name: "a.b.c".into(),
             uid: "u".to_owned(),
             generation: 1,

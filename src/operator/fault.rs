@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 
 /// The message of the API server, or the causes of an answer that did not come: hyper keeps the reason in there.
-pub(super) fn reason(error: &kube::Error) -> String {
+pub(crate) fn reason(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return status.message.clone();
     }

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::follow::{Seen, Why, follow};
 use crate::policy::live::{BundleObject, ConfigMapData, ConfigMapRef, Full, Live, PolicyObject};
+use crate::policy::tenant_policy_name;
 
 /// `ConfigMap`s that are watched, each by a watch of its own: a role need not see all of them.
 const MAX_CONFIG_MAPS: usize = 256;
@@ -78,6 +79,14 @@ impl Feed {
                 },
             )));
         }
+        {
+            // Nobody waits for them: a cluster need not have the kind.
+            let live = live.clone();
+            let api = api_of(client, "bylaw.dev", "v1alpha1", "TenantPolicy", "tenantpolicies");
+            tasks.push(runtime.spawn(follow(api, watcher::Config::default(), move |seen| {
+                take_tenant_policies(&live, seen);
+            })));
+        }
         let keep = keep_config_maps(client.clone(), runtime.clone(), live.clone(), Arc::clone(&config_maps));
         tasks.push(runtime.spawn(keep));
         let tasks = tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect();
@@ -124,6 +133,12 @@ impl Feed {
 pub(super) fn api_of(client: &Client, group: &str, version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
     Api::all_with(client.clone(), &resource)
+}
+
+/// Those of one namespace.
+pub(super) fn tenant_policies(client: &Client, namespace: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("bylaw.dev", "v1alpha1", "TenantPolicy");
+    Api::namespaced_with(client.clone(), namespace, &ApiResource::from_gvk_with_plural(&kind, "tenantpolicies"))
 }
 
 /// Keeps account of a watch, and tells of an outage once.
@@ -180,6 +195,24 @@ fn take_policies(live: &Live, namespace: &str, seen: Seen) {
             Ok(())
         }
         Seen::Lost(_) => Ok(()),
+    };
+    told(taken);
+}
+
+fn take_tenant_policies(live: &Live, seen: Seen) {
+    let of = |object: &Value| PolicyObject::of(object, "");
+    let taken = match seen {
+        Seen::All(objects) => live.replace_tenants(objects.iter().filter_map(of).collect()),
+        Seen::One(object) => of(&object).map_or(Ok(()), |object| live.put(object)),
+        Seen::Gone { namespace, name } => {
+            live.remove(&tenant_policy_name(&namespace, &name));
+            Ok(())
+        }
+        Seen::Lost(Why::Absent) => Ok(()),
+        Seen::Lost(Why::Error(error)) => {
+            tracing::debug!(error, "tenants' policies cannot be watched");
+            Ok(())
+        }
     };
     told(taken);
 }

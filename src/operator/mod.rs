@@ -36,6 +36,7 @@ use tokio::task::AbortHandle;
 
 use cache::Cache;
 use exceptions::Exceptions;
+pub(crate) use fault::reason;
 use feed::{Feed, View};
 pub use leadership::{Leadership, Leading, NotLeading};
 use webhooks::{Keeper, Observed, Pace, Registration, Registry, Sources, Way, Write};
@@ -94,7 +95,8 @@ impl Source {
         let feed = feed.unwrap_or_else(|| Feed::start(&client, &runtime, &live, &namespace));
         let (tell, registry) = watch::channel(Registry::default());
         let (tell_open, is_open) = watch::channel(feed.view() == View::Open);
-        let Duties { registration, catalogs, authority, leadership, allowed, checks, standings, register } = duties;
+        let Duties { registration, catalogs, authority, leadership, has_tenants, .. } = duties;
+        let Duties { allowed, checks, standings, register, .. } = duties;
         let standings = standings.unwrap_or_else(|| watch::Sender::new(Standings::default()).subscribe());
         let exceptions =
             Exceptions { client: client.clone(), leadership: leadership.clone(), catalogs: catalogs.clone(), allowed };
@@ -104,7 +106,7 @@ impl Source {
             observed: Observed::start(&client, &runtime),
             live: live.clone(),
             write: Write::new(client.clone(), leadership.clone()),
-            sources: Sources { catalogs, authority, leadership: leadership.clone(), is_open },
+            sources: Sources { catalogs, authority, leadership: leadership.clone(), is_open, has_tenants },
             tell,
             register,
             pace: Pace::default(),
@@ -135,6 +137,8 @@ pub struct Duties {
     /// The authority of the serving certificate in PEM; empty where clients trust it anyway, `None` until it is known.
     pub authority: watch::Receiver<Option<Arc<[u8]>>>,
     pub leadership: Leadership,
+    /// Whether there are tenants to be kept apart.
+    pub has_tenants: watch::Receiver<bool>,
     /// The policies that a `PolicyException` may except from.
     pub allowed: Arc<[Pattern]>,
     pub checks: Arc<Checks>,

@@ -203,6 +203,7 @@ mod tests {
 
     fn report(standing: Served) -> ObjectReport {
         ObjectReport {
+            home: None,
             name: "a.b.c".into(),
             uid: "u".to_owned(),
             generation: 3,

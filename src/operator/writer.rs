@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::bundles::bundle;
-use super::feed::api_of;
+use super::feed::{api_of, tenant_policies};
 use super::status::{Condition, conditions, fingerprint, status};
 use super::webhooks::Registry;
 use super::{FIELD_MANAGER, Leadership};
 use crate::bundle::content_hash;
 use crate::controllers::{self, Standings};
-use crate::policy::PolicyType;
 use crate::policy::live::{BundleState, Live, ObjectReport, Reports, Standing};
+use crate::policy::{PolicyType, TENANT_API_VERSION, TENANT_KIND};
 
 /// Writes under way at once: a thousand policies take seconds, and the API server has others to answer.
 const AT_ONCE: usize = 8;
@@ -89,6 +89,7 @@ impl WrittenBundle {
 }
 
 pub(super) struct Writer {
+    client: Client,
     policies: Api<DynamicObject>,
     bundles: Api<DynamicObject>,
     recorder: Recorder,
@@ -110,9 +111,9 @@ impl Writer {
         let of = |kind: &str, plural: &str| api_of(&client, "policy.jspolicy.com", "v1beta1", kind, plural);
         let (policies, bundles) = (of("JsPolicy", "jspolicies"), of("JsPolicyBundle", "jspolicybundles"));
         let reporter = Reporter { controller: "bylaw".to_owned(), instance: std::env::var("POD_NAME").ok() };
-        let recorder = Recorder::new(client, reporter);
+        let recorder = Recorder::new(client.clone(), reporter);
         let (written, looked) = Default::default();
-        Self { policies, bundles, recorder, live, leadership, registry, standings, written, looked }
+        Self { client, policies, bundles, recorder, live, leadership, registry, standings, written, looked }
     }
 
     pub(super) async fn run(mut self) {
@@ -236,9 +237,18 @@ impl Writer {
         Some(written)
     }
 
+    /// Where the object is that a policy comes from.
+    fn object(&self, report: &ObjectReport) -> (Api<DynamicObject>, Arc<str>) {
+        match &report.home {
+            Some((home, name)) => (tenant_policies(&self.client, home), Arc::clone(name)),
+            None => (self.policies.clone(), Arc::clone(&report.name)),
+        }
+    }
+
     /// What the object says now. It is gone where there is nothing to say.
     async fn status_of(&self, report: &ObjectReport) -> Option<Value> {
-        match self.policies.get_opt(&report.name).await {
+        let (api, name) = self.object(report);
+        match api.get_opt(&name).await {
             Ok(Some(object)) => Some(object.data.get("status").cloned().unwrap_or_default()),
             Ok(None) => Some(Value::Null),
             Err(error) => {
@@ -251,7 +261,8 @@ impl Writer {
     async fn write_status(&self, report: &ObjectReport, status: &Value) -> Option<()> {
         let patch = json!({ "metadata": { "uid": report.uid }, "status": status });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let write = async { self.policies.patch_status(&report.name, &params, &Patch::Merge(&patch)).await };
+        let (api, name) = self.object(report);
+        let write = async { api.patch_status(&name, &params, &Patch::Merge(&patch)).await };
         match self.leadership.guard(write).await.ok()? {
             Ok(_) => Some(()),
             // It is gone, or another of its name: the watch will tell.
@@ -309,10 +320,16 @@ impl Writer {
     async fn publish(&self, report: &ObjectReport, type_: EventType, reason: &str, note: String) {
         let note = Some(crate::review::clip::clip(&note, 1_000).to_owned());
         let event = Event { type_, reason: reason.to_owned(), note, action: "Reconcile".to_owned(), secondary: None };
+        let (api_version, kind) = match report.home {
+            Some(_) => (TENANT_API_VERSION, TENANT_KIND),
+            None => (API_VERSION, "JsPolicy"),
+        };
+        let home = report.home.as_ref();
         let reference = ObjectReference {
-            api_version: Some(API_VERSION.to_owned()),
-            kind: Some("JsPolicy".to_owned()),
-            name: Some(report.name.to_string()),
+            api_version: Some(api_version.to_owned()),
+            kind: Some(kind.to_owned()),
+            namespace: home.map(|(home, _)| home.to_string()),
+            name: Some(home.map_or(&report.name, |(_, name)| name).to_string()),
             uid: Some(report.uid.clone()),
             ..ObjectReference::default()
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::bundle::shown_path;
 
 use super::catalog::{Catalog, Note, Problem, Revision};
+use super::confined;
 use super::error::PolicyError;
 use super::exceptions::{Exception, Exceptions};
 use super::files::BuildResult;
@@ -117,10 +118,36 @@ impl Harvest {
                 serve(revision, &mut problems);
             }
         }
+        leave_out_surplus(&mut served, &mut problems);
         let (controllers, revisions) = served.into_values().partition(|revision| revision.spec.reconciles);
         let exceptions = Arc::new(Exceptions::of_folder(self.exceptions));
         Catalog { revisions, controllers, generation: previous.generation + 1, problems, notes: self.notes, exceptions }
     }
+}
+
+/// A tenant's policies are counted: whoever may make them must not be able to take the memory of all.
+fn leave_out_surplus(served: &mut BTreeMap<Arc<str>, Arc<Revision>>, problems: &mut Vec<Problem>) {
+    let mut counts = BTreeMap::<Arc<str>, usize>::new();
+    served.retain(|name, revision| {
+        let Some(tenant) = &revision.spec.tenant else { return true };
+        let count = counts.entry(Arc::clone(tenant)).or_default();
+        *count += 1;
+        if *count > confined::MOST {
+            let message = format!(
+                "is not in force: the namespace {tenant} has more than {} policies of its own; delete some",
+                confined::MOST
+            );
+            let source = Some(Arc::clone(&revision.source));
+            problems.push(Problem {
+                subject: name.to_string(),
+                message,
+                serving_last_good: false,
+                source,
+                error: None,
+            });
+        }
+        *count <= confined::MOST
+    });
 }
 
 fn twice(first: &Revision, second: &Revision) -> Problem {

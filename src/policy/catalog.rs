@@ -104,8 +104,8 @@ fn may_wait(permissions: &Permissions, code: &Code) -> bool {
     if let Some(proof) = code.proof() {
         return proof.reads;
     }
-    let Permissions { read, write, net, files, env: _, codegen: _, service_account: _ } = permissions;
-    code.dialect == Dialect::Script || [read, write, net, files].into_iter().any(|grants| !grants.is_empty())
+    let Permissions { read, write, net, files, quota, env: _, codegen: _, service_account: _, within: _ } = permissions;
+    code.dialect == Dialect::Script || [read, write, net, files, quota].into_iter().any(|grants| !grants.is_empty())
 }
 
 /// Something that is wrong and needs a mend.

@@ -10,6 +10,7 @@ use crate::bundle::artifact::{Artifact, is_bundle_text};
 use crate::bundle::{BundleError, BundleLimits, Diagnostic, Import, scan, unpack};
 use crate::matching::{MatchError, Matcher};
 
+use super::confined::tenant_policy;
 use super::draft::Draft;
 use super::error::{FieldError, PolicyError};
 use super::jspolicy::{CodeSource, JsPolicy, js_policy_of_cluster};
@@ -18,10 +19,17 @@ use super::spec::Dialect;
 /// Everything that is wrong with a JsPolicy object; nothing where it can be served.
 #[must_use]
 pub fn check_policy(object: &Value) -> Vec<FieldError> {
-    let JsPolicy { draft, code, dependencies, .. } = match js_policy_of_cluster(object) {
-        Ok(policy) => policy,
-        Err(faults) => return faults,
-    };
+    js_policy_of_cluster(object).map_or_else(|faults| faults, check)
+}
+
+/// Everything that is wrong with a `TenantPolicy` object.
+#[must_use]
+pub fn check_tenant_policy(object: &Value) -> Vec<FieldError> {
+    tenant_policy(object, js_policy_of_cluster).map_or_else(|faults| faults, check)
+}
+
+fn check(policy: JsPolicy) -> Vec<FieldError> {
+    let JsPolicy { draft, code, dependencies, .. } = policy;
     let mut faults = Vec::new();
     let dialect = match &code {
         CodeSource::JavaScript(_) | CodeSource::Bundle => Dialect::Script,
@@ -61,7 +69,8 @@ fn fault(field: &str, message: impl Into<String>) -> FieldError {
 /// What becomes of the fields once they are together, and CEL.
 fn check_rules(draft: Draft, dialect: Dialect, faults: &mut Vec<FieldError>) {
     // A module may bring its own.
-    let resources = draft.resources.clone().or_else(|| Some(vec!["*".to_owned()]));
+    let any = if draft.home.is_some() { "pods" } else { "*" };
+    let resources = draft.resources.clone().or_else(|| Some(vec![any.to_owned()]));
     match (Draft { resources, ..draft }).complete(dialect, None) {
         Err(PolicyError::Invalid { errors, .. }) => faults.extend(errors.into_iter().map(|error| under_spec(&error))),
         Err(other) => faults.push(fault("spec", other.to_string())),

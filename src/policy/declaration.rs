@@ -12,7 +12,7 @@ use super::names::is_policy_name;
 use super::parameters::check_schema;
 use super::permissions::permissions;
 use super::rules;
-use super::spec::{Enforcement, Isolation, OnError, Vantage};
+use super::spec::{Enforcement, HostMutations, Isolation, OnError, Vantage};
 
 /// Reads one declaration. `subject` names it in the error until its own name is known.
 pub(super) fn declaration(value: &Value, subject: &str) -> Result<Draft, PolicyError> {
@@ -43,6 +43,7 @@ fn read(fields: &Fields<'_, '_>) -> Draft {
         on_error: on_error(fields),
         timeout: timeout(fields),
         isolation: isolation(fields),
+        host_mutations: host_mutations(fields),
         ..Draft::default()
     };
     read_parameters(fields, &mut draft);
@@ -112,6 +113,10 @@ pub(super) fn isolation(fields: &Fields<'_, '_>) -> Option<Isolation> {
     fields.choice("isolation", &words)
 }
 
+pub(super) fn host_mutations(fields: &Fields<'_, '_>) -> Option<HostMutations> {
+    fields.choice("hostMutations", &[("Refuse", HostMutations::Refuse), ("Allow", HostMutations::Allow)])
+}
+
 fn read_parameters(fields: &Fields<'_, '_>, draft: &mut Draft) {
     let Some(parameters) = fields.object("parameters") else { return };
     draft.schema = parameters.value("schema").cloned();
@@ -141,13 +146,11 @@ fn read_match(fields: &Fields<'_, '_>, draft: &mut Draft) {
     draft.match_conditions = rules::conditions(fields);
     draft.workloads = fields.boolean("workloads");
     draft.vantage = vantage(fields);
-    if fields.value("tenants").is_some() {
-        draft.notes.push("match.tenants is not evaluated yet: the policy judges every tenant".to_owned());
-    }
+    draft.tenants = rules::tenants(fields);
 }
 
 pub(super) fn vantage(fields: &Fields<'_, '_>) -> Option<Vantage> {
-    fields.choice("vantage", &[("host", Vantage::Host), ("virtual", Vantage::Virtual)])
+    fields.choice("vantage", &[("host", Vantage::Host), ("virtual", Vantage::Virtual), ("both", Vantage::Both)])
 }
 
 fn exclude_users(fields: &Fields<'_, '_>) -> Option<Vec<String>> {
@@ -178,7 +181,7 @@ mod tests {
         let declared = json!({
             "name": "allowed-registries.images.example.com", "title": "T", "description": "D", "category": "C",
             "severity": "high", "handlers": ["validate", "mutate"], "priority": -5, "enforcement": "Warn",
-            "onError": "Allow", "timeoutSeconds": 3, "isolation": "Fresh",
+            "onError": "Allow", "timeoutSeconds": 3, "isolation": "Fresh", "hostMutations": "Allow",
             "match": {
                 "resources": ["pods"], "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"],
                 "scope": "Namespaced", "namespaceSelector": {"matchLabels": {"a": "b"}}, "objectSelector": {},
@@ -193,6 +196,7 @@ mod tests {
         assert!(spec.validates && spec.mutates && spec.rules.workloads);
         assert_eq!((spec.priority, spec.enforcement, spec.on_error), (-5, Enforcement::Warn, OnError::Allow));
         assert_eq!((spec.timeout, spec.isolation), (Duration::from_secs(3), Isolation::Fresh));
+        assert_eq!(spec.host_mutations, HostMutations::Allow);
         assert_eq!(spec.permissions, Permissions { read: vec!["v1/ConfigMap".to_owned()], ..Permissions::default() });
         assert_eq!(*spec.parameters, json!({"b": 2, "a": 1}));
         assert_eq!((spec.rules.vantage, spec.rules.exclude_users.len()), (Some(Vantage::Host), 2));

@@ -10,12 +10,13 @@ use crate::review::Operation;
 
 use super::about::About;
 use super::catalog::WebhookFailure;
+use super::confined::{self, confine};
 use super::error::{FieldError, PolicyError};
 use super::oversight::OversightDraft;
 use super::parameters;
 use super::spec::{
-    Dialect, Enforcement, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions,
-    PolicySpec, Scope, Vantage,
+    Dialect, Enforcement, HostMutations, Isolation, LabelSelector, MatchCondition, MatchPolicy, MatchSpec, OnError,
+    Permissions, PolicySpec, Scope, TenantsSpec, Vantage,
 };
 
 /// jsPolicy's default, and the API server's.
@@ -46,6 +47,7 @@ pub(super) struct Draft {
     pub match_conditions: Option<Vec<MatchCondition>>,
     pub workloads: Option<bool>,
     pub vantage: Option<Vantage>,
+    pub tenants: Option<TenantsSpec>,
     pub schema: Option<Value>,
     pub parameters: Option<Value>,
     pub permissions: Option<Permissions>,
@@ -54,10 +56,13 @@ pub(super) struct Draft {
     pub on_error: Option<OnError>,
     pub timeout: Option<Duration>,
     pub isolation: Option<Isolation>,
+    pub host_mutations: Option<HostMutations>,
     pub webhook_failure: Option<WebhookFailure>,
     /// `reinvocationPolicy: IfNeeded`.
     pub is_reinvoked: Option<bool>,
     pub oversight: Option<OversightDraft>,
+    /// The namespace of a tenant's own policy, which it never reaches beyond.
+    pub home: Option<Arc<str>>,
     /// Said to the reader, not wrong.
     pub notes: Vec<String>,
 }
@@ -93,6 +98,7 @@ impl Draft {
             match_conditions: self.match_conditions.or(base.match_conditions),
             workloads: self.workloads.or(base.workloads),
             vantage: self.vantage.or(base.vantage),
+            tenants: self.tenants.or(base.tenants),
             schema: base.schema,
             parameters: layered(base.parameters, self.parameters),
             permissions: self.permissions.or(base.permissions),
@@ -101,9 +107,11 @@ impl Draft {
             on_error: self.on_error.or(base.on_error),
             timeout: self.timeout.or(base.timeout),
             isolation: self.isolation.or(base.isolation),
+            host_mutations: self.host_mutations.or(base.host_mutations),
             webhook_failure: self.webhook_failure.or(base.webhook_failure),
             is_reinvoked: self.is_reinvoked.or(base.is_reinvoked),
             oversight: self.oversight.or(base.oversight),
+            home: self.home,
             notes: self.notes.into_iter().chain(base.notes).collect(),
         }
     }
@@ -118,6 +126,12 @@ impl Draft {
         };
         if name.is_empty() {
             return Err(wrong("name", "is missing; add one, such as `name: \"no-privileged.pods.example.com\"`"));
+        }
+        if self.home.is_none() && name.ends_with(confined::SUFFIX) {
+            return Err(wrong(
+                "name",
+                "ends like the names of tenants' own policies, `.tenants.bylaw.dev`; choose another",
+            ));
         }
         let resources = self.resources.filter(|resources| !resources.is_empty());
         let resources = resources.ok_or_else(|| {
@@ -154,6 +168,7 @@ impl Draft {
             match_conditions: self.match_conditions.unwrap_or_default(),
             workloads: self.workloads.unwrap_or_default(),
             vantage: self.vantage,
+            tenants: self.tenants,
         };
         let spec = PolicySpec {
             name: name.into(),
@@ -170,12 +185,17 @@ impl Draft {
             permissions,
             isolation,
             keeps_state: false,
+            host_mutations: self.host_mutations.unwrap_or_default(),
             tenant: None,
         };
         let schema = self.schema.map(Arc::new);
         let is_reinvoked = self.is_reinvoked.unwrap_or_default();
         let oversight = self.oversight.unwrap_or_default();
-        Ok(Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight })
+        let mut complete = Complete { spec, about: self.about, schema, webhook_failure, is_reinvoked, oversight };
+        if let Some(home) = &self.home {
+            confine(&mut complete, home).map_err(|errors| PolicyError::Invalid { subject, errors })?;
+        }
+        Ok(complete)
     }
 }
 

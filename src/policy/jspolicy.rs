@@ -9,7 +9,7 @@ use crate::bundle::npm::{Integrity, Request};
 
 use super::about::{About, Severity};
 use super::catalog::WebhookFailure;
-use super::declaration::{isolation, on_error, priority, timeout, vantage};
+use super::declaration::{host_mutations, isolation, on_error, priority, timeout, vantage};
 use super::draft::{Draft, Handlers};
 use super::error::FieldError;
 use super::fields::{Faults, Fields, clip};
@@ -72,10 +72,9 @@ pub(super) struct JsPolicy {
 }
 
 /// Fields of the contract that belong to parts of Bylaw that do not read manifests.
-const NOT_YET: [(&str, &str); 3] = [
+const NOT_YET: [(&str, &str); 2] = [
     ("parametersFrom", "parameters from a ConfigMap need a cluster; write them into spec.parameters"),
     ("limits", "the server's own limits apply"),
-    ("tenants", "the policy judges every tenant"),
 ];
 
 /// Those of them that mean something where there is a cluster.
@@ -123,8 +122,7 @@ fn read(object: &Value, around: Around) -> Result<JsPolicy, Vec<FieldError>> {
     read_rules(&spec, kind, is_module, &mut draft);
     read_behaviour(&spec, &mut draft);
     let config_map = fields.value("spec").and_then(|spec| ConfigMapRef::of(spec, ""));
-    let oversight = oversight::oversight(&spec, &mut draft.notes);
-    draft.oversight = Some(OversightDraft { refuses_exceptions, config_map, ..oversight });
+    draft.oversight = Some(OversightDraft { refuses_exceptions, config_map, ..oversight::oversight(&spec) });
     draft.handlers = match kind {
         PolicyType::Validating => Handlers { validates: true, ..Handlers::default() },
         PolicyType::Mutating => Handlers { mutates: true, ..Handlers::default() },
@@ -275,6 +273,7 @@ fn read_rules(spec: &Fields<'_, '_>, kind: PolicyType, is_module: bool, draft: &
     draft.match_conditions = rules::conditions(spec);
     draft.workloads = spec.boolean("workloads");
     draft.vantage = vantage(spec);
+    draft.tenants = rules::tenants(spec);
 }
 
 fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {
@@ -285,6 +284,7 @@ fn read_behaviour(spec: &Fields<'_, '_>, draft: &mut Draft) {
     draft.on_error = on_error(spec);
     draft.priority = priority(spec);
     draft.isolation = isolation(spec);
+    draft.host_mutations = host_mutations(spec);
     draft.permissions = permissions(spec);
     draft.parameters = spec.value("parameters").cloned();
     if draft.parameters.as_ref().is_some_and(|parameters| !parameters.is_object()) {

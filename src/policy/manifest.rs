@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use crate::bundle::{Diagnostic, Place};
 
+use super::confined;
 use super::error::{FieldError, PolicyError};
 use super::exceptions::{self, Exception};
 use super::fields::clip;
@@ -103,15 +104,27 @@ impl Manifest {
             }
             return;
         }
+        if (word("/apiVersion"), kind) == (confined::API_VERSION, confined::KIND) {
+            let read = self.read_with(document, source, text, |object| confined::tenant_policy(object, js_policy));
+            if let Err(errors) = read {
+                let full = confined::full_name(word("/metadata/namespace"), name);
+                let subject = format!("{kind} {}/{}", clip(word("/metadata/namespace")), clip(name));
+                self.broken.push((full, PolicyError::Invalid { subject, errors }));
+            }
+            return;
+        }
         if kind != "JsPolicy" && kind != "JsPolicyBundle" {
             let what = if kind.is_empty() { "a document without a kind".to_owned() } else { clip(kind) };
-            let note = format!("{what} {} is passed over: only JsPolicy and JsPolicyBundle are read", clip(name));
+            let note = format!(
+                "{what} {} is passed over: only JsPolicy, JsPolicyBundle and TenantPolicy are read",
+                clip(name)
+            );
             self.notes.push(note);
             return;
         }
         let subject = format!("{kind} {}", if name.is_empty() { "without a name".to_owned() } else { clip(name) });
         let read = match word("/apiVersion") {
-            API_VERSION if kind == "JsPolicy" => self.read_policy(document, source, text),
+            API_VERSION if kind == "JsPolicy" => self.read_with(document, source, text, js_policy),
             API_VERSION => self.read_bundle(name, word("/spec/bundle")),
             other => Err(vec![field_error("apiVersion", format!("`{}` must be {API_VERSION}", clip(other)))]),
         };
@@ -120,8 +133,14 @@ impl Manifest {
         }
     }
 
-    fn read_policy(&mut self, document: &Value, source: Option<&Located>, text: &str) -> Result<(), Vec<FieldError>> {
-        let policy = js_policy(document)?;
+    fn read_with(
+        &mut self,
+        document: &Value,
+        source: Option<&Located>,
+        text: &str,
+        read: impl FnOnce(&Value) -> Result<JsPolicy, Vec<FieldError>>,
+    ) -> Result<(), Vec<FieldError>> {
+        let policy = read(document)?;
         let places = source.map(|source| source.places(&policy.code, text)).unwrap_or_default();
         let name = policy.draft.name.clone().unwrap_or_default();
         self.policies.push(PolicyItem { name, policy, places });

@@ -20,7 +20,7 @@ fn many_documents_are_read_and_other_kinds_noted() {
     let manifest = parse(&text);
     assert_eq!((manifest.policies.len(), manifest.bundles.len(), manifest.broken.len()), (1, 1, 0));
     assert_eq!(manifest.bundles[0].encoded, "H4sI");
-    assert_eq!(manifest.notes, ["ConfigMap x is passed over: only JsPolicy and JsPolicyBundle are read"]);
+    assert_eq!(manifest.notes, ["ConfigMap x is passed over: only JsPolicy, JsPolicyBundle and TenantPolicy are read"]);
 }
 
 #[test]

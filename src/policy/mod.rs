@@ -9,6 +9,7 @@ mod catalog;
 mod check;
 mod code;
 mod conduct;
+mod confined;
 mod declaration;
 mod draft;
 mod error;
@@ -41,9 +42,10 @@ mod webhook;
 pub use about::{About, Severity};
 pub use account::Account;
 pub use catalog::{Catalog, Note, Problem, Revision, WebhookFailure};
-pub use check::{check_bundle, check_policy};
+pub use check::{check_bundle, check_policy, check_tenant_policy};
 pub use code::{ClosedScript, Code, Inspect, InspectError};
 pub use conduct::{Conduct, Standing};
+pub use confined::{API_VERSION as TENANT_API_VERSION, KIND as TENANT_KIND, full_name as tenant_policy_name};
 pub use error::{FieldError, PolicyError};
 pub use exceptions::{Exception, Exceptions, MOST_IN_NAMESPACE as MOST_EXCEPTIONS_IN_NAMESPACE, Pattern};
 pub(crate) use fields::closest;
@@ -53,8 +55,8 @@ pub use manifest::{InlineSource, inline_code};
 pub use names::is_policy_name;
 pub use oversight::{DEFAULT_LOG_SIZE, OverrideSpec, Oversight, instant};
 pub use spec::{
-    Dialect, Domain, Enforcement, Isolation, LabelOperator, LabelRequirement, LabelSelector, MatchCondition,
-    MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, Vantage,
+    Dialect, Domain, Enforcement, HostMutations, Isolation, LabelOperator, LabelRequirement, LabelSelector,
+    MatchCondition, MatchPolicy, MatchSpec, OnError, Permissions, PolicySpec, Scope, TenantsSpec, Vantage,
 };
 pub use watch::{PolicyWatcher, Watched, watch};
 pub(crate) use webhook::narrows;

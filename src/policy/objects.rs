@@ -135,7 +135,8 @@ fn script(context: &Context<'_>, mut draft: Draft, code: Arc<Code>, file: Option
     if let Some(closed) = code.closed.as_ref().filter(|_| context.scripts_apart) {
         closed.refute();
     }
-    if context.compat {
+    // A tenant's script never had rights.
+    if context.compat && draft.home.is_none() {
         draft.permissions = draft.permissions.or_else(|| Some(Permissions::ambient()));
     }
     let given = context.given.of(&name, false);

@@ -9,7 +9,7 @@ use super::declaration::ENFORCEMENTS;
 use super::fields::{Faults, Fields, clip};
 use super::live::ConfigMapRef;
 use super::rules;
-use super::spec::{Enforcement, LabelSelector};
+use super::spec::{Enforcement, LabelSelector, TenantsSpec};
 
 /// What jsPolicy keeps of a policy where `auditLogSize` says nothing (research: its CRD says 10, its code 20).
 pub const DEFAULT_LOG_SIZE: usize = 20;
@@ -49,6 +49,7 @@ impl Oversight {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OverrideSpec {
     pub namespace_selector: Option<LabelSelector>,
+    pub tenants: Option<TenantsSpec>,
     pub action: Enforcement,
     /// Milliseconds since 1970; the entry counts before that.
     pub until: Option<i64>,
@@ -77,7 +78,7 @@ impl OversightDraft {
 }
 
 /// Reads the fields of a JsPolicy's `spec`.
-pub(super) fn oversight(spec: &Fields<'_, '_>, notes: &mut Vec<String>) -> OversightDraft {
+pub(super) fn oversight(spec: &Fields<'_, '_>) -> OversightDraft {
     let is_unlogged = spec.choice("auditPolicy", &[("Log", false), ("Skip", true)]).unwrap_or_default();
     let log_size = spec.integer("auditLogSize", 1..=40).and_then(|size| usize::try_from(size).ok());
     let background = spec.boolean("background").unwrap_or_default();
@@ -86,16 +87,16 @@ pub(super) fn oversight(spec: &Fields<'_, '_>, notes: &mut Vec<String>) -> Overs
         spec.fault("enforcement", format!("has {} entries; at most {MOST_OVERRIDES} are looked at", entries.len()));
     }
     let read = |(index, entry): (usize, &Value)| {
-        override_entry(entry, &spec.path(&format!("enforcement[{index}]")), spec.faults(), notes)
+        override_entry(entry, &spec.path(&format!("enforcement[{index}]")), spec.faults())
     };
     let overrides = entries.iter().take(MOST_OVERRIDES).enumerate().filter_map(read).collect();
     OversightDraft { overrides, is_unlogged, log_size, background, ..OversightDraft::default() }
 }
 
-fn override_entry(value: &Value, path: &str, faults: &Faults, notes: &mut Vec<String>) -> Option<OverrideSpec> {
+fn override_entry(value: &Value, path: &str, faults: &Faults) -> Option<OverrideSpec> {
     let entry = Fields::of(value, path, faults);
     let namespace_selector = rules::selector(&entry, "namespaceSelector");
-    let tenants = entry.value("tenants").is_some();
+    let tenants = rules::tenants(&entry);
     let action = entry.choice("action", &ENFORCEMENTS);
     if action.is_none() && entry.value("action").is_none() {
         entry.fault("action", "must be given: Deny, Warn or Dry");
@@ -109,12 +110,11 @@ fn override_entry(value: &Value, path: &str, faults: &Faults, notes: &mut Vec<St
         None => None,
     };
     entry.refuse_unknown();
-    if tenants {
-        // Nothing is known of tenants here, and an entry must not count for more than its author meant.
-        notes.push(format!("{path}.tenants: tenants are not known here, so the entry counts for none"));
+    // What was meant for some and cannot be read must not count for all.
+    if tenants.is_none() && entry.value("tenants").is_some() {
         return None;
     }
-    Some(OverrideSpec { namespace_selector, action: action?, until })
+    Some(OverrideSpec { namespace_selector, tenants, action: action?, until })
 }
 
 /// `metadata.annotations["bylaw.dev/exceptions"]`.
@@ -134,12 +134,11 @@ mod tests {
 
     use super::*;
 
-    fn read(spec: &Value) -> Result<(OversightDraft, Vec<String>), Vec<String>> {
+    fn read(spec: &Value) -> Result<OversightDraft, Vec<String>> {
         let faults = Faults::default();
-        let mut notes = Vec::new();
-        let draft = oversight(&Fields::of(spec, "spec", &faults), &mut notes);
+        let draft = oversight(&Fields::of(spec, "spec", &faults));
         let told = |errors: Vec<super::super::error::FieldError>| errors.iter().map(ToString::to_string).collect();
-        faults.into_result().map(|()| (draft, notes)).map_err(told)
+        faults.into_result().map(|()| draft).map_err(told)
     }
 
     #[test]
@@ -149,12 +148,12 @@ mod tests {
             "auditPolicy": "Skip", "auditLogSize": 40, "background": true,
             "enforcement": [{"namespaceSelector": selector, "action": "Warn", "until": "2027-01-31T00:00:00+01:00"}],
         });
-        let (draft, notes) = read(&spec).unwrap();
-        assert!(draft.is_unlogged && draft.background && notes.is_empty());
+        let draft = read(&spec).unwrap();
+        assert!(draft.is_unlogged && draft.background);
         assert_eq!((draft.log_size, draft.overrides.len()), (Some(40), 1));
         assert_eq!((draft.overrides[0].action, draft.overrides[0].until), (Enforcement::Warn, Some(1_801_350_000_000)));
         assert_eq!(draft.compile().unwrap().log_size(), 40, "jsPolicy made 20 of 40");
-        assert_eq!(read(&json!({})).unwrap().0.compile().unwrap().log_size(), 20);
+        assert_eq!(read(&json!({})).unwrap().compile().unwrap().log_size(), 20);
     }
 
     #[test]
@@ -173,9 +172,21 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_for_tenants_counts_for_none_while_tenants_are_not_known() {
-        let (draft, notes) = read(&json!({"enforcement": [{"action": "Dry", "tenants": ["a"]}]})).unwrap();
-        assert!(draft.overrides.is_empty());
-        assert!(notes[0].contains("counts for none"), "{notes:?}");
+    fn an_entry_may_be_for_some_tenants() {
+        let tenants = |tenants: Value| read(&json!({"enforcement": [{"action": "Dry", "tenants": tenants}]}));
+        let named = tenants(json!(["a", "vc-a/a"])).unwrap();
+        assert_eq!(named.overrides[0].tenants, Some(TenantsSpec::Names(vec!["a".to_owned(), "vc-a/a".to_owned()])));
+        let labelled = tenants(json!({"matchLabels": {"tier": "gold"}})).unwrap();
+        assert!(matches!(labelled.overrides[0].tenants, Some(TenantsSpec::Selector(_))));
+        for (wrong, fault) in [
+            (
+                json!("a"),
+                "spec.enforcement[0].tenants: must be names of tenants, or a selector on their labels, not a string",
+            ),
+            (json!([""]), "spec.enforcement[0].tenants[0]: must not be empty"),
+            (json!([]), "spec.enforcement[0].tenants: must name at least one; leave it out for all"),
+        ] {
+            assert_eq!(tenants(wrong).unwrap_err(), [fault]);
+        }
     }
 }

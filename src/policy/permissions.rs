@@ -22,11 +22,18 @@ pub(super) fn permissions(fields: &Fields<'_, '_>) -> Option<Permissions> {
         net: read("net", is_host, "a host such as `api.example.com`, `api.example.com:8443`, `*.example.com`"),
         env: read("env", is_variable, "the name of an environment variable"),
         files: read("files", is_absolute, "an absolute path, of a file or of a folder ending in `/`"),
+        quota: read("quota", is_key, "a key of the ledger such as `hosts`, or its beginning as in `namespaces/*`"),
         codegen: permissions.boolean("codegen").unwrap_or_default(),
         service_account: account(&permissions),
+        within: None,
     };
     permissions.refuse_unknown();
     Some(granted)
+}
+
+/// Whether an entry of `read` covers Secrets.
+pub(super) fn reads_secrets(entry: &str) -> bool {
+    matches!(entry, "*" | "v1/*" | "v1/Secret" | "*/Secret" | "*/*")
 }
 
 fn account(permissions: &Fields<'_, '_>) -> Option<Account> {
@@ -60,6 +67,12 @@ fn is_variable(entry: &str) -> bool {
     !entry.is_empty() && !entry.contains(['=', '\0'])
 }
 
+/// A `*` only at its end.
+fn is_key(entry: &str) -> bool {
+    let key = entry.strip_suffix('*').unwrap_or(entry);
+    !key.is_empty() && key.len() <= 256 && !key.contains(|c: char| c == '*' || c.is_control())
+}
+
 /// Without `..`: a grant names what it grants.
 fn is_absolute(entry: &str) -> bool {
     Path::new(entry).is_absolute() && !entry.split('/').any(|part| part == "..")
@@ -86,6 +99,7 @@ mod tests {
             "net": ["api.example.com", "localhost:8080", "*.example.com", "10.0.0.1:443", "[::1]:443", "*"],
             "env": ["HOME"],
             "files": ["/etc/ssl/", "/var/run/token"],
+            "quota": ["hosts", "namespaces/*", "*"],
             "codegen": true,
             "serviceAccount": "shop/images",
         }});
@@ -96,16 +110,16 @@ mod tests {
     fn grants_in_another_form_are_refused() {
         let wrong = json!({"permissions": {
             "read": ["ConfigMap"], "write": ["a/b/c/d"], "net": ["https://a.b/c", "a:99999"], "env": ["A=B"],
-            "files": ["etc", "/etc/../root"], "codegen": "eval", "serviceAccount": "a/../b", "run": ["ls"],
+            "files": ["etc", "/etc/../root"], "quota": ["a*b", ""], "codegen": "eval", "serviceAccount": "a/../b", "run": ["ls"],
         }});
         let found = faults(&wrong);
-        assert_eq!(found.len(), 10, "{found:?}");
+        assert_eq!(found.len(), 12, "{found:?}");
         assert!(found[0].starts_with("spec.permissions.read[0]: `ConfigMap` must be a kind such as `v1/ConfigMap`"));
-        assert!(found[7].starts_with("spec.permissions.codegen: "), "{found:?}");
+        assert!(found[9].starts_with("spec.permissions.codegen: "), "{found:?}");
         assert!(
-            found[8].starts_with("spec.permissions.serviceAccount: `a/../b` must be a ServiceAccount"),
+            found[10].starts_with("spec.permissions.serviceAccount: `a/../b` must be a ServiceAccount"),
             "{found:?}"
         );
-        assert!(found[9].starts_with("spec.permissions.run: is not a field"));
+        assert!(found[11].starts_with("spec.permissions.run: is not a field"));
     }
 }

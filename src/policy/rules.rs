@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::review::Operation;
 
-use super::fields::{Faults, Fields, clip};
+use super::fields::{Faults, Fields, clip, type_name};
 use super::names::{is_label_value, is_qualified_name};
-use super::spec::{LabelOperator, LabelRequirement, LabelSelector, MatchCondition, MatchPolicy, Scope};
+use super::spec::{LabelOperator, LabelRequirement, LabelSelector, MatchCondition, MatchPolicy, Scope, TenantsSpec};
 
 const OPERATIONS: [Operation; 4] = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
 
@@ -30,6 +30,27 @@ pub(super) fn operations(fields: &Fields<'_, '_>) -> Option<Vec<Operation>> {
         }
     }
     Some(operations)
+}
+
+/// `tenants`: names, or a selector on labels.
+pub(super) fn tenants(fields: &Fields<'_, '_>) -> Option<TenantsSpec> {
+    let value = fields.value("tenants")?;
+    if value.is_object() {
+        return selector(fields, "tenants").map(TenantsSpec::Selector);
+    }
+    if !value.is_array() {
+        let found = type_name(value);
+        fields.fault("tenants", format!("must be names of tenants, or a selector on their labels, not {found}"));
+        return None;
+    }
+    let names = fields.strings("tenants")?;
+    if names.is_empty() {
+        fields.fault("tenants", "must name at least one; leave it out for all");
+    }
+    for (index, _) in names.iter().enumerate().filter(|(_, name)| name.is_empty()) {
+        fields.fault(&format!("tenants[{index}]"), "must not be empty");
+    }
+    Some(TenantsSpec::Names(names))
 }
 
 /// `resources`, by the rules of `k8s.io/kubernetes/pkg/apis/admissionregistration/validation`.

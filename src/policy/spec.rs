@@ -41,6 +41,8 @@ pub struct PolicySpec {
     pub isolation: Isolation,
     /// What its module keeps must not be seen by its next run: it gets a realm of its own each time, in whatever heap.
     pub keeps_state: bool,
+    /// What becomes of its changes to what a syncer copied, where that syncer would not leave them be.
+    pub host_mutations: HostMutations,
     /// Whose policy it is; `None` for the host's own.
     pub tenant: Option<Arc<str>>,
 }
@@ -82,6 +84,16 @@ pub enum Enforcement {
     Warn,
     /// Allow, say nothing to the client; a mutation is dropped.
     Dry,
+}
+
+/// What becomes of a change to an object on the host that its syncer would undo or choke on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum HostMutations {
+    /// What breaks the syncing is refused, of the rest its author is warned.
+    #[default]
+    Refuse,
+    /// Its author knows better: it is made, and counted.
+    Allow,
 }
 
 /// What a policy that fails means for the request.
@@ -126,6 +138,17 @@ pub struct MatchSpec {
     pub workloads: bool,
     /// Which API server must ask; `None` means either.
     pub vantage: Option<Vantage>,
+    /// Whose request it must be; `None` means anybody's.
+    pub tenants: Option<TenantsSpec>,
+}
+
+/// `match.tenants`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantsSpec {
+    /// Names of tenants; `NAMESPACE/NAME` of a virtual cluster, or its owner.
+    Names(Vec<String>),
+    /// By the labels of the tenant.
+    Selector(LabelSelector),
 }
 
 /// Who asks: the host cluster's API server or a virtual cluster's (design §5).
@@ -134,6 +157,8 @@ pub struct MatchSpec {
 pub enum Vantage {
     Host,
     Virtual,
+    /// The same as nothing said.
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -202,11 +227,16 @@ pub struct Permissions {
     pub env: Vec<String>,
     /// Paths of files, or folders ending in `/`, or `*`.
     pub files: Vec<String>,
+    /// Keys of the ledger: `hosts`, `namespaces/*`, `*`.
+    pub quota: Vec<String>,
     /// `eval` and `Function`: text may become code. Never in a shared realm.
     pub codegen: bool,
     /// Who reads and writes in the cluster; Bylaw itself where nobody is named.
     #[serde(rename = "serviceAccount")]
     pub service_account: Option<Account>,
+    /// The only namespace that objects may be read in: that of a tenant's own policy. Nobody may ask for it.
+    #[serde(skip)]
+    pub within: Option<Arc<str>>,
 }
 
 impl Permissions {
@@ -214,6 +244,9 @@ impl Permissions {
     #[must_use]
     pub fn ambient() -> Self {
         let all = || vec!["*".to_owned()];
-        Self { read: all(), write: all(), net: all(), env: all(), files: all(), codegen: true, service_account: None }
+        let (read, write, net, env, files) = (all(), all(), all(), all(), all());
+        // There was no ledger.
+        let quota = Vec::new();
+        Self { read, write, net, env, files, quota, codegen: true, service_account: None, within: None }
     }
 }

@@ -21,6 +21,9 @@ const DIGITS: usize = 8;
 /// asks no policy that does not match.
 const MAX_WEBHOOKS: usize = 8;
 
+/// The one webhook of tenants' own policies: nothing that a tenant writes changes those of others.
+const TENANTS: &str = "tenants";
+
 /// The API server's own.
 const DEFAULT_TIMEOUT: u64 = 10;
 
@@ -51,6 +54,7 @@ struct Facets<'r> {
     timeout: u64,
     is_reinvoked: bool,
     are_narrow: bool,
+    is_tenants: bool,
 }
 
 impl<'r> Facets<'r> {
@@ -61,6 +65,7 @@ impl<'r> Facets<'r> {
             timeout: revision.spec.timeout.as_secs().clamp(1, 30),
             is_reinvoked: revision.is_reinvoked,
             are_narrow,
+            is_tenants: revision.spec.tenant.is_some(),
         }
     }
 }
@@ -75,7 +80,10 @@ pub(crate) fn narrows(rules: &MatchSpec) -> bool {
 }
 
 fn name(facets: &Facets<'_>) -> String {
-    let Facets { failure, rules, timeout, is_reinvoked, are_narrow } = facets;
+    let Facets { failure, rules, timeout, is_reinvoked, are_narrow, is_tenants } = facets;
+    if *is_tenants {
+        return TENANTS.to_owned();
+    }
     let failure = match failure {
         WebhookFailure::Fail => "fail",
         WebhookFailure::Ignore => "ignore",
@@ -138,7 +146,14 @@ mod tests {
     }
 
     fn facets(rules: &MatchSpec) -> Facets<'_> {
-        Facets { failure: WebhookFailure::Fail, rules, timeout: 10, is_reinvoked: false, are_narrow: true }
+        Facets {
+            failure: WebhookFailure::Fail,
+            rules,
+            timeout: 10,
+            is_reinvoked: false,
+            are_narrow: true,
+            is_tenants: false,
+        }
     }
 
     #[test]

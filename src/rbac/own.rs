@@ -16,6 +16,8 @@ pub struct Settings<'s> {
     pub per_policy: bool,
     pub policy_reports: bool,
     pub open_reports: bool,
+    /// Registration at the API servers of virtual clusters.
+    pub vclusters: bool,
     /// The Secret with a certificate that somebody else renews.
     pub tls_secret: Option<&'s str>,
 }
@@ -51,6 +53,7 @@ enum When {
     PerPolicy,
     PolicyReports,
     OpenReports,
+    Vclusters,
     TlsSecret,
 }
 
@@ -61,6 +64,7 @@ impl Settings<'_> {
             When::PerPolicy => self.per_policy,
             When::PolicyReports => self.policy_reports,
             When::OpenReports => self.open_reports,
+            When::Vclusters => self.vclusters,
             When::TlsSecret => self.tls_secret.is_some(),
         }
     }
@@ -93,6 +97,7 @@ mod tests {
         per_policy: true,
         policy_reports: true,
         open_reports: true,
+        vclusters: true,
         tls_secret: Some("theirs"),
     };
 
@@ -128,15 +133,23 @@ mod tests {
             let writing = of.filter(|rule| rule.verbs.iter().any(|verb| verb == "delete"));
             writing.map(|rule| rule.resource_names).collect::<Vec<_>>()
         };
-        let names = vec!["bylaw".to_owned(), "bylaw-crds".to_owned()];
+        let names = ["bylaw", "bylaw-crds", "bylaw-tenancy"].map(str::to_owned).to_vec();
         assert_eq!(writes(Settings::default()), std::slice::from_ref(&names));
         assert_eq!(writes(Settings { take_over: true, ..Settings::default() }), [names, Vec::new()]);
     }
 
     #[test]
-    fn secrets_are_read_by_name_alone() {
-        for rule in all(EVERYTHING).into_iter().filter(|rule| rule.resources.contains(&"secrets".to_owned())) {
-            let is_named = ["jspolicy-webhook-cert", "theirs"].iter().any(|name| rule.resource_names == [*name]);
+    fn secrets_are_read_by_name_alone_unless_virtual_clusters_are_registered() {
+        let of_any =
+            |rule: &Rule| rule.resources == ["secrets"] && rule.resource_names.is_empty() && rule.verbs == ["get"];
+        assert!(all(EVERYTHING).iter().any(of_any));
+        for rule in all(Settings { vclusters: false, ..EVERYTHING })
+            .into_iter()
+            .filter(|rule| rule.resources.contains(&"secrets".to_owned()))
+        {
+            let is_named = ["jspolicy-webhook-cert", "bylaw-vcluster-key", "theirs"]
+                .iter()
+                .any(|name| rule.resource_names == [*name]);
             assert!(is_named || rule.verbs == ["create"], "{rule:?}");
         }
     }

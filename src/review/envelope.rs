@@ -197,9 +197,8 @@ struct RequestFields<'a> {
     object: Option<&'a RawValue>,
     #[serde(borrow)]
     old_object: Option<&'a RawValue>,
-    /// Named so that a second one is refused.
-    #[serde(rename = "options")]
-    _options: Option<IgnoredAny>,
+    #[serde(borrow)]
+    options: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -238,6 +237,7 @@ impl RequestFields<'_> {
             dry_run: self.dry_run.unwrap_or_default(),
             object: object(body, "request.object", self.object)?,
             old_object: object(body, "request.oldObject", self.old_object)?,
+            options: self.options.map(|raw| JsonText::slice_of(body, raw.get())),
         })
     }
 }

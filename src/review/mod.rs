@@ -75,6 +75,8 @@ pub struct AdmissionRequest {
     /// `None` where the review has `null` or nothing.
     pub object: Option<JsonText>,
     pub old_object: Option<JsonText>,
+    /// `CreateOptions` and their like, and what a virtual cluster adds to them.
+    pub options: Option<JsonText>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]

@@ -1,5 +1,7 @@
 //! What `GET /metrics` answers: every series in the `OpenMetrics` text format.
 
+mod tenancy;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +12,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::histogram::{BELOW_JSPOLICY, EVALUATION_BOUNDS, Histogram, SHOWN_BOUNDS};
-use super::metrics::{Certificate, Metrics, PolicyState, REFUSALS, ReviewOutcome, Route, WorkerEnd};
+use super::labels::{Certificate, PolicyState, ReviewOutcome, Route, WorkerEnd};
+use super::ledger;
+use super::metrics::{Metrics, REFUSALS};
 use super::policy::{PolicyKind, PolicyMetrics, VERDICTS};
 use super::process::Process;
 use crate::isolate;
@@ -44,7 +48,9 @@ impl Collector for Page {
         reviews(metrics, &mut encoder)?;
         let policies = metrics.policies();
         evaluations(&policies, &mut encoder)?;
+        tenancy::tenancy(metrics, &policies, &mut encoder)?;
         controllers(metrics, &policies, &mut encoder)?;
+        ledger::encode(&metrics.ledger, &mut encoder)?;
         as_jspolicy(&policies, &mut encoder)?;
         state(metrics, &policies, &mut encoder)?;
         process(&Process::read(), &mut encoder)
@@ -231,7 +237,7 @@ fn process(process: &Process, encoder: &mut DescriptorEncoder) -> fmt::Result {
     Ok(())
 }
 
-fn counters<'a>(
+pub(super) fn counters<'a>(
     encoder: &'a mut DescriptorEncoder,
     name: &'a str,
     help: &str,
@@ -251,11 +257,11 @@ fn histograms<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Histogram)
 }
 
-fn counter<const N: usize>(family: &mut MetricEncoder, labels: &Labels<'_, N>, value: u64) -> fmt::Result {
+pub(super) fn counter<const N: usize>(family: &mut MetricEncoder, labels: &Labels<'_, N>, value: u64) -> fmt::Result {
     family.encode_family(labels)?.encode_counter::<NoLabelSet, u64, u64>(&value, None)
 }
 
-fn plain_counter(family: &mut MetricEncoder, value: u64) -> fmt::Result {
+pub(super) fn plain_counter(family: &mut MetricEncoder, value: u64) -> fmt::Result {
     family.encode_counter::<NoLabelSet, u64, u64>(&value, None)
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::histogram::{Histogram, SHOWN_BOUNDS};
+use super::labels::{Certificate, Foretold, PolicyState, ReviewOutcome, Route, WorkerEnd};
+use super::ledger::LedgerMetrics;
 use super::policy::PolicyMetrics;
 
 /// Policies with series of their own. A policy that runs has up to a hundred lines in a scrape; beyond a thousand of
@@ -52,143 +54,8 @@ impl Gauge {
     }
 }
 
-/// Where a review came in: labels `endpoint` and `vantage`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    Validate,
-    Mutate,
-    Policy,
-    Crds,
-    VirtualValidate,
-    VirtualMutate,
-}
-
-impl Route {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Validate, Self::Mutate, Self::Policy, Self::Crds, Self::VirtualValidate, Self::VirtualMutate];
-
-    pub(super) const fn endpoint(self) -> &'static str {
-        match self {
-            Self::Validate | Self::VirtualValidate => "validate",
-            Self::Mutate | Self::VirtualMutate => "mutate",
-            Self::Policy => "policy",
-            Self::Crds => "crds",
-        }
-    }
-
-    pub(super) const fn vantage(self) -> &'static str {
-        match self {
-            Self::VirtualValidate | Self::VirtualMutate => "virtual",
-            _ => "host",
-        }
-    }
-}
-
-/// What the merged answer was: label `verdict`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReviewOutcome {
-    Allow,
-    Deny,
-    /// Decided by a failure mode, because a policy or Bylaw itself failed.
-    Error,
-    /// Not an `AdmissionReview`: answered 400.
-    Malformed,
-}
-
-impl ReviewOutcome {
-    pub(super) const ALL: [Self; 4] = [Self::Allow, Self::Deny, Self::Error, Self::Malformed];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Error => "error",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
-/// What became of the policies that were found: label `state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PolicyState {
-    /// The latest source is enforced.
-    Serving,
-    /// The latest source is broken; the last good revision is enforced.
-    Stale,
-    /// Broken, and there never was a good revision.
-    Broken,
-}
-
-impl PolicyState {
-    pub(super) const ALL: [Self; 3] = [Self::Serving, Self::Stale, Self::Broken];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Serving => "serving",
-            Self::Stale => "stale",
-            Self::Broken => "broken",
-        }
-    }
-}
-
-/// Which certificate expires: label `certificate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certificate {
-    /// The one shown to the API server.
-    Serving,
-    /// The authority that signed it, where Bylaw made its own.
-    Authority,
-}
-
-impl Certificate {
-    pub(super) const ALL: [Self; 2] = [Self::Serving, Self::Authority];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Serving => "serving",
-            Self::Authority => "authority",
-        }
-    }
-}
-
-/// Why a worker process was replaced: label `reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkerEnd {
-    /// A policy ran it out of memory.
-    Memory,
-    /// A policy used up its processor time.
-    Cpu,
-    /// A policy did not come to an end.
-    Timeout,
-    /// Somebody killed it.
-    Killed,
-    Crashed,
-    /// It sent what no worker may send.
-    Protocol,
-    /// It has worked for long enough.
-    Worn,
-}
-
-impl WorkerEnd {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Memory, Self::Cpu, Self::Timeout, Self::Killed, Self::Crashed, Self::Protocol, Self::Worn];
-
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Cpu => "cpu",
-            Self::Timeout => "timeout",
-            Self::Killed => "killed",
-            Self::Crashed => "crashed",
-            Self::Protocol => "protocol",
-            Self::Worn => "worn",
-        }
-    }
-}
-
 /// The HTTP codes of requests refused before a review was seen.
-pub(super) const REFUSALS: [u16; 8] = [400, 404, 405, 408, 413, 415, 500, 503];
+pub(super) const REFUSALS: [u16; 9] = [400, 403, 404, 405, 408, 413, 415, 500, 503];
 
 #[derive(Debug)]
 pub(super) struct RouteMetrics {
@@ -217,6 +84,12 @@ pub struct Metrics {
     pub controllers_throttled: Counter,
     /// `bylaw_controller_dropped_total`: changes that no controller was told of, for want of room.
     pub controllers_dropped: Counter,
+    /// `bylaw_denials_repeated_total{why="known"}`: denials of what a syncer sent again, from memory.
+    pub denials_repeated: Counter,
+    /// `bylaw_denials_repeated_total{why="limited"}`: the same for want of its tenant's share.
+    pub denials_limited: Counter,
+    /// What became of reservations.
+    pub ledger: LedgerMetrics,
     /// `bylaw_isolates`.
     pub isolates: Gauge,
     /// `bylaw_isolate_heap_bytes`.
@@ -238,6 +111,7 @@ pub struct Metrics {
     pub(super) policy_states: [Gauge; PolicyState::ALL.len()],
     pub(super) expiries: [Gauge; Certificate::ALL.len()],
     pub(super) worker_ends: [Counter; WorkerEnd::ALL.len()],
+    pub(super) foretold: [Counter; Foretold::ALL.len()],
     policies: RwLock<BTreeMap<Arc<str>, Arc<PolicyMetrics>>>,
     /// Shared by the policies beyond [`MAX_POLICIES`].
     other: Arc<PolicyMetrics>,
@@ -252,6 +126,9 @@ impl Default for Metrics {
             scanned_objects: Counter::default(),
             controllers_throttled: Counter::default(),
             controllers_dropped: Counter::default(),
+            denials_repeated: Counter::default(),
+            denials_limited: Counter::default(),
+            ledger: LedgerMetrics::default(),
             isolates: Gauge::default(),
             isolate_heap_bytes: Gauge::default(),
             lost_threads: Gauge::default(),
@@ -265,6 +142,7 @@ impl Default for Metrics {
             policy_states: Default::default(),
             expiries: Default::default(),
             worker_ends: Default::default(),
+            foretold: Default::default(),
             policies: RwLock::default(),
             other: Arc::new(PolicyMetrics::new(OTHER.into())),
         }
@@ -300,6 +178,13 @@ impl Metrics {
     /// Counts one worker process that was replaced.
     pub fn worker_ended(&self, end: WorkerEnd) {
         if let Some(count) = self.worker_ends.get(end as usize) {
+            count.increment();
+        }
+    }
+
+    /// Counts what the host was foretold to say.
+    pub fn foretold(&self, foretold: Foretold) {
+        if let Some(count) = self.foretold.get(foretold as usize) {
             count.increment();
         }
     }
@@ -363,24 +248,5 @@ mod tests {
             (0..MAX_POLICIES + 2).map(|index| metrics.policy(&format!("policy-{index}").into(), "r")).collect();
         assert!(Arc::ptr_eq(&handles[MAX_POLICIES], &handles[MAX_POLICIES + 1]));
         assert_eq!(metrics.policies().len(), MAX_POLICIES + 1);
-    }
-
-    #[test]
-    fn enums_index_their_tables() {
-        for (index, route) in Route::ALL.into_iter().enumerate() {
-            assert_eq!(route as usize, index);
-        }
-        for (index, outcome) in ReviewOutcome::ALL.into_iter().enumerate() {
-            assert_eq!(outcome as usize, index);
-        }
-        for (index, state) in PolicyState::ALL.into_iter().enumerate() {
-            assert_eq!(state as usize, index);
-        }
-        for (index, certificate) in Certificate::ALL.into_iter().enumerate() {
-            assert_eq!(certificate as usize, index);
-        }
-        for (index, end) in WorkerEnd::ALL.into_iter().enumerate() {
-            assert_eq!(end as usize, index);
-        }
     }
 }

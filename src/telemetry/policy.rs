@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::decision::{Cause, Effect, Verdict};
+use crate::tenancy::mutations::Class;
 
 use super::histogram::{EVALUATION_BOUNDS, Histogram};
 
@@ -125,6 +126,8 @@ pub struct PolicyMetrics {
     queued: AtomicU64,
     errors: [AtomicU64; CAUSES.len()],
     excepted: AtomicU64,
+    /// Changes of copies on the host, by what becomes of them.
+    changed_copies: [AtomicU64; Class::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -183,6 +186,7 @@ impl PolicyMetrics {
             queued: AtomicU64::new(0),
             errors: [const { AtomicU64::new(0) }; CAUSES.len()],
             excepted: AtomicU64::new(0),
+            changed_copies: [const { AtomicU64::new(0) }; Class::ALL.len()],
         }
     }
 
@@ -209,6 +213,17 @@ impl PolicyMetrics {
         if is_so {
             self.excepted.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Counts a change of what a syncer copied to the host, where it was one.
+    pub fn changed_copy(&self, class: Option<Class>) {
+        if let Some(count) = class.and_then(|class| self.changed_copies.get(class as usize)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn changed_copies(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Class::ALL.into_iter().zip(&self.changed_copies).map(|(class, count)| (class.as_str(), count.load(Relaxed)))
     }
 
     /// Counts one run of a controller.

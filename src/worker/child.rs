@@ -23,7 +23,7 @@ use crate::isolate::{
     Cell, Evaluated, Input, Limits, STACK, Slot, Spare, Vantage, close_inherited_descriptors, end_process, set_sdk,
 };
 use crate::matching::Matcher;
-use crate::policy::{About, Code, Isolation, MatchSpec, PolicySpec, Revision, WebhookFailure};
+use crate::policy::{About, Code, HostMutations, Isolation, MatchSpec, PolicySpec, Revision, WebhookFailure};
 use crate::review::JsonText;
 
 /// Messages on their way from one thread to the other. A supervisor has one run under way at a time.
@@ -251,6 +251,7 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
         permissions: load.permissions,
         isolation: Isolation::Process,
         keeps_state: load.keeps_state,
+        host_mutations: HostMutations::default(),
         tenant: None,
     };
     Some(Revision {
@@ -270,14 +271,22 @@ fn revision(load: Load, body: &Bytes) -> Option<Revision> {
 }
 
 fn input(run: &Order, body: Bytes) -> Option<Input> {
+    let mut body = body;
+    let view = match run.view {
+        Some(length) => Some(body.split_off(body.len().checked_sub(length)?)),
+        None => None,
+    };
     Some(Input {
         request: JsonText::parse(body).ok()?,
+        view: view.map(JsonText::parse).transpose().ok()?,
         namespace: run.namespace.clone(),
         tenant: Arc::clone(&run.tenant),
         vantage: if run.is_virtual { Vantage::Virtual } else { Vantage::Host },
         dry_run: run.dry_run,
         now: run.now,
         measure: run.measure,
+        // What is asked of it is asked of the supervisor, who knows.
+        reserving: None,
         deadline: Instant::now() + run.left,
     })
 }

@@ -105,6 +105,8 @@ pub struct Order {
     pub namespace: Option<Arc<str>>,
     pub tenant: Arc<str>,
     pub is_virtual: bool,
+    /// Bytes of the body, at its end, that are the object as the tenant knows it.
+    pub view: Option<usize>,
     pub dry_run: bool,
     pub now: f64,
     pub measure: bool,

@@ -16,13 +16,14 @@ use super::process::Worker;
 use crate::host::{Answer, Caller, Host, HostError};
 use crate::isolate::{Evaluated, Input, MAX_HOST_BYTES, MAX_HOST_CALLS, MAX_LINES, MAX_WAITING, Vantage};
 use crate::policy::Revision;
+use crate::review::JsonText;
 use crate::telemetry::{Console, ConsoleLevel};
 
 /// How long after its deadline a worker may take to say so. Its own watchdog needs 100 ms for a run that does not end.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// What reads only: a run that asked for nothing else can be repeated.
-const READS: [&str; 4] = ["get", "list", "env", "readFile"];
+/// What reads only, or is the same asked twice: a run that asked for nothing else can be repeated.
+const REPEATABLE: [&str; 6] = ["get", "list", "env", "readFile", "reserve", "claim"];
 
 /// What is asked, and with what the worker's questions are answered.
 pub struct Ask<'a> {
@@ -62,7 +63,7 @@ impl Ask<'_> {
     }
 
     async fn converse(&self, worker: &mut Worker, used: &mut Used, deadline: Instant) -> Result<Evaluated, Broken> {
-        let Input { request, namespace, tenant, vantage, dry_run, now, measure, .. } = self.input;
+        let Input { request, namespace, tenant, vantage, view, dry_run, now, measure, .. } = self.input;
         let begun = Instant::now();
         let run = worker.next_run();
         let asked = Order {
@@ -72,12 +73,14 @@ impl Ask<'_> {
             namespace: namespace.clone(),
             tenant: Arc::clone(tenant),
             is_virtual: *vantage == Vantage::Virtual,
+            view: view.as_ref().map(JsonText::len),
             dry_run: *dry_run,
             now: *now,
             measure: *measure,
             left: self.input.deadline.saturating_duration_since(begun),
         };
-        worker.send(&ToWorker::Run(asked), &[request.bytes()]).await?;
+        let body = [Some(request), view.as_ref()].map(|text| text.map_or(&[][..], JsonText::bytes));
+        worker.send(&ToWorker::Run(asked), &body).await?;
         let (tell, mut answers) = channel(MAX_WAITING);
         loop {
             tokio::select! {
@@ -143,13 +146,14 @@ impl Ask<'_> {
             let answer = Err(HostError::new("LimitExceeded", why));
             return tell.try_send((call, answer)).map_err(|_| Broken::Protocol("calls without end"));
         }
-        used.has_effects |= !READS.contains(&&*operation);
+        used.has_effects |= !REPEATABLE.contains(&&*operation);
         let (host, revision, dry_run) = (self.host.clone(), Arc::clone(self.revision), self.input.dry_run);
+        let reserving = self.input.reserving.clone();
         // Looking something up in memory takes no waiting, but may take a while.
         let begun = self.runtime.spawn_blocking(move || {
             let spec = &revision.spec;
             let (policy, permissions, reconciles) = (&*spec.name, &spec.permissions, spec.reconciles);
-            let caller = Caller { policy, permissions, dry_run, reconciles, deadline };
+            let caller = Caller { policy, permissions, dry_run, reconciles, review: reserving.as_ref(), deadline };
             host.start(&caller, &operation, &arguments)
         });
         let tell = tell.clone();

@@ -36,6 +36,7 @@ takeOver: true
 perPolicy: true
 policyReports: { enabled: true, maxEvents: 10 }
 openReports: { enabled: true }
+vclusters: { register: true, url: "https://bylaw.example.com:8443" }
 allowExceptions: ["no-*.example.com"]
 rbac:
   policyRules: [{ apiGroups: [""], resources: [configmaps], verbs: [get, list, watch] }]
@@ -252,6 +253,7 @@ fn its_roles_are_those_that_bylaw_prints() {
             vec!["--policies", &policies, "--take-over", "--per-policy", "--policy-reports", "--tls-secret", "t"],
         ),
         ("fullnameOverride: x\nopenReports: {enabled: true}".to_owned(), vec!["--name", "x", "--open-reports"]),
+        ("vclusters: {register: true}".to_owned(), vec!["--vclusters"]),
     ] {
         let arguments: Vec<&str> = common.into_iter().chain(flags).collect();
         let list: Value = serde_json::from_str(&printed(&arguments)).unwrap();

@@ -22,6 +22,7 @@ use super::balancer::Balancer;
 use super::load::{Target, guard};
 use super::objects::config_map;
 use super::operator::definition;
+use super::policies::PolicyFile;
 use super::server::Server;
 use super::server::lifeline::ScratchFolder;
 use super::world::World;
@@ -80,6 +81,11 @@ impl<'w> Replicas<'w> {
     pub fn start(&mut self, names: &[&str]) {
         let kubeconfig = self.world.cluster.kubeconfig().display().to_string();
         self.start_with(names, &kubeconfig);
+    }
+
+    /// A policy for the replicas that are started from now on.
+    pub fn write(&self, file: &PolicyFile) {
+        fs::write(self.folder.join("policies").join(&file.name), &file.text).expect("the folder is ours");
     }
 
     /// The same with another way to the cluster.
@@ -333,7 +339,8 @@ impl Drop for Replicas<'_> {
         // They would put it back.
         self.running.clear();
         let api = &self.site.world.api;
-        for name in [self.name.clone(), self.old()] {
+        // That of tenants is there where another test has some.
+        for name in [self.name.clone(), self.old(), format!("{}-tenancy", self.name)] {
             drop(api.try_send(Method::DELETE, &format!("{CONFIGURATIONS}/{name}"), None));
         }
         for name in [self.name.clone(), objects_of(&self.name)] {

@@ -75,7 +75,7 @@ fn bylaw_may_do_what_it_does_and_nothing_else() {
         &["patch", "validatingwebhookconfigurations/other"],
         &["delete", "mutatingwebhookconfigurations/a.b.c-abcde"],
         &["create", "configmaps", "--namespace=default"],
-        &["list", "deployments.apps", "--namespace=default"],
+        &["list", "daemonsets.apps", "--namespace=default"],
         &["list", "pods", "--all-namespaces"],
         &["create", "clusterrolebindings.rbac.authorization.k8s.io"],
         &["impersonate", "users"],

@@ -25,6 +25,15 @@ impl World {
         is_possible().then(|| Self::launch(Some(identity)))
     }
 
+    /// The same whose API server is given more.
+    pub fn start_with(more: &[String]) -> Option<Self> {
+        is_possible().then(|| {
+            let cluster = Cluster::start_with(more).unwrap_or_else(|error| panic!("{error:#}"));
+            let api = Api::of(&cluster);
+            Self { cluster, api }
+        })
+    }
+
     /// The cluster of all tests that do it no harm. Its processes end with this one.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<World> = OnceLock::new();

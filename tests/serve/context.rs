@@ -30,7 +30,7 @@ fn the_members_are_those_of_the_contract() {
     assert_eq!(
         told(&tell("members")),
         "apply,audit,create,deny,dryRun,env,fetch,get,list,log,namespace,now,object,oldObject,operation,parameters,\
-         patch,readFile,remove,request,template,tenant,update,user,vantage,virtual,warn"
+         patch,quota,readFile,remove,request,template,tenant,update,user,vantage,virtual,warn"
     );
     assert_eq!(told(&tell("notFunctions")), json!([]));
 }

@@ -22,7 +22,7 @@ fn the_definitions_are_printed_for_kubectl_and_for_programs() {
     let ended = bylaw(&["crd"]);
     let printed = documents(&ended);
     assert_eq!(printed.len(), of_kind(&printed, "CustomResourceDefinition").len());
-    assert_eq!(printed.len(), 4);
+    assert_eq!(printed.len(), 8);
     assert!(!ended.out.contains("&selector") && !ended.out.contains("<<"), "anchors are written out");
     let list: Value = serde_json::from_str(&bylaw(&["crd", "-o", "json"]).out).unwrap();
     assert_eq!(list["items"].as_array().unwrap(), &printed);

@@ -3,7 +3,7 @@
 use super::command::{Ended, bylaw};
 
 /// Every command, and what an example of it begins with.
-const COMMANDS: [(&str, &str); 15] = [
+const COMMANDS: [(&str, &str); 20] = [
     ("serve", "bylaw serve -p policies"),
     ("review", "bylaw review -p policies"),
     ("test", "bylaw test -p policies"),
@@ -19,6 +19,11 @@ const COMMANDS: [(&str, &str); 15] = [
     ("crd", "bylaw crd | kubectl apply"),
     ("init", "bylaw init "),
     ("types", "bylaw types --crd "),
+    ("vcluster", "bylaw vcluster list"),
+    ("vcluster list", "bylaw vcluster list"),
+    ("vcluster register", "bylaw vcluster register"),
+    ("vcluster values", "bylaw vcluster values"),
+    ("vcluster inspect", "bylaw vcluster inspect"),
 ];
 
 /// The help of a command.

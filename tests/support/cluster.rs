@@ -26,8 +26,8 @@ use lifeline::{Guarded, ScratchFolder};
 /// Where the servers built by `cargo xtask` are; set by `cargo xtask test` and `cargo xtask e2e`.
 pub const BIN_VARIABLE: &str = "BYLAW_TEST_CLUSTER_BIN";
 
-/// What a cluster is made of, by file name.
-pub const PROGRAMS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+/// What a cluster is made of, by file name; the controller manager is that of virtual clusters.
+pub const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
 
 /// Seen: 3 s on two idle cores. CI machines compile meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -46,6 +46,8 @@ pub struct Cluster {
     etcd_url: String,
     url: String,
     admin_token: String,
+    /// Arguments of the API server beside its own.
+    more: Vec<String>,
 }
 
 /// What the API server shows to webhooks, in PEM.
@@ -81,18 +83,26 @@ impl Cluster {
         if let Some(missing) = Self::missing() {
             bail!(missing);
         }
-        Self::start_until_ready(Path::new(&env::var_os(BIN_VARIABLE).unwrap_or_default()), identity)
+        Self::start_until_ready(Path::new(&env::var_os(BIN_VARIABLE).unwrap_or_default()), identity, &[])
+    }
+
+    /// The same with further arguments for the API server.
+    pub fn start_with(more: &[String]) -> Result<Self> {
+        if let Some(missing) = Self::missing() {
+            bail!(missing);
+        }
+        Self::start_until_ready(Path::new(&env::var_os(BIN_VARIABLE).unwrap_or_default()), None, more)
     }
 
     /// Starts the servers found in the folder `bin` and waits until the API server is ready.
     pub fn start_from(bin: &Path) -> Result<Self> {
-        Self::start_until_ready(bin, None)
+        Self::start_until_ready(bin, None, &[])
     }
 
-    fn start_until_ready(bin: &Path, identity: Option<&Identity>) -> Result<Self> {
+    fn start_until_ready(bin: &Path, identity: Option<&Identity>, more: &[String]) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            let cluster = Self::launch(bin, identity)?;
+            let cluster = Self::launch(bin, identity, more)?;
             match cluster.wait_until_ready() {
                 Ok(()) => return Ok(cluster),
                 Err(_) if attempt < ATTEMPTS && cluster.lost_a_port() => attempt += 1,
@@ -158,7 +168,8 @@ impl Cluster {
     /// certificate stay.
     pub fn restart_api_server(&self) -> Result<()> {
         lock(&self.api_server).kill();
-        let arguments = api_server_arguments(self.folder.path(), &self.etcd_url, self.port);
+        let mut arguments = api_server_arguments(self.folder.path(), &self.etcd_url, self.port);
+        arguments.extend(self.more.iter().cloned());
         *lock(&self.api_server) = start(&self.bin, self.folder.path(), API_SERVER, &arguments)?;
         self.wait_until_ready()
     }
@@ -184,7 +195,7 @@ impl Cluster {
         command
     }
 
-    fn launch(bin: &Path, identity: Option<&Identity>) -> Result<Self> {
+    fn launch(bin: &Path, identity: Option<&Identity>, more: &[String]) -> Result<Self> {
         let name = format!("bylaw-cluster-{}", random_hex()?);
         let folder = ScratchFolder::create(env::temp_dir().join(name)).context("no temporary folder")?;
         let [etcd_url, peer_url] = [format!("http://{}", free_address()?), format!("http://{}", free_address()?)];
@@ -199,10 +210,12 @@ impl Cluster {
         }
         let port = address.port();
         let etcd = start(bin, folder.path(), "etcd", &etcd_arguments(folder.path(), &etcd_url, &peer_url))?;
-        let arguments = api_server_arguments(folder.path(), &etcd_url, port);
+        let mut arguments = api_server_arguments(folder.path(), &etcd_url, port);
+        arguments.extend(more.iter().cloned());
         let api_server = start(bin, folder.path(), API_SERVER, &arguments)?;
         let (api_server, etcd) = (Mutex::new(api_server), Mutex::new(etcd));
-        Ok(Self { api_server, etcd, folder, bin: bin.to_owned(), port, etcd_url, url, admin_token })
+        let (bin, more) = (bin.to_owned(), more.to_vec());
+        Ok(Self { api_server, etcd, folder, bin, port, etcd_url, url, admin_token, more })
     }
 
     fn wait_until_ready(&self) -> Result<()> {

@@ -81,7 +81,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $root := .root -}}
 {{- $name := include "bylaw.fullname" $root -}}
 {{- $secret := include "bylaw.tlsSecret" $root -}}
-{{- $asked := dict "takeOver" $root.Values.takeOver "perPolicy" $root.Values.perPolicy "policyReports" $root.Values.policyReports.enabled "openReports" $root.Values.openReports.enabled "tlsSecret" (ne $secret "") -}}
+{{- $asked := dict "takeOver" $root.Values.takeOver "perPolicy" $root.Values.perPolicy "policyReports" $root.Values.policyReports.enabled "openReports" $root.Values.openReports.enabled "vclusters" $root.Values.vclusters.register "tlsSecret" (ne $secret "") -}}
 {{- $rules := list -}}
 {{- range ($root.Files.Get "files/rights.yaml" | fromYaml).rights -}}
 {{- if and (eq .in $.in) (or (not .when) (get $asked (.when | default ""))) -}}

@@ -1,6 +1,7 @@
 /** A case: what is asked of a policy, and what is expected of the answer. The same fields as in `cases/*.yaml`. */
 
 import type {
+  Amounts,
   DeepReadonly,
   FetchOptions,
   KubernetesObject,
@@ -40,6 +41,8 @@ export interface Case {
   tenant?: Partial<Tenant>;
   /** Objects that `get` and `list` see, and namespaces with their labels. */
   inventory?: readonly Manifest[];
+  /** What other requests have reserved already: amounts, or names and whose they are. */
+  ledger?: readonly { key: string; amounts?: Amounts; names?: readonly string[]; owner?: string }[];
   /** What `now` and `Date.now()` say. */
   now?: string | number | Date;
   dryRun?: boolean;

@@ -5,10 +5,10 @@ export const engine: Runtime = (console) => (
 // The runtime of module policies: builds the context a handler gets (contract §3), records what it says, and hands
 // the host the shortest answer there is. One policy runs at a time in a realm, so the record of the run under way
 // is a single variable, and `deny` and its kin are the same functions for every policy.
-(function (native, clock) {
+(function (native, around) {
   "use strict";
   const { call, start, said } = native;
-  const { begin: beginTime, Date } = clock;
+  const { begin: beginTime, Date, quotaOf } = around;
   const { log } = console;
   const { parse, stringify } = JSON;
   const { freeze, keys } = Object;
@@ -39,6 +39,7 @@ export const engine: Runtime = (console) => (
   let audits;
   let requeued;
   let isReconciling = false;
+  let isMutating = false;
   let recordedLength = 0;
   let template;
   let edited;
@@ -172,6 +173,15 @@ export const engine: Runtime = (console) => (
   const env = (name) => value(host("env", { name: text(name, "env: name") }));
   const readFile = (path) => value(host("readFile", { path: text(path, "readFile: path") }));
 
+  const quota = quotaOf({
+    later, freezeDeep, text,
+    // The review that a policy may reserve for.
+    reviewOf(what) {
+      if (review === undefined || isMutating || isReconciling) throw new TypeError(`${what}: only \`validate\` may reserve`);
+      return review;
+    },
+  });
+
   // The policies of a realm share these, so none of them may leave anything on one.
   const reach = { get, list, create, update, patch, apply, remove, fetch, env, readFile };
   for (const shared of [deny, warn, audit, requeue, requeueAfter, ...Object.values(reach)]) freeze(shared);
@@ -224,6 +234,7 @@ export const engine: Runtime = (console) => (
     template = undefined;
     edited = undefined;
     isReconciling = meta.reconciles;
+    isMutating = draft !== undefined;
     if (isReconciling) return reconcileContextOf(meta);
     let object = draft ?? request.object;
     let { oldObject } = request;
@@ -241,8 +252,9 @@ export const engine: Runtime = (console) => (
     return {
       object, oldObject, request, operation: request.operation, user: request.userInfo,
       namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant, vantage: review.vantage,
-      virtual: undefined, dryRun: request.dryRun === true, template, now: new Date(review.now),
+      virtual: review.virtual, dryRun: request.dryRun === true, template, now: new Date(review.now),
       deny, warn, audit, get, list, log, create, update, patch, apply, remove, fetch, env, readFile,
+      quota: isMutating ? undefined : quota,
     };
   };
   // What a controller is told of: an object that is there, or one that is gone as it last was.
@@ -316,8 +328,8 @@ export const engine: Runtime = (console) => (
     },
 
     // `namespace` and `tenant` are JSON texts, or undefined where they are the ones of the last review; a review without
-    // a namespace has `null` for it.
-    begin(request, namespace, tenant, isVirtual, now) {
+    // a namespace has `null` for it. `view` is the object as the tenant knows it, as JSON, or undefined.
+    begin(request, namespace, tenant, isVirtual, now, view) {
       for (const name of ["object", "oldObject", "options"]) {
         if (request[name] === undefined) request[name] = null;
       }
@@ -325,6 +337,7 @@ export const engine: Runtime = (console) => (
       if (tenant !== undefined) knownTenant = freezeDeep(parse(tenant));
       review = {
         request: freezeDeep(request), vantage: isVirtual ? "virtual" : "host", now,
+        virtual: view === undefined ? undefined : freezeDeep(parse(view)),
         namespace: knownNamespace, tenant: knownTenant, before: undefined, draft: undefined, view: undefined,
       };
     },

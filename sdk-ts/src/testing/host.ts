@@ -4,6 +4,7 @@ import type { FetchOptions, LabelSelector } from "../context.ts";
 import type { PolicyMetadata } from "../policy.ts";
 import type { Selector } from "../selector.ts";
 import type { Case, PatchOperation, Write } from "./case.ts";
+import { ledgerOf, type ClaimCall, type ReserveCall } from "./ledger.ts";
 import { merged, patched } from "./patch.ts";
 import type { HostAnswer, Native } from "./runtime.ts";
 import { selectorOf } from "./selector-text.ts";
@@ -49,6 +50,7 @@ export function hostOf(one: Case, world: World): Host {
   let isDryRun = false;
   let calls = 0;
   const writes: Write[] = [];
+  const ledger = ledgerOf(one);
   const answer = (work: () => unknown): HostAnswer => {
     try {
       calls += 1;
@@ -97,6 +99,18 @@ export function hostOf(one: Case, world: World): Host {
           return told(error);
         }
       }
+      if (operation === "reserve" || operation === "claim") {
+        return answer(() => {
+          const { key } = call as unknown as ReserveCall;
+          const covers = (pattern: string) =>
+            pattern.endsWith("*") ? key.startsWith(pattern.slice(0, -1)) : pattern === key;
+          permit(policy, "quota", key, `reserve under the key ${key}`, covers);
+          const books = !isDryRun && one.vantage !== "virtual";
+          return operation === "reserve"
+            ? ledger.reserve(call as unknown as ReserveCall, books)
+            : ledger.claim(call as unknown as ClaimCall, books);
+        });
+      }
       return answer(() => {
         const write = writeOf(operation as Write["op"], call, isDryRun);
         const kind = `${write.apiVersion}/${write.kind}`;
@@ -114,7 +128,7 @@ function told(error: unknown): HostAnswer {
   return ["WrongArguments", error instanceof Error ? error.message : String(error)];
 }
 
-type Grant = "read" | "write" | "net" | "env" | "files";
+type Grant = "read" | "write" | "net" | "env" | "files" | "quota";
 
 function permit(
   policy: PolicyMetadata,

@@ -8,6 +8,7 @@ import type { Policy, PolicyMetadata } from "../policy.ts";
 import type { Case, Outcome, Write } from "./case.ts";
 import { clock } from "./clock.ts";
 import { deniesAlone, merge, type Verdict } from "./decision.ts";
+import { around } from "./engine-quota.ts";
 import { engine } from "./engine.ts";
 import { copy, deepEqual } from "./json.ts";
 import { hostOf, type Host } from "./host.ts";
@@ -15,6 +16,7 @@ import { matches, MatchingError } from "./matching.ts";
 import { parametersOf } from "./parameters.ts";
 import { requestOf } from "./request.ts";
 import type { Denial, Engine, Requeue } from "./runtime.ts";
+import { selector } from "../selector.ts";
 import { worldOf, type World } from "./world.ts";
 
 /** A policy of any object and parameters. */
@@ -26,7 +28,14 @@ export type Policies = AnyPolicy | readonly AnyPolicy[] | { readonly default: An
 
 type Phase = "validate" | "mutate";
 
-const NO_TENANT = Object.freeze({ kind: "none", trusted: false, name: "", namespace: "", labels: Object.freeze({}) });
+const NO_TENANT = Object.freeze({
+  kind: "none",
+  trusted: false,
+  name: "",
+  namespace: "",
+  labels: Object.freeze({}),
+  parameters: Object.freeze({}),
+});
 
 /** The time of a policy that does not say how long it may take. */
 const TIMEOUT_SECONDS = 10;
@@ -108,7 +117,7 @@ class Trial {
     this.#host = hostOf(one, this.#world);
     this.#engine = engine({ log: (...values) => this.#logs.push(values.map(shown).join(" ")) })(
       this.#host,
-      this.#clock,
+      around(this.#host, this.#clock),
     );
     this.#now = one.now === undefined ? Date.now() : new Date(one.now).getTime();
     if (Number.isNaN(this.#now)) throw new TypeError(`case: now: ${JSON.stringify(one.now)} is not a time`);
@@ -200,6 +209,7 @@ class Trial {
         const isWanted =
           this.#asksAll ||
           (vantageFits(policy, this.#case) &&
+            tenantFits(policy, this.#case) &&
             matches(policy as PolicyMetadata, this.#request, this.#world, this.#case.conditions));
         return isWanted ? [{ policy }] : [];
       } catch (error) {
@@ -254,7 +264,28 @@ function byName(a: { policy: AnyPolicy }, b: { policy: AnyPolicy }): number {
 
 function vantageFits(policy: AnyPolicy, one: Case): boolean {
   const wanted = policy.match?.vantage;
-  return wanted === undefined || wanted === (one.vantage ?? "host");
+  return wanted === undefined || wanted === "both" || wanted === (one.vantage ?? "host");
+}
+
+/** A tenant goes by its name, that of its virtual cluster with the namespace or without, and its owner's. */
+function tenantFits(policy: AnyPolicy, one: Case): boolean {
+  const wanted = policy.match?.tenants;
+  if (wanted === undefined) return true;
+  const { kind, name, vcluster, owner, labels } = {
+    ...NO_TENANT,
+    vcluster: undefined,
+    owner: undefined,
+    ...one.tenant,
+  };
+  if (!isNames(wanted)) return kind !== "none" && selector(wanted).matches(labels);
+  const place = vcluster === undefined ? undefined : `${vcluster.namespace}/${vcluster.name}`;
+  return [name, place, vcluster?.name, owner].some(
+    (known) => known !== undefined && known !== "" && wanted.includes(known),
+  );
+}
+
+function isNames(wanted: readonly string[] | object): wanted is readonly string[] {
+  return Array.isArray(wanted);
 }
 
 /** Ends a handler that waits for too long; one that computes without end is for the test runner to end. */

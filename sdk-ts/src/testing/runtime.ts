@@ -46,7 +46,14 @@ export interface Engine {
 
 export type Runtime = (console: {
   log: (...values: unknown[]) => void;
-}) => (native: Native, clock: EngineClock) => Engine;
+}) => (native: Native, around: EngineAround) => Engine;
+
+/** What the runtime is made upon: the clock, and what policies ask the ledger with. */
+export interface EngineAround extends EngineClock {
+  readonly quotaOf: unknown;
+}
+
+export type Around = (native: Native, clock: EngineClock) => EngineAround;
 
 /** What the engine says of a denial. */
 export interface Denial {

@@ -15,7 +15,7 @@ use super::pretence::MadeUp;
 use crate::cluster::{Inventory, OfflineNamespaces};
 use crate::config::Compat;
 use crate::decision::{self, Cause};
-use crate::engine::{Engine, Judgement, Scope};
+use crate::engine::{Engine, Judgement, Scope, Setting};
 use crate::host::Objects;
 use crate::migrate::compare::{Candidate, Court, Effect, Said, Side, World};
 use crate::migrate::folder::folder_name;
@@ -131,7 +131,11 @@ impl Court for EngineCourt<'_> {
 
     fn matches(&self, policy: &str, review: &Value) -> bool {
         let (Some(bench), Some(review)) = (&self.migrated, parsed(review)) else { return false };
-        bench.engine.explain(&review).iter().any(|one| *one.policy == *policy && one.outcome.is_ok())
+        bench
+            .engine
+            .explain(&Setting::default(), &review)
+            .iter()
+            .any(|one| *one.policy == *policy && one.outcome.is_ok())
     }
 }
 

@@ -68,7 +68,8 @@ fn fetch_with(net: &[&str], args: &Value) -> Result<Value, HostError> {
     );
     let permissions = Permissions { net: net.iter().map(|s| (*s).to_owned()).collect(), ..Permissions::default() };
     let deadline = Instant::now() + Duration::from_secs(5);
-    let caller = Caller { policy: "p", permissions: &permissions, dry_run: false, reconciles: false, deadline };
+    let caller =
+        Caller { policy: "p", permissions: &permissions, dry_run: false, reconciles: false, review: None, deadline };
     let answer = host.call(&caller, "fetch", &args.to_string())?;
     Ok(serde_json::from_str(&answer.unwrap()).unwrap())
 }

@@ -60,6 +60,10 @@ impl Admit for Echo {
     fn knows_policy(&self, name: &str) -> bool {
         name == "known.example.com"
     }
+
+    fn knows_vcluster(&self, token: &str, _certificate: Option<&str>) -> bool {
+        token == "s3cret"
+    }
 }
 
 /// A server on ports of its own.

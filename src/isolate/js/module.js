@@ -1,10 +1,10 @@
 // The runtime of module policies: builds the context a handler gets (contract §3), records what it says, and hands
 // the host the shortest answer there is. One policy runs at a time in a realm, so the record of the run under way
 // is a single variable, and `deny` and its kin are the same functions for every policy.
-(function (native, clock) {
+(function (native, around) {
   "use strict";
   const { call, start, said } = native;
-  const { begin: beginTime, Date } = clock;
+  const { begin: beginTime, Date, quotaOf } = around;
   const { log } = console;
   const { parse, stringify } = JSON;
   const { freeze, keys } = Object;
@@ -35,6 +35,7 @@
   let audits;
   let requeued;
   let isReconciling = false;
+  let isMutating = false;
   let recordedLength = 0;
   let template;
   let edited;
@@ -168,6 +169,15 @@
   const env = (name) => value(host("env", { name: text(name, "env: name") }));
   const readFile = (path) => value(host("readFile", { path: text(path, "readFile: path") }));
 
+  const quota = quotaOf({
+    later, freezeDeep, text,
+    // The review that a policy may reserve for.
+    reviewOf(what) {
+      if (review === undefined || isMutating || isReconciling) throw new TypeError(`${what}: only \`validate\` may reserve`);
+      return review;
+    },
+  });
+
   // The policies of a realm share these, so none of them may leave anything on one.
   const reach = { get, list, create, update, patch, apply, remove, fetch, env, readFile };
   for (const shared of [deny, warn, audit, requeue, requeueAfter, ...Object.values(reach)]) freeze(shared);
@@ -220,6 +230,7 @@
     template = undefined;
     edited = undefined;
     isReconciling = meta.reconciles;
+    isMutating = draft !== undefined;
     if (isReconciling) return reconcileContextOf(meta);
     let object = draft ?? request.object;
     let { oldObject } = request;
@@ -237,8 +248,9 @@
     return {
       object, oldObject, request, operation: request.operation, user: request.userInfo,
       namespace: review.namespace, parameters: meta.parameters, tenant: review.tenant, vantage: review.vantage,
-      virtual: undefined, dryRun: request.dryRun === true, template, now: new Date(review.now),
+      virtual: review.virtual, dryRun: request.dryRun === true, template, now: new Date(review.now),
       deny, warn, audit, get, list, log, create, update, patch, apply, remove, fetch, env, readFile,
+      quota: isMutating ? undefined : quota,
     };
   };
   // What a controller is told of: an object that is there, or one that is gone as it last was.
@@ -312,8 +324,8 @@
     },
 
     // `namespace` and `tenant` are JSON texts, or undefined where they are the ones of the last review; a review without
-    // a namespace has `null` for it.
-    begin(request, namespace, tenant, isVirtual, now) {
+    // a namespace has `null` for it. `view` is the object as the tenant knows it, as JSON, or undefined.
+    begin(request, namespace, tenant, isVirtual, now, view) {
       for (const name of ["object", "oldObject", "options"]) {
         if (request[name] === undefined) request[name] = null;
       }
@@ -321,6 +333,7 @@
       if (tenant !== undefined) knownTenant = freezeDeep(parse(tenant));
       review = {
         request: freezeDeep(request), vantage: isVirtual ? "virtual" : "host", now,
+        virtual: view === undefined ? undefined : freezeDeep(parse(view)),
         namespace: knownNamespace, tenant: knownTenant, before: undefined, draft: undefined, view: undefined,
       };
     },

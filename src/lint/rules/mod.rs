@@ -4,6 +4,7 @@ mod cases;
 mod comparisons;
 mod conditions;
 mod fields;
+mod host;
 mod kinds;
 mod listing;
 mod matching;
@@ -26,6 +27,7 @@ pub(super) fn of_code(code: &Code<'_, '_>) -> Vec<Finding> {
     comparisons::check(code, &mut found);
     time::check(code, &mut found);
     writes::check(code, &mut found);
+    host::check(code, &mut found);
     regex::check(code, &mut found);
     found
 }

@@ -15,7 +15,7 @@ use crate::review::Operation;
 
 /// How a field is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     /// Whatever was there is replaced, or taken away.
     Replaced,
     /// Only where nothing was there (`??=`).
@@ -196,6 +196,14 @@ const EXTENDING: [&str; 3] = ["push", "unshift", "splice"];
 const REPLACING: [&str; 6] = ["pop", "shift", "sort", "reverse", "fill", "copyWithin"];
 
 pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
+    each(code, &mut |spec, path, manner, span| found.extend(judge(code, spec, path, manner, span)));
+}
+
+/// Told of a policy, the field that it writes, how, and where.
+type Seer<'s> = dyn FnMut(&PolicySpec, &[String], Manner, Span) + 's;
+
+/// Every place where a mutation writes into the object.
+pub(super) fn each(code: &Code<'_, '_>, seen: &mut Seer<'_>) {
     for node in code.semantic.nodes().iter() {
         let written: Option<(Value, Manner, Span)> = match node.kind() {
             AstKind::AssignmentExpression(assignment) => {
@@ -229,7 +237,7 @@ pub(super) fn check(code: &Code<'_, '_>, found: &mut Vec<Finding>) {
         };
         let Some(spec) = code.declared.get(policy).and_then(|declared| declared.spec.as_deref()) else { continue };
         if spec.mutates && !path.is_empty() {
-            found.extend(judge(code, spec, &path, manner, span).map(|finding| finding.of_policy(&spec.name)));
+            seen(spec, &path, manner, span);
         }
     }
 }
@@ -256,7 +264,7 @@ fn judge(code: &Code<'_, '_>, spec: &PolicySpec, path: &[String], manner: Manner
     let told = path.join(".").replace(".[]", "[]");
     let finding = |why: &str, instead: &str| {
         let diagnostic = code.source.diagnostic(span, format!("{told}: {why}"));
-        Some(Finding::new(Rule::MutationConflict, diagnostic).with_help(instead))
+        Some(Finding::new(Rule::MutationConflict, diagnostic).with_help(instead).of_policy(&spec.name))
     };
     let resources = &spec.rules.resources;
     let is_status = resources.iter().all(|resource| resource.ends_with("/status"));

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::render::{Desired, Registration, Shape, configurations, owner_of};
+use super::render::{Desired, Registration, Shape, configurations};
 use crate::bundle::content_hash;
 use crate::engine::Registered;
-use crate::policy::live::Live;
+use crate::policy::live::{Live, PolicyObject};
 use crate::policy::{Catalog, webhooks};
 
 /// By policy how it is to be asked for.
@@ -28,6 +28,7 @@ struct Of {
     catalog: Arc<Catalog>,
     authority: Arc<[u8]>,
     narrows: bool,
+    tenants: bool,
     /// Where the configurations belong to objects: their state.
     objects: Option<u64>,
 }
@@ -35,7 +36,8 @@ struct Of {
 impl Of {
     fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.catalog, &other.catalog)
-            && (&self.authority, self.narrows, self.objects) == (&other.authority, other.narrows, other.objects)
+            && (&self.authority, self.narrows, self.tenants) == (&other.authority, other.narrows, other.tenants)
+            && self.objects == other.objects
     }
 }
 
@@ -49,12 +51,13 @@ impl Drawn {
         with_authority: impl Fn(&Registration) -> Registration,
     ) -> Arc<Self> {
         let objects = matches!(registration.shape, Shape::PerPolicy).then(|| *live.changes().borrow());
-        let narrows = registration.narrows;
-        let of = Of { catalog: Arc::clone(catalog), authority: Arc::clone(authority), narrows, objects };
+        let Registration { narrows, tenants, .. } = *registration;
+        let of = Of { catalog: Arc::clone(catalog), authority: Arc::clone(authority), narrows, tenants, objects };
         if let Some(known) = known.filter(|known| known.of.is(&of)) {
             return known;
         }
-        let owner_of_name = |name: &str| live.policy(name).map(|object| owner_of(&object));
+        let owner_of_name =
+            |name: &str| live.policy(name).filter(|object| object.home.is_none()).map(|object| owner_of(&object));
         let desired = configurations(&with_authority(registration), catalog, owner_of_name);
         let names = webhooks(&catalog.revisions).names;
         let members = || catalog.revisions.iter().map(|one| &one.spec).zip(&names);
@@ -69,4 +72,9 @@ impl Drawn {
         let wanted = content_hash(&format!("{desired:?}{pairs:?}"));
         Arc::new(Self { of, desired, asked: Arc::new(asked), registered: Arc::new(registered), wanted })
     }
+}
+
+/// Name and uid of the JsPolicy, for an owner reference.
+fn owner_of(object: &PolicyObject) -> (String, String) {
+    (object.name.to_string(), object.uid.clone())
 }

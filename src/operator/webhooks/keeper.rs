@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::drawn::{Asked, Drawn};
 use super::observed::{Configurations, Observed};
 use super::pace::Pace;
-use super::render::{Desired, INSTANCE, MANAGED_BY, Phase, Registration};
+use super::render::{About, Desired, INSTANCE, MANAGED_BY, Phase, Registration};
 use super::stands::{corrections, is_clean, stands};
 use super::takeover::{Obsolete, obsolete, obsolete_checks};
 use super::way::Way;
@@ -57,6 +57,8 @@ pub(in crate::operator) struct Sources {
     pub leadership: Leadership,
     /// Whether the policies of the cluster have all been seen: until then nothing is taken away.
     pub is_open: watch::Receiver<bool>,
+    /// Whether the cluster has tenants.
+    pub has_tenants: watch::Receiver<bool>,
 }
 
 pub(in crate::operator) struct Keeper {
@@ -93,6 +95,7 @@ impl Keeper {
                     changed = sources.catalogs.changed() => changed.is_ok(),
                     changed = sources.authority.changed() => changed.is_ok(),
                     changed = sources.is_open.changed() => changed.is_ok(),
+                    changed = sources.has_tenants.changed() => changed.is_ok(),
                     changed = configurations.changed() => changed.is_ok(),
                     () = until(next) => true,
                     Some(()) = leadership.wait_for(!leads) => true,
@@ -110,22 +113,23 @@ impl Keeper {
         let catalog = self.sources.catalogs.borrow_and_update().clone();
         let authority = self.sources.authority.borrow_and_update().clone();
         let is_open = *self.sources.is_open.borrow_and_update();
+        self.registration.tenants = *self.sources.has_tenants.borrow_and_update();
         let authority = authority?;
         let observed = self.observed.all().filter(|_| is_open)?;
         let drawn = self.draw(&catalog, &authority);
         let desired = &drawn.desired;
         let (standing, surplus) = (standing(desired, &observed), self.surplus(desired, &observed));
         let (mut next, mut error) = (None, None);
-        let stand = |is_aside: bool| {
-            let of = desired.iter().zip(&standing).filter(|(one, _)| one.is_aside == is_aside);
+        let stand = |about: About| {
+            let of = desired.iter().zip(&standing).filter(|(one, _)| one.about == about);
             of.map(|(_, stands)| *stands).collect::<Vec<_>>()
         };
         let since = match &self.standing {
             Some((hash, since)) if *hash == self.wanted => *since,
             _ => Instant::now(),
         };
-        self.standing = stand(false).iter().all(|stands| *stands).then(|| (self.wanted.clone(), since));
-        self.aside = stand(true).contains(&true).then(|| self.aside.unwrap_or_else(Instant::now));
+        self.standing = stand(About::Policies).iter().all(|stands| *stands).then(|| (self.wanted.clone(), since));
+        self.aside = stand(About::OwnKinds).contains(&true).then(|| self.aside.unwrap_or_else(Instant::now));
         if standing.contains(&false) && self.sources.leadership.is_leader() {
             (next, error) = self.repair(desired, &standing, (&observed, &authority)).await;
         }

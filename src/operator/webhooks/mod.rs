@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! render    what there should be            observed  what there is
-//! stands    whether that does what it should
+//! rules     what policies match
+//! tenancy   what keeps tenants apart        stands    whether that does what it should
 //! keeper    makes it so, and tells          takeover  what jsPolicy left
 //! write     as the leader alone             pace      and not too often
 //! drawn     what there should be, until the     way       whether it leads to a Bylaw that answers
@@ -15,8 +16,10 @@ mod keeper;
 mod observed;
 mod pace;
 pub mod render;
+mod rules;
 mod stands;
 mod takeover;
+mod tenancy;
 mod way;
 mod write;
 
@@ -24,7 +27,7 @@ pub use keeper::Registry;
 pub(super) use keeper::{Keeper, Sources};
 pub(super) use observed::Observed;
 pub(super) use pace::Pace;
-pub use render::{Desired, Phase, Registration, Shape, configurations};
+pub use render::{Desired, Phase, Registration, Shape, configurations, inside};
 pub use stands::{corrections, is_clean, stands};
 pub(super) use way::Way;
 pub(super) use write::Write;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::rules::rules;
+use super::tenancy;
 use crate::bundle::content_hash;
-use crate::matching::WORKLOADS;
-use crate::policy::live::PolicyObject;
-use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Scope, Vantage, Webhooks, webhooks};
+use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Vantage, Webhooks, webhooks};
+use crate::tenancy::is_foreseen;
 
 pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
 
@@ -108,6 +109,10 @@ pub struct Registration {
     pub narrows: bool,
     /// Whether the API server is told to ask about Bylaw's own kinds too.
     pub own_kinds: bool,
+    /// Whether there are tenants to be kept apart.
+    pub tenants: bool,
+    /// Whose API server asks: that of the host, or of a virtual cluster.
+    pub vantage: Vantage,
 }
 
 /// A configuration as it should be.
@@ -116,8 +121,17 @@ pub struct Desired {
     pub phase: Phase,
     pub name: String,
     pub object: Value,
-    /// It is about Bylaw's own kinds: no policy waits for it.
-    pub is_aside: bool,
+    pub about: About,
+}
+
+/// Whom a configuration serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Policies,
+    /// Bylaw's own kinds: no policy waits for it.
+    OwnKinds,
+    /// What keeps tenants apart: no policy waits for it either.
+    Tenants,
 }
 
 /// All configurations for a catalog; `object_of` finds the JsPolicy that a policy comes from.
@@ -128,25 +142,37 @@ pub fn configurations(
     object_of: impl Fn(&str) -> Option<(String, String)>,
 ) -> Vec<Desired> {
     let mut all: Vec<Desired> = match registration.shape {
-        Shape::Grouped => Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog)).collect(),
+        Shape::Grouped => inside(registration, catalog, |_| true),
         Shape::PerPolicy => per_policy(registration, catalog, object_of),
     };
     all.extend(registration.own_kinds.then(|| of_own_kinds(registration)));
+    all.extend(registration.tenants.then(|| tenancy::configuration(registration)));
     all
+}
+
+/// Those for policies alone, of which `is_meant` are meant: a virtual cluster is not to be told of the others' policies.
+#[must_use]
+pub fn inside(registration: &Registration, catalog: &Catalog, is_meant: impl Fn(&Revision) -> bool) -> Vec<Desired> {
+    Phase::BOTH.into_iter().filter_map(|phase| grouped(registration, phase, catalog, &is_meant)).collect()
 }
 
 /// By which `POST /crds` is asked, whatever the policies are.
 fn of_own_kinds(registration: &Registration) -> Desired {
     let webhook = crate::crd::webhook(&with_path(&registration.client, "crds"));
     let (name, owner) = (format!("{}-crds", registration.name), registration.owner.clone());
-    Desired { is_aside: true, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
+    Desired { about: About::OwnKinds, ..desired(registration, Phase::Validate, name, &[webhook], owner) }
 }
 
-fn grouped(registration: &Registration, phase: Phase, catalog: &Catalog) -> Option<Desired> {
+fn grouped(
+    registration: &Registration,
+    phase: Phase,
+    catalog: &Catalog,
+    is_meant: &impl Fn(&Revision) -> bool,
+) -> Option<Desired> {
     let Webhooks { names, are_narrow } = webhooks(&catalog.revisions);
     let mut groups = BTreeMap::<&str, Vec<&Revision>>::new();
     for (revision, name) in catalog.revisions.iter().zip(&names) {
-        if is_asked(revision, phase) {
+        if is_asked(registration, revision, phase) && is_meant(revision) {
             groups.entry(name).or_default().push(revision);
         }
     }
@@ -175,7 +201,7 @@ fn per_policy(
                 "controller": true,
             })
         });
-        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(revision, *phase)) {
+        for phase in Phase::BOTH.into_iter().filter(|phase| is_asked(registration, revision, *phase)) {
             let path = format!("policy/{policy}");
             let webhook = webhook(registration, phase, policy, &path, &[revision], registration.narrows);
             let owner = owner.clone().or_else(|| registration.owner.clone());
@@ -191,12 +217,16 @@ fn suffix(instance: &str, policy: &str) -> String {
     digits.bytes().take(SUFFIX).map(|digit| char::from(b'a' + digit % 26)).collect()
 }
 
-/// The host's API server does not ask policies for virtual clusters alone.
-fn is_asked(revision: &Revision, phase: Phase) -> bool {
-    phase.concerns(&revision.spec) && revision.spec.rules.vantage != Some(Vantage::Virtual)
+/// The host's API server does not ask policies for virtual clusters alone, nor theirs those for the host alone, unless it is
+/// to be foretold what they will say.
+fn is_asked(registration: &Registration, revision: &Revision, phase: Phase) -> bool {
+    let is_inside = registration.vantage == Vantage::Virtual;
+    let others = if is_inside { Vantage::Host } else { Vantage::Virtual };
+    let is_foretold = is_inside && matches!(phase, Phase::Validate) && is_foreseen(&revision.spec);
+    phase.concerns(&revision.spec) && (revision.spec.rules.vantage != Some(others) || is_foretold)
 }
 
-fn desired(
+pub(super) fn desired(
     registration: &Registration,
     phase: Phase,
     name: String,
@@ -213,7 +243,7 @@ fn desired(
     if let (Some(owner), Some(metadata)) = (owner, object.get_mut("metadata").and_then(Value::as_object_mut)) {
         metadata.insert("ownerReferences".to_owned(), json!([owner]));
     }
-    Desired { phase, name, object, is_aside: false }
+    Desired { phase, name, object, about: About::Policies }
 }
 
 fn webhook(
@@ -230,7 +260,9 @@ fn webhook(
         .first()
         .map(|one| (one.webhook_failure, one.spec.rules.match_policy, one.is_reinvoked))
         .unwrap_or_default();
-    let shared = members.first().map(|one| &one.spec.rules).filter(|rules| narrows && crate::policy::narrows(rules));
+    let homes: BTreeSet<&str> = members.iter().filter_map(|one| one.spec.tenant.as_deref()).collect();
+    let may_share = |rules: &&MatchSpec| homes.is_empty() && narrows && crate::policy::narrows(rules);
+    let shared = members.first().map(|one| &one.spec.rules).filter(may_share);
     let rules = rules(members);
     let conditions = conditions(shared, &rules);
     let mut webhook = json!({
@@ -239,7 +271,7 @@ fn webhook(
         "rules": rules,
         "failurePolicy": format!("{failure:?}"),
         "matchPolicy": format!("{matching:?}"),
-        "namespaceSelector": namespaces(shared.map(|rules| &rules.namespace_selector), &registration.exempt),
+        "namespaceSelector": namespaces(shared.map(|rules| &rules.namespace_selector), &homes, &registration.exempt),
         "sideEffects": "NoneOnDryRun",
         "timeoutSeconds": timeout,
         "admissionReviewVersions": ["v1", "v1beta1"],
@@ -260,8 +292,12 @@ fn webhook(
     webhook
 }
 
-fn namespaces(selector: Option<&LabelSelector>, exempt: &[String]) -> Value {
+/// `homes` are those whose tenants have policies of their own; none for the policies of the host.
+pub(super) fn namespaces(selector: Option<&LabelSelector>, homes: &BTreeSet<&str>, exempt: &[String]) -> Value {
     let mut selector = selector.map_or_else(|| json!({}), |selector| json!(selector));
+    if !homes.is_empty() {
+        selector = json!({ "matchExpressions": [{ "key": NAME_LABEL, "operator": "In", "values": homes }] });
+    }
     if exempt.is_empty() {
         return selector;
     }
@@ -303,7 +339,7 @@ fn conditions(shared: Option<&MatchSpec>, rules: &[Value]) -> Vec<Value> {
     conditions
 }
 
-fn with_path(client: &Value, path: &str) -> Value {
+pub(super) fn with_path(client: &Value, path: &str) -> Value {
     let mut client = client.clone();
     if let Some(url) = client.get("url").and_then(Value::as_str).map(|url| format!("{url}/{path}")) {
         client.as_object_mut().and_then(|fields| fields.insert("url".to_owned(), url.into()));
@@ -311,70 +347,6 @@ fn with_path(client: &Value, path: &str) -> Value {
         service.insert("path".to_owned(), format!("/{path}").into());
     }
     client
-}
-
-/// All but the resources of a rule, in a fixed order.
-type Scoped = (Vec<String>, Vec<String>, Vec<String>, &'static str);
-
-/// What the members match, in as few rules as say just that.
-fn rules(members: &[&Revision]) -> Vec<Value> {
-    let mut rules = BTreeMap::<Scoped, BTreeSet<String>>::new();
-    for spec in members.iter().map(|one| &one.spec.rules) {
-        let any_if_empty = |list: &[String]| if list.is_empty() { vec!["*".to_owned()] } else { sorted(list) };
-        let (groups, versions) = (any_if_empty(&spec.api_groups), any_if_empty(&spec.api_versions));
-        rules.entry(scoped(spec, groups, versions)).or_default().extend(spec.resources.iter().cloned());
-        if spec.workloads {
-            for group in ["", "apps", "batch"] {
-                let resources =
-                    WORKLOADS.iter().filter(|(of, _)| *of == group).map(|(_, resource)| (*resource).to_owned());
-                let rule = scoped(spec, vec![group.to_owned()], vec!["v1".to_owned()]);
-                rules.entry(rule).or_default().extend(resources);
-            }
-        }
-    }
-    let rule = |((operations, groups, versions, scope), resources): (Scoped, BTreeSet<String>)| {
-        json!({
-            "operations": operations, "apiGroups": groups, "apiVersions": versions, "resources": together(&resources),
-            "scope": scope,
-        })
-    };
-    rules.into_iter().map(rule).collect()
-}
-
-fn scoped(spec: &MatchSpec, groups: Vec<String>, versions: Vec<String>) -> Scoped {
-    let operations: Vec<String> = match spec.operations.as_slice() {
-        [] => vec!["*".to_owned()],
-        some => sorted(&some.iter().map(|operation| operation.as_str().to_owned()).collect::<Vec<_>>()),
-    };
-    let scope = match spec.scope {
-        Scope::All => "*",
-        Scope::Cluster => "Cluster",
-        Scope::Namespaced => "Namespaced",
-    };
-    (operations, groups, versions, scope)
-}
-
-fn sorted(list: &[String]) -> Vec<String> {
-    list.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// The API server refuses a resource beside a wildcard that has it in it.
-fn together(resources: &BTreeSet<String>) -> Vec<String> {
-    let has = |name: &str| resources.contains(name);
-    if has("*/*") {
-        return vec!["*/*".to_owned()];
-    }
-    let is_covered = |resource: &str| match resource.split_once('/') {
-        None => resource != "*" && has("*"),
-        Some((of, sub)) => sub != "*" && has(&format!("{of}/*")) || of != "*" && has(&format!("*/{sub}")),
-    };
-    resources.iter().filter(|resource| !is_covered(resource)).cloned().collect()
-}
-
-/// Name and uid of the JsPolicy, for an owner reference.
-#[must_use]
-pub fn owner_of(object: &PolicyObject) -> (String, String) {
-    (object.name.to_string(), object.uid.clone())
 }
 
 #[cfg(test)]

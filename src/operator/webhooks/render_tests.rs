@@ -5,15 +5,6 @@ fn rule(groups: &[&str], resources: &[&str]) -> Value {
 }
 
 #[test]
-fn resources_beside_a_wildcard_that_has_them_in_it_are_left_out() {
-    let of = |names: &[&str]| together(&names.iter().map(ToString::to_string).collect());
-    assert_eq!(of(&["pods", "*/*", "pods/log"]), ["*/*"]);
-    assert_eq!(of(&["pods", "*", "pods/log"]), ["*", "pods/log"]);
-    assert_eq!(of(&["pods/*", "pods/log", "nodes/log", "pods"]), ["nodes/log", "pods", "pods/*"]);
-    assert_eq!(of(&["*/scale", "deployments/scale", "pods/log"]), ["*/scale", "pods/log"]);
-}
-
-#[test]
 fn bylaws_own_objects_are_left_out_where_a_rule_reaches_them() {
     let names = |rules: &[Value]| -> Vec<String> {
         let found = conditions(None, rules);
@@ -32,10 +23,13 @@ fn exempt_namespaces_stand_beside_the_selector_of_the_policies() {
         "matchLabels": { "a": "b" }, "matchExpressions": [{ "key": "c", "operator": "Exists" }],
     }))
     .unwrap();
-    let found = namespaces(Some(&selector), &["kube-system".to_owned()]);
+    let found = namespaces(Some(&selector), &BTreeSet::new(), &["kube-system".to_owned()]);
     assert_eq!(found["matchLabels"], json!({ "a": "b" }));
     assert_eq!(found["matchExpressions"].as_array().unwrap().len(), 2);
-    assert_eq!(namespaces(None, &[]), json!({}));
+    assert_eq!(namespaces(None, &BTreeSet::new(), &[]), json!({}));
+    let homes = namespaces(None, &BTreeSet::from(["shop", "bank"]), &["kube-system".to_owned()]);
+    assert_eq!(homes["matchExpressions"][0]["values"], json!(["bank", "shop"]));
+    assert_eq!(homes["matchExpressions"][1]["operator"], "NotIn");
 }
 
 #[test]
@@ -51,4 +45,30 @@ fn a_configuration_of_one_policy_has_the_same_name_each_time() {
     assert!(name.len() == SUFFIX && name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
     assert_eq!(name, suffix("bylaw", "a.b.c"));
     assert_ne!(name, suffix("other", "a.b.c"));
+}
+
+#[test]
+fn a_virtual_cluster_asks_about_what_its_host_is_to_foretell() {
+    let phases = |vantage: Vantage, resource: &str| -> Vec<Phase> {
+        let policy = crate::isolate::testing::validate("").with(|spec| {
+            spec.rules.resources.push(resource.to_owned());
+            spec.rules.vantage = Some(Vantage::Host);
+        });
+        let catalog = Catalog { revisions: vec![policy.made()], ..Catalog::default() };
+        let registration = Registration {
+            name: "bylaw".to_owned(),
+            client: json!({ "url": "https://a" }),
+            shape: Shape::Grouped,
+            exempt: Vec::new(),
+            owner: None,
+            narrows: false,
+            own_kinds: false,
+            tenants: false,
+            vantage,
+        };
+        inside(&registration, &catalog, |_| true).into_iter().map(|desired| desired.phase).collect()
+    };
+    assert_eq!(phases(Vantage::Virtual, "pods"), [Phase::Validate]);
+    assert_eq!(phases(Vantage::Virtual, "deployments"), []);
+    assert_eq!(phases(Vantage::Host, "pods").len(), 2, "it mutates there too");
 }

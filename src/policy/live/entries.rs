@@ -164,6 +164,7 @@ fn report(entry: &Entry, served: Option<&Arc<Revision>>) -> ObjectReport {
     let notes = entry.built.iter().flat_map(|built| &built.notes);
     ObjectReport {
         name: Arc::clone(&object.name),
+        home: object.home.clone(),
         uid: object.uid.clone(),
         generation: object.generation,
         good: entry.good.clone(),

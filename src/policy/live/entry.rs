@@ -11,6 +11,7 @@ use super::{Live, NotSeen, source_of};
 use crate::bundle::content_hash;
 use crate::bundle::npm::Lock;
 use crate::policy::catalog::Revision;
+use crate::policy::confined;
 use crate::policy::draft::layered;
 use crate::policy::error::PolicyError;
 use crate::policy::files::{BuildResult, Settings};
@@ -144,8 +145,16 @@ impl Entry {
 
 /// The object, checked, with its parameters.
 fn item_of(object: &PolicyObject, live: &Live) -> Result<PolicyItem, PolicyError> {
-    let invalid = |errors| PolicyError::Invalid { subject: format!("JsPolicy {}", object.name), errors };
-    let mut policy = js_policy_of_cluster(&object.value).map_err(invalid)?;
+    let subject = match &object.home {
+        Some((home, name)) => format!("{} {home}/{name}", confined::KIND),
+        None => format!("JsPolicy {}", object.name),
+    };
+    let invalid = |errors| PolicyError::Invalid { subject: subject.clone(), errors };
+    let read = match &object.home {
+        Some(_) => confined::tenant_policy(&object.value, js_policy_of_cluster),
+        None => js_policy_of_cluster(&object.value),
+    };
+    let mut policy = read.map_err(invalid)?;
     if let Some(of) = &object.config_map {
         let ConfigMapRef { namespace, name } = of;
         let unknown = |NotSeen| PolicyError::Awaited { what: format!("the ConfigMap {namespace}/{name}") };
@@ -184,6 +193,9 @@ fn bundle_for(
 }
 
 fn state_of(own: Option<&BundleObject>, object: &PolicyObject, code: Option<&CodeSource>) -> BundleState {
+    if object.home.is_some() {
+        return BundleState::Theirs;
+    }
     match (own, code) {
         (_, Some(CodeSource::Bundle | CodeSource::BundleRef(_))) => BundleState::Theirs,
         (Some(own), _) if own.is_edited() => BundleState::Edited,

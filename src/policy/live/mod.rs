@@ -105,14 +105,27 @@ impl Live {
         self.wake_if(was_there);
     }
 
-    /// These are all policies there are.
+    /// These are all policies there are of the host.
     ///
     /// # Errors
     /// Where there is no room for all of them: those that were there are kept, others are added as they fit.
     pub fn replace(&self, objects: Vec<PolicyObject>) -> Result<(), Full> {
+        self.replace_those(objects, |object| object.home.is_none())
+    }
+
+    /// These are all policies there are of tenants.
+    ///
+    /// # Errors
+    /// As [`replace`](Self::replace).
+    pub fn replace_tenants(&self, objects: Vec<PolicyObject>) -> Result<(), Full> {
+        self.replace_those(objects, |object| object.home.is_some())
+    }
+
+    fn replace_those(&self, objects: Vec<PolicyObject>, is_one: impl Fn(&PolicyObject) -> bool) -> Result<(), Full> {
         let mut state = self.state();
         let kept: BTreeSet<Arc<str>> = objects.iter().map(|object| Arc::clone(&object.name)).collect();
-        let gone: Vec<Arc<str>> = state.policies.keys().filter(|name| !kept.contains(*name)).cloned().collect();
+        let known = state.policies.iter().filter(|(name, object)| is_one(object) && !kept.contains(*name));
+        let gone: Vec<Arc<str>> = known.map(|(name, _)| Arc::clone(name)).collect();
         let mut is_other = !gone.is_empty();
         for name in gone {
             state.remove(&name);

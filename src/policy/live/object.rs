@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::parameters::ConfigMapRef;
 use crate::bundle::{BundleLimits, bundle_hash, content_hash, unpack};
+use crate::policy::confined::full_name;
 
 /// On a `JsPolicyBundle` of ours: what it was made of, so that nothing is bundled twice.
 pub const SOURCE_ANNOTATION: &str = "bylaw.dev/source";
@@ -22,10 +23,13 @@ const MEANT: [&str; 2] = ["policy.jspolicy.com/", "bylaw.dev/"];
 /// The fields of a spec in which code stands.
 const CODE: [&str; 2] = ["javascript", "typescript"];
 
-/// A JsPolicy.
+/// A JsPolicy, or a `TenantPolicy`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyObject {
+    /// By which the policy is known; a tenant's has the namespace in it.
     pub name: Arc<str>,
+    /// The namespace of a `TenantPolicy`, and its own name there.
+    pub home: Option<(Arc<str>, Arc<str>)>,
     pub uid: String,
     pub generation: i64,
     /// `metadata` with name and annotations, and `spec`.
@@ -42,7 +46,10 @@ impl PolicyObject {
     #[must_use]
     pub fn of(object: &Value, namespace: &str) -> Option<Self> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-        let name = text("/metadata/name")?;
+        let own_name = text("/metadata/name")?;
+        // A JsPolicy is in none.
+        let home = text("/metadata/namespace").filter(|home| !home.is_empty());
+        let name = home.map_or_else(|| own_name.to_owned(), |home| full_name(home, own_name));
         let annotations: serde_json::Map<String, Value> = object
             .pointer("/metadata/annotations")
             .and_then(Value::as_object)
@@ -52,11 +59,16 @@ impl PolicyObject {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         let spec = object.get("spec").cloned().unwrap_or_else(|| json!({}));
-        let config_map = ConfigMapRef::of(&spec, namespace);
-        let value = json!({ "metadata": { "name": name, "annotations": annotations }, "spec": spec });
+        let config_map = if home.is_some() { None } else { ConfigMapRef::of(&spec, namespace) };
+        let mut metadata = json!({ "name": own_name, "annotations": annotations });
+        if let (Some(home), Some(metadata)) = (home, metadata.as_object_mut()) {
+            metadata.insert("namespace".to_owned(), home.into());
+        }
+        let value = json!({ "metadata": metadata, "spec": spec });
         let bytes = value.to_string().len();
         Some(Self {
             name: name.into(),
+            home: home.map(|home| (home.into(), own_name.into())),
             uid: text("/metadata/uid").unwrap_or_default().to_owned(),
             generation: object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default(),
             value,

@@ -21,6 +21,8 @@ pub struct Reports {
 #[derive(Debug, Clone)]
 pub struct ObjectReport {
     pub name: Arc<str>,
+    /// See `PolicyObject::home`.
+    pub home: Option<(Arc<str>, Arc<str>)>,
     pub uid: String,
     pub generation: i64,
     /// The object as it was when it was last good.

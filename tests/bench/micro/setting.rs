@@ -74,9 +74,11 @@ pub fn input(review: &Review) -> Input {
         namespace: None,
         tenant: no_tenant(),
         vantage: Vantage::Host,
+        view: None,
         dry_run: false,
         now: now_millis(),
         measure: false,
+        reserving: None,
         deadline: Instant::now() + Duration::from_hours(1),
     }
 }

@@ -9,6 +9,7 @@ use bylaw::isolate::Floor;
 use bylaw::matching::{Index, Matcher, Phase};
 use bylaw::policy::{LabelSelector, MatchSpec, PolicySpec, Revision};
 use bylaw::review::{self, Limits};
+use bylaw::tenancy::{Registry, Tenancy, VirtualCluster};
 
 use super::{FLOOR, Setting, row};
 use crate::options::Options;
@@ -29,6 +30,7 @@ pub fn run(options: &Options, table: &mut Table, setting: &mut Setting) -> anyho
     let body = bytes::Bytes::from(setting.body.clone());
     row(options, table, "stage/envelope", || review::parse(body.clone(), &limits).expect("a review"))?;
     matching(options, table, setting)?;
+    tenants(options, table, setting)?;
     isolate(options, table, setting)?;
 
     let allowed = || setting.sixteen.iter().map(|one| judged(&one.spec)).collect::<Vec<_>>();
@@ -91,6 +93,36 @@ fn matching(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::
             assert_eq!((found.matched.len(), found.failed.len()), (16, 0));
         })?;
     }
+    Ok(())
+}
+
+/// Whose request it is, on a host of a thousand virtual clusters: of one that belongs to none, and of a syncer's.
+fn tenants(options: &Options, table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
+    let namespaces: BTreeMap<String, Arc<BTreeMap<String, String>>> = BTreeMap::new();
+    let vcluster = |at: usize| VirtualCluster::new(&format!("vc-{at}"), "dev", None, "0.36.0").map(Arc::new);
+    let tenancy = Tenancy::default();
+    tenancy.publish(Registry::new((0..1_000).map(vcluster).collect::<Result<Vec<_>, _>>()?, [], []));
+    row(options, table, "stage/tenant, none", || {
+        assert!(tenancy.resolve(&setting.review, &namespaces).synced.is_none());
+    })?;
+    let mut review: serde_json::Value = serde_json::from_str(&setting.body)?;
+    let request = &mut review["request"];
+    let name = request["object"]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    request["userInfo"]["username"] = "system:serviceaccount:vc-7:vc-dev".into();
+    for at in ["/namespace", "/object/metadata/namespace"] {
+        if let Some(namespace) = request.pointer_mut(at) {
+            *namespace = "vc-7".into();
+        }
+    }
+    request["object"]["metadata"]["labels"]["vcluster.loft.sh/managed-by"] = "dev".into();
+    request["object"]["metadata"]["annotations"]["vcluster.loft.sh/object-name"] = "web".into();
+    request["object"]["metadata"]["annotations"]["vcluster.loft.sh/object-namespace"] = "team-a".into();
+    request["object"]["metadata"]["annotations"]["vcluster.loft.sh/object-host-name"] = name.into();
+    let review = review::parse(review.to_string().into(), &Limits::default())?;
+    row(options, table, "stage/tenant, a syncer's pod", || tenancy.resolve(&review, &namespaces))?;
+    let resolved = tenancy.resolve(&review, &namespaces);
+    let (synced, object) = (resolved.synced.expect("a syncer's"), review.request.object.clone().expect("a pod"));
+    row(options, table, "stage/tenant, its view", || synced.view(&object))?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod outage;
 mod packages;
 mod storms;
 mod takeover;
+mod tenants;
 mod uninstall;
 mod wire;
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use bylaw::matching::{Index, Matcher, Phase};
-use bylaw::policy::{Dialect, Enforcement, Isolation, MatchCondition, MatchSpec, OnError, Permissions, PolicySpec};
+use bylaw::policy::{
+    Dialect, Enforcement, HostMutations, Isolation, MatchCondition, MatchSpec, OnError, Permissions, PolicySpec,
+};
 use bylaw::review::{Limits, Review, parse};
 use serde_json::Value;
 
@@ -143,6 +145,7 @@ fn spec(rules: MatchSpec) -> PolicySpec {
         permissions: Permissions::default(),
         isolation: Isolation::Shared,
         keeps_state: false,
+        host_mutations: HostMutations::default(),
         tenant: None,
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::build::{Cargo, cargo};
 use crate::cluster::{BIN_VARIABLE, Cluster};
 use crate::run::run;
-use crate::servers::HELM_VARIABLE;
+use crate::servers::{HELM_VARIABLE, VCLUSTER_VARIABLE};
 use crate::{servers, workspace};
 
 /// Builds Bylaw and becomes it, so that signals reach the server itself.
@@ -47,9 +47,12 @@ pub fn e2e(arguments: &[String]) -> Result<()> {
     let cargo = Cargo::with_v8()?;
     let servers = servers::ensure()?;
     let helm = servers::ensure_helm()?;
+    let vcluster = servers::ensure_vcluster()?;
     let mut tests = self::cargo()?;
     tests.args(["test", "--release", "--package", "bylaw", "--test", "e2e", "--"]).args(arguments);
-    cargo.archive().explain(run(tests.env(BIN_VARIABLE, servers).env(HELM_VARIABLE, helm)))
+    cargo
+        .archive()
+        .explain(run(tests.env(BIN_VARIABLE, servers).env(HELM_VARIABLE, helm).env(VCLUSTER_VARIABLE, vcluster)))
 }
 
 /// Ctrl-C ends this process; the cluster never outlives it.

@@ -21,12 +21,16 @@ pub const HELM_VARIABLE: &str = "BYLAW_TEST_HELM";
 
 const KUBERNETES: &str = "k8s.io/kubernetes";
 
+/// Without what a debugger would need.
+const STRIPPED: &str = "-s -w";
+
 /// A program in a module of its own, in the folder of its name: its dependencies are not those of the servers.
 struct Apart {
     name: &'static str,
     what: &'static str,
     sources: &'static [&'static str],
     package: &'static str,
+    linker_flags: &'static str,
 }
 
 const POD_SECURITY: Apart = Apart {
@@ -34,13 +38,30 @@ const POD_SECURITY: Apart = Apart {
     what: "the upstream evaluator of pod security",
     sources: &["go.mod", "go.sum", "main.go"],
     package: ".",
+    linker_flags: STRIPPED,
 };
+
+/// Names the syncer of virtual clusters for the tests; the values of its chart lie beside it.
+pub const VCLUSTER_VARIABLE: &str = "BYLAW_TEST_VCLUSTER";
+
+const VCLUSTER: Apart = Apart {
+    name: "vcluster",
+    what: "the syncer of virtual clusters",
+    sources: &["go.mod", "go.sum", "main.go"],
+    package: ".",
+    // Without it the syncer calls itself `dev`, and its host objects are managed by nobody known.
+    linker_flags: "-s -w -X github.com/loft-sh/vcluster/pkg/telemetry.SyncerVersion=v0.36.0",
+};
+
+/// The module whose chart tells what a virtual cluster is configured with.
+const VCLUSTER_MODULE: &str = "github.com/loft-sh/vcluster";
 
 const HELM: Apart = Apart {
     name: "helm",
     what: "Helm, which renders the chart",
     sources: &["go.mod", "go.sum"],
     package: "helm.sh/helm/v4/cmd/helm",
+    linker_flags: STRIPPED,
 };
 
 /// The folder with etcd, kube-apiserver and kubectl; those not in the cache are built, which takes minutes.
@@ -72,6 +93,20 @@ pub fn ensure_helm() -> Result<PathBuf> {
     HELM.ensure()
 }
 
+/// The syncer of virtual clusters, with the values of its chart beside it; built where it is not in the cache.
+pub fn ensure_vcluster() -> Result<PathBuf> {
+    let program = VCLUSTER.ensure()?;
+    let values = program.with_file_name("values.yaml");
+    if !values.is_file() {
+        let module = workspace::root()?.join("tests/cluster").join(VCLUSTER.name);
+        let found = go(&module).args(["list", "-m", "-f", "{{.Dir}}", VCLUSTER_MODULE]).output()?;
+        let folder = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        let chart = Path::new(&folder).join("chart/values.yaml");
+        fs::copy(&chart, &values).with_context(|| format!("the values of the chart are not at {}", chart.display()))?;
+    }
+    Ok(program)
+}
+
 impl Apart {
     fn ensure(&self) -> Result<PathBuf> {
         let module = workspace::root()?.join("tests/cluster").join(self.name);
@@ -81,7 +116,7 @@ impl Apart {
             need_go(self.what)?;
             fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
             download(&module, [self.package.to_owned()])?;
-            build(&module, self.name, self.package, "-s -w", &folder)?;
+            build(&module, self.name, self.package, self.linker_flags, &folder)?;
         }
         Ok(program)
     }

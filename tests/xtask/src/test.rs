@@ -9,7 +9,7 @@ use crate::cluster::BIN_VARIABLE;
 use crate::pod_security::PROGRAM_VARIABLE;
 use crate::prerequisite::or_skip;
 use crate::run::run_watched;
-use crate::servers::HELM_VARIABLE;
+use crate::servers::{HELM_VARIABLE, VCLUSTER_VARIABLE};
 use crate::tally::{self, Tally};
 use crate::{node, servers};
 
@@ -19,6 +19,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let servers = or_skip("the tests on a real API server", servers::ensure())?;
     let evaluator = or_skip("the comparison with upstream pod security", servers::ensure_pod_security())?;
     let helm = or_skip("the tests of the chart", servers::ensure_helm())?;
+    let vcluster = or_skip("the tests with virtual clusters", servers::ensure_vcluster())?;
     let modules = or_skip("the tests of the TypeScript SDK", node::ensure_modules())?;
 
     let mut rust = cargo()?;
@@ -31,6 +32,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     if let Some(program) = helm {
         rust.env(HELM_VARIABLE, program);
+    }
+    if let Some(program) = vcluster {
+        rust.env(VCLUSTER_VARIABLE, program);
     }
     let mut reports = vec![watch("cargo test", &mut rust, tally::of_cargo)?];
     if modules.is_some() {
