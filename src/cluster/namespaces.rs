@@ -19,13 +19,10 @@ use super::kind::path_segment;
 use super::object::Labels;
 use super::outage::Outage;
 use super::{ClusterError, Inventory};
-use crate::matching::NamespaceLabels;
+use crate::matching::{NAME_LABEL, NamespaceLabels};
 
 /// Namespaces looked up at once; see [`ClusterNamespaces::ensure`].
 const LIVE_LOOKUPS: usize = 8;
-
-/// The label that the API server puts on every namespace (KEP-2161).
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Namespaces without a cluster: labels from `--namespace-labels`, which describe whatever namespace is asked for, stand over
 /// those of the inventory. Nothing is known of a namespace that neither describes.

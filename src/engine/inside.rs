@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::namespaces::Here;
 use super::whose::Whose;
-use super::{Engine, Judgement, Scope, conclude_reserving};
+use super::{Engine, Judgement, Scope};
 use crate::decision::{Decision, Status};
 use crate::isolate::{Input, Vantage};
 use crate::review::{AdmissionRequest, Review};
@@ -38,10 +38,7 @@ impl Engine {
         let whose = Whose { resolved, vantage: Vantage::Virtual, here, is_known: true };
         let input = Self::input(&serving, review, &whose, deadline, false);
         let input = Input { dry_run: input.dry_run || inside.is_advisory(), ..input };
-        let reserving = input.reserving.clone();
-        let judgement = self.judged(&serving, review, scope, whose, input).await;
-        conclude_reserving(reserving, &judgement);
-        judgement
+        self.weigh(&serving, review, scope, whose, input).await
     }
 }
 

@@ -239,7 +239,8 @@ impl Engine {
         if let Some(refused) = self.refused(review, &whose) {
             return refused;
         }
-        self.weigh(&serving, review, scope, whose, (deadline, measure)).await
+        let input = Self::input(&serving, review, &whose, deadline, measure);
+        self.weigh(&serving, review, scope, whose, input).await
     }
 
     /// The same where it is known whose it is: what was reserved meanwhile stays or goes with what comes of it.
@@ -249,9 +250,8 @@ impl Engine {
         review: &Review,
         scope: &Scope,
         whose: Whose<'_>,
-        (deadline, measure): (Instant, bool),
+        input: Input,
     ) -> Judgement {
-        let input = Self::input(serving, review, &whose, deadline, measure);
         let reserving = input.reserving.clone();
         let judgement = self.judge_by(serving, review, scope, whose, input).await;
         conclude_reserving(reserving, &judgement);

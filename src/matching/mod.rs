@@ -25,7 +25,7 @@ pub use error::MatchError;
 pub use index::{Explanation, Index, Matches, Phase};
 pub(crate) use labels::read as read_labels;
 pub use matcher::Matcher;
-pub use namespaces::NamespaceLabels;
+pub use namespaces::{NAME_LABEL, NamespaceLabels};
 pub use overrides::Overrides;
 pub use rule::WORKLOADS;
 pub use selector::{Labels, Selector};

@@ -10,8 +10,8 @@ use super::facts::Facts;
 use super::selector::{Labels, Selector};
 use crate::review::Operation;
 
-/// The label that the API server itself gives every namespace.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// The label that the API server itself gives every namespace (KEP-2161).
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Where the labels of namespaces come from: a cluster, an inventory, a flag. Called on the path of a review, so it must
 /// answer from memory.

@@ -16,6 +16,7 @@ use super::names::is_policy_name;
 use super::oversight::OversightDraft;
 use super::permissions::reads_secrets;
 use super::spec::{Isolation, LabelSelector, MatchPolicy, Permissions, Scope, Vantage};
+use crate::matching::NAME_LABEL;
 
 pub const API_VERSION: &str = "bylaw.dev/v1alpha1";
 pub const KIND: &str = "TenantPolicy";
@@ -31,9 +32,6 @@ const LONGEST_SOURCE: usize = 128 << 10;
 
 /// Longest wall time of one run.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The label that the API server puts on every namespace (KEP-2161).
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Who administers the cluster, and who runs what was let in: a tenant must not be able to lock them out.
 const EXEMPT: [&str; 2] = ["group:system:masters", "group:system:nodes"];

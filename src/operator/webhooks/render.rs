@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::rules::rules;
 use super::tenancy;
 use crate::bundle::content_hash;
+use crate::matching::NAME_LABEL;
 use crate::policy::{Catalog, LabelSelector, MatchSpec, PolicySpec, Revision, Vantage, Webhooks, webhooks};
 use crate::tenancy::is_foreseen;
 
@@ -16,9 +17,6 @@ pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "bylaw");
 /// Says of which Bylaw of a cluster they are: its `--name`.
 pub const INSTANCE: &str = "bylaw.dev/instance";
-
-/// The label that the API server puts on every namespace (KEP-2161).
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The groups of Bylaw's own kinds. A policy that could refuse them could not be mended.
 const OWN_GROUPS: [&str; 2] = ["policy.jspolicy.com", "bylaw.dev"];
